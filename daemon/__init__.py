@@ -1,0 +1,1 @@
+"""The service: notice, settle, journal, dispatch, run, publish, tell."""

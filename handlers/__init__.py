@@ -1,0 +1,1 @@
+"""What is done to media: each handler turns one asset into artifacts."""

@@ -1,0 +1,222 @@
+"""What a handler is given and what it gives back.
+
+The daemon imports this module and the registry, nothing else from handlers.
+It therefore stays free of TensorFlow, PyAV and numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+from models.errors import FxdError
+
+
+class UnusableMedia(FxdError):
+    """The input itself cannot be used. Never retried; the sentence is shown to a person.
+
+    The sentence names the file, what is wrong and what to do.
+    """
+
+
+class TransientFailure(FxdError):
+    """Something outside the input failed and may work later. Retried with backoff."""
+
+
+class Cancelled(FxdError):
+    """A person cancelled the job; raised by ``Context.check_cancelled``."""
+
+
+class AssetKind(StrEnum):
+    """What was dropped, whole."""
+
+    CLIP = "clip"
+    RECORDING = "recording"
+    SEQUENCE = "sequence"
+    CARD = "card"
+    FILE = "file"
+
+
+class Treatment(StrEnum):
+    """What a handler does to the picture or sound, as every manifest must say."""
+
+    ANALYSIS = "analysis"
+    ENHANCED = "enhanced"
+    GENERATED = "generated"
+
+
+class Verdict(StrEnum):
+    """What a look at an asset says about its completeness."""
+
+    WHOLE = "whole"
+    INCOMPLETE = "incomplete"
+    UNUSABLE = "unusable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaFacts:
+    """What a probe found, each ``None`` where the file does not say.
+
+    ``rate`` is the edit rate in frames a second, exact (24000/1001); ``duration``
+    is in seconds, exact; ``start_timecode`` is "HH:MM:SS:FF", with ";" before the
+    frames when drop-frame; ``channels`` counts audio channels over all tracks;
+    ``colour`` is "primaries/transfer/matrix/range" in FFmpeg's names.
+    """
+
+    rate: Fraction | None = None
+    duration: Fraction | None = None
+    frames: int | None = None
+    start_timecode: str | None = None
+    reel: str | None = None
+    channels: int | None = None
+    colour: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; fractions become "numerator/denominator"."""
+        names = self.__slots__
+        return {name: _plain(getattr(self, name)) for name in names}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> MediaFacts:
+        """Build from what ``to_json`` gave; unknown keys are left out."""
+        values: dict[str, Any] = {name: data.get(name) for name in cls.__slots__}
+        for name in ("rate", "duration"):
+            if values[name] is not None:
+                values[name] = Fraction(values[name])
+        return cls(**values)
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Fraction) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """The answer of a completeness check: the container opens and its last frames decode."""
+
+    verdict: Verdict
+    reason: str = ""
+    facts: MediaFacts = field(default_factory=MediaFacts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """One dropped thing, whole and settled.
+
+    ``members`` holds the files of a sequence or card, in order; it is empty for
+    a single file, whose path is ``path``.
+    """
+
+    path: Path
+    kind: AssetKind
+    fingerprint: str
+    members: tuple[Path, ...] = ()
+    facts: MediaFacts = field(default_factory=MediaFacts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """A read-only, hash-pinned file that the daemon resolved for a handler."""
+
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """One file that a handler made; ``path`` is relative to the staging folder."""
+
+    path: str
+    role: str
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerResult:
+    """What a run made, and figures about it that are worth keeping."""
+
+    artifacts: tuple[Artifact, ...]
+    metrics: Mapping[str, float | int | str] = field(default_factory=dict)
+
+
+class ModelLoader(Protocol):
+    """Gives a handler its installed models; the same object for as long as the child lives."""
+
+    def load(self, name: str) -> Any:
+        """Return the Keras model of the installed bundle ``name``.
+
+        Raises:
+            models.errors.ModelError: The bundle is missing or damaged.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything a run may use besides the asset.
+
+    ``staging`` is the only folder that a handler may write to. ``params`` is an
+    instance of the handler's parameter model. ``progress`` takes a fraction in
+    0..1 and a short message; call it at least every few seconds, because a run
+    that shows no progress for long is taken for hung. ``check_cancelled`` raises
+    :class:`Cancelled`.
+    """
+
+    staging: Path
+    params: Any
+    seed: int
+    models: ModelLoader
+    log: Any
+    progress: Callable[[float, str], None]
+    check_cancelled: Callable[[], None]
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+
+
+class Handler(Protocol):
+    """A handler's class: made once in a child process, run many times."""
+
+    def run(self, asset: Asset, context: Context) -> HandlerResult:
+        """Turn the asset into artifacts in ``context.staging``.
+
+        Raises:
+            UnusableMedia: The input cannot be used; never retried.
+            TransientFailure: Something outside failed; retried later.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What one run takes: slots, and memory in MiB beyond which it is killed."""
+
+    cpu: int = 1
+    gpu: int = 0
+    memory: int = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerSpec:
+    """A handler as data: cheap to import, its code resolved only in the child.
+
+    ``params`` is a pydantic model class with a working default for each field.
+    ``target`` is "module:Class". ``models`` names the catalog bundles it loads.
+    """
+
+    name: str
+    version: str
+    kinds: frozenset[AssetKind]
+    params: type[Any]
+    target: str
+    treatment: Treatment
+    needs: Needs = field(default_factory=Needs)
+    models: tuple[str, ...] = ()
+    suffix: str = ""
+
+    @property
+    def output_suffix(self) -> str:
+        """The ending of the sibling output folder: ``dailies`` to ``dailies_edit``."""
+        return self.suffix or f"_{self.name}"

@@ -1,0 +1,1 @@
+"""Networks, training, where weights come from, and trained bundles on disk."""
