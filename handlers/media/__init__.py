@@ -1,0 +1,1 @@
+"""Opening, decoding, checking and encoding media: what every handler shares."""
