@@ -1,0 +1,193 @@
+"""The configuration as checked data. Reading the file is config_file's part.
+
+pydantic stops here: the rest of the service takes these models as plain records.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)?\s*$")
+_SECONDS = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kmgt]i?b?|b)?\s*$", re.IGNORECASE)
+
+
+def parse_duration(value: Any) -> float:
+    """Return seconds from a number or from text such as "5s", "2m", "24h".
+
+    Raises:
+        ValueError: The text is no duration.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError("should be a time such as 5s, 2m or 24h")  # noqa: TRY004 - pydantic's way
+    match = _DURATION.match(str(value))
+    if match is None:
+        raise ValueError(f"{value!r} is no time; write it such as 5s, 2m or 24h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def parse_size(value: Any) -> int:
+    """Return bytes from a number or from text such as "500MB" or "20GiB".
+
+    Raises:
+        ValueError: The text is no size.
+    """
+    match = _SIZE.match(str(value)) if not isinstance(value, bool) else None
+    if match is None:
+        raise ValueError(f"{value!r} is no size; write it such as 500MB or 20GiB")
+    unit = (match[2] or "b").lower()
+    base = 1024 if "i" in unit else 1000
+    return int(float(match[1]) * base ** " kmgt".index(unit[0] if unit != "b" else " "))
+
+
+Seconds = Annotated[float, BeforeValidator(parse_duration)]
+Bytes = Annotated[int, BeforeValidator(parse_size)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WatchMode(StrEnum):
+    """How a watch learns of changes."""
+
+    AUTO = "auto"
+    INOTIFY = "inotify"
+    POLL = "poll"
+
+
+class SettleConfig(_Section):
+    """When a dropped thing counts as whole."""
+
+    quiet: Seconds = 5.0
+    quiet_after_close: Seconds = 1.0
+    # Longer than the attribute caches of NFS and SMB clients, 3 to 60 s.
+    quiet_network: Seconds = 65.0
+    give_up: Seconds = 86400.0
+
+
+class NoticeConfig(_Section):
+    """How often storage is compared with the journal."""
+
+    poll_interval: Seconds = 10.0
+    reconcile_interval: Seconds = 900.0
+
+
+class RunConfig(_Section):
+    """Limits of the runs in child processes."""
+
+    attempts: int = Field(default=3, ge=1)
+    backoff: Seconds = 10.0
+    backoff_most: Seconds = 600.0
+    time_limit: Seconds = 6 * 3600.0
+    # No progress for this long means that the run hangs.
+    stall_limit: Seconds = 600.0
+    heartbeat_limit: Seconds = 60.0
+    # A child is replaced after this many runs, whatever it may have leaked.
+    recycle_after: int = Field(default=100, ge=1)
+    drain: Seconds = 30.0
+
+
+class SlotsConfig(_Section):
+    """How many runs at once; 0 for gpu means none, null means as many as there are."""
+
+    cpu: int | None = Field(default=None, ge=1)
+    gpu: int | None = Field(default=None, ge=0)
+
+
+class DiskConfig(_Section):
+    """What must stay free where results are written."""
+
+    min_free: Bytes = 5_000_000_000
+
+
+class LogConfig(_Section):
+    """What is logged: plain lines on a terminal, JSON otherwise, unless ``format`` says."""
+
+    level: str = "info"
+    format: str = "auto"
+
+    @field_validator("level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value not in {"debug", "info", "warning", "error"}:
+            raise ValueError("should be debug, info, warning or error")
+        return value
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, value: str) -> str:
+        if value not in {"auto", "plain", "json"}:
+            raise ValueError("should be auto, plain or json")
+        return value
+
+
+class RunEntry(_Section):
+    """One handler of a watch with its parameters (still unchecked here) and its output."""
+
+    handler: str
+    output: str | None = None
+    priority: int = 0
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+def _run_entry(value: Any) -> Any:
+    """Take ``edit`` or ``{handler: edit, proxy: …}``: what is not ours is the handler's."""
+    if isinstance(value, str):
+        return {"handler": value}
+    if not isinstance(value, dict):
+        raise ValueError("should be a handler's name, or a mapping with 'handler'")  # noqa: TRY004
+    own = {key: value[key] for key in ("handler", "output", "priority") if key in value}
+    params = {key: item for key, item in value.items() if key not in own}
+    return own | {"params": params}
+
+
+class WatchConfig(_Section):
+    """One watched folder, relative to the storage, and what runs on what lands there."""
+
+    folder: str
+    run: list[Annotated[RunEntry, BeforeValidator(_run_entry)]] = Field(min_length=1)
+    mode: WatchMode = WatchMode.AUTO
+    settle: SettleConfig | None = None
+
+    @field_validator("folder")
+    @classmethod
+    def _inside(cls, value: str) -> str:
+        return relative_folder(value)
+
+
+def relative_folder(value: str) -> str:
+    """Return a storage-relative folder in plain form.
+
+    Raises:
+        ValueError: It is absolute, empty, the storage itself, or climbs out.
+    """
+    path = PurePosixPath(os.path.normpath(value))
+    if value.startswith("/") or ".." in path.parts:
+        raise ValueError(f"{value!r} is outside the storage; name a folder inside it")
+    if str(path) in {".", ""}:
+        raise ValueError("is the storage itself; name a folder inside it")
+    if path.parts[0].startswith("."):
+        raise ValueError(f"{value!r} is hidden; hidden folders are never watched or written")
+    return str(path)
+
+
+class Config(_Section):
+    """The whole configuration. Each key has a default that works, but for the watches."""
+
+    storage: Path
+    state: Path
+    watches: list[WatchConfig] = Field(min_length=1)
+    settle: SettleConfig = SettleConfig()
+    notice: NoticeConfig = NoticeConfig()
+    run: RunConfig = RunConfig()
+    slots: SlotsConfig = SlotsConfig()
+    disk: DiskConfig = DiskConfig()
+    log: LogConfig = LogConfig()
+    umask: Annotated[int, Field(ge=0, le=0o777)] = 0o002
