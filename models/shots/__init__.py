@@ -1,0 +1,1 @@
+"""Finding shots: the network, its windows, its converter and labelled test sequences."""
