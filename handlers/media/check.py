@@ -1,0 +1,267 @@
+"""Whether what was dropped is all there: opened, measured, and its last frames decoded.
+
+It is cheap and runs before any job, in a child without TensorFlow. A copier may
+preallocate the whole size, so a file's length proves nothing: the sample tables
+say where each picture lies, and a sample of those places must not be empty.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.error import FFmpegError
+
+from handlers.contract import AssetKind, CheckReport, MediaFacts, UnusableMedia, Verdict
+from handlers.media import boxes, images, mxf, riff
+from handlers.media.probe import probe_container
+from handlers.media.source import NotMedia, open_media, picture_stream, shown
+
+CLIP_SUFFIXES = frozenset(
+    {".mov", ".mp4", ".m4v", ".mxf", ".avi", ".mkv", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg"}
+    | {".webm", ".3gp", ".dv", ".r3d", ".braw"}
+)
+RECORDING_SUFFIXES = frozenset(
+    {".wav", ".bwf", ".rf64", ".w64", ".aif", ".aiff", ".flac", ".mp3", ".m4a", ".ogg", ".opus"}
+    | {".caf"}
+)
+
+_HEAD = (1 << 16) + 64
+_TAIL = 1 << 16
+_SAMPLES = 48
+# Uncompressed codecs write zeros for black; in all others zeros are bytes that never arrived.
+_UNCOMPRESSED = frozenset({b"raw ", b"2vuy", b"yuv2", b"v210", b"v410", b"b64a", b"r210", b"UYVY"})
+_LAST_SECONDS = 2
+
+
+class _Incomplete(Exception):
+    """Bytes are missing; the message says which, for a person."""
+
+
+def check(path: Path, kind: AssetKind, members: tuple[Path, ...] = ()) -> CheckReport:
+    """Look whether an asset is whole.
+
+    Args:
+        path: The file, or the folder of a card.
+        kind: What it is.
+        members: The files of a sequence or card, in order.
+
+    Returns:
+        WHOLE with what it is; INCOMPLETE while bytes are missing; UNUSABLE when it
+        is no media at all; with one sentence that names the file.
+    """
+    if kind is AssetKind.FILE:
+        return CheckReport(verdict=Verdict.WHOLE)
+    try:
+        return CheckReport(verdict=Verdict.WHOLE, facts=_CHECKS[kind](path, members))
+    except _Incomplete as error:
+        return CheckReport(verdict=Verdict.INCOMPLETE, reason=str(error))
+    except UnusableMedia as error:
+        return CheckReport(verdict=Verdict.UNUSABLE, reason=str(error))
+    except OSError as error:
+        reason = f"{shown(path)} cannot be read: {error.strerror}"
+        return CheckReport(verdict=Verdict.INCOMPLETE, reason=reason)
+
+
+def _check_file(path: Path, _members: tuple[Path, ...] = ()) -> MediaFacts:
+    head = _head(path)
+    _require(path, _missing(path, head))
+    try:
+        with open_media(path) as container:
+            facts = probe_container(container, path).facts()
+            _require(path, _end_missing(container))
+    except (FFmpegError, NotMedia, UnusableMedia) as error:
+        raise _what_it_is(path, head) from error
+    return facts
+
+
+def _check_card(path: Path, members: tuple[Path, ...]) -> MediaFacts:
+    suffixes = CLIP_SUFFIXES | RECORDING_SUFFIXES
+    media = [member for member in members if member.suffix.lower() in suffixes]
+    facts = [_check_file(member) for member in media]
+    for member in members:
+        if member not in media:
+            _require_readable(member)
+    if not facts:
+        raise _Incomplete(f"{shown(path)} holds no clip yet")
+    durations = [one.duration for one in facts if one.duration is not None]
+    return MediaFacts(
+        rate=next((one.rate for one in facts if one.rate), None),
+        duration=sum(durations, Fraction(0)),
+        reel=next((one.reel for one in facts if one.reel), None),
+    )
+
+
+def _check_sequence(path: Path, members: tuple[Path, ...]) -> MediaFacts:
+    if not members:
+        raise _Incomplete(f"{shown(path)} holds no image yet")
+    for member in members:
+        if not member.stat().st_size:
+            raise _Incomplete(f"{shown(member)} is empty")
+    for member in {members[0]: None, members[-1]: None}:
+        head = _head(member)
+        _require(member, images.missing(member, head))
+        _decode_image(member, head)
+    return MediaFacts(frames=len(members))
+
+
+_CHECKS: dict[AssetKind, Callable[[Path, tuple[Path, ...]], MediaFacts]] = {
+    AssetKind.CLIP: _check_file,
+    AssetKind.RECORDING: _check_file,
+    AssetKind.CARD: _check_card,
+    AssetKind.SEQUENCE: _check_sequence,
+}
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if not head:
+        raise _Incomplete(f"{shown(path)} is empty")
+    if not any(head):
+        raise _Incomplete(f"{shown(path)}: its first bytes have not arrived yet")
+    return head
+
+
+def _require(path: Path, missing: str) -> None:
+    if missing:
+        raise _Incomplete(f"{shown(path)}: {missing}")
+
+
+def _require_readable(path: Path) -> None:
+    with path.open("rb") as file:
+        file.read(1)
+
+
+def _what_it_is(path: Path, head: bytes) -> Exception:
+    """Tell a file that is still growing from one that is no media: by its first bytes."""
+    if _known(head):
+        return _Incomplete(f"{shown(path)}: its last frames do not decode yet")
+    return UnusableMedia(
+        f"{shown(path)} is no media file, or of a kind that cannot be read; "
+        "check what was dropped, and drop it again."
+    )
+
+
+_SIGNATURES = (b"\x1aE\xdf\xa3", b"fLaC", b"OggS", b"FORM", b"caff", b"ID3", b"\0\0\1\xba", b"G@")
+
+
+def _known(head: bytes) -> bool:
+    return (
+        boxes.looks_like_boxes(head)
+        or riff.looks_like_riff(head)
+        or mxf.looks_like_mxf(head)
+        or head.startswith(_SIGNATURES)
+    )
+
+
+def _missing(path: Path, head: bytes) -> str:
+    """Return what the container itself says is missing, without decoding."""
+    if boxes.looks_like_boxes(head):
+        return _boxes_missing(path)
+    if mxf.looks_like_mxf(head):
+        return mxf.unfinished(path)
+    if riff.looks_like_riff(head):
+        return riff.missing(path) or _hole_at_end(path)
+    return _hole_at_end(path)
+
+
+def _boxes_missing(path: Path) -> str:
+    size = path.stat().st_size
+    found = boxes.top_level(path)
+    kinds = {box.kind for box in found}
+    if any(box.end > size for box in found):
+        return f"it has {size:,} of {max(box.end for box in found):,} bytes"
+    if b"moov" not in kinds:
+        return "its index is not there yet"
+    try:
+        tracks = boxes.tracks(path)
+    except ValueError as error:
+        return f"{error} or has not arrived yet"
+    end = max((track.end for track in tracks), default=0)
+    if end > size:
+        return f"its index needs {end:,} bytes and it has {size:,}"
+    return _empty_samples(path, tracks)
+
+
+def _empty_samples(path: Path, tracks: Iterable[boxes.Track]) -> str:
+    """Look at samples spread over each picture track, the last one first."""
+    with path.open("rb") as file:
+        for track in tracks:
+            if track.handler != b"vide" or track.codec in _UNCOMPRESSED or not track.sizes.size:
+                continue
+            chosen = np.linspace(track.sizes.size - 1, 0, min(_SAMPLES, track.sizes.size))
+            for number in chosen.astype(int):
+                file.seek(int(track.offsets[number]))
+                length = min(int(track.sizes[number]), 256)
+                if length and not any(file.read(length)):
+                    return f"picture {number} of {track.sizes.size} has not arrived yet"
+    return ""
+
+
+def _hole_at_end(path: Path) -> str:
+    """Find an end that was allocated and never written.
+
+    Zeros alone may be digital silence, so the file system must call it a hole too.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - _TAIL))
+        if any(file.read()):
+            return ""
+        try:
+            hole = os.lseek(file.fileno(), 0, os.SEEK_HOLE)
+        except OSError:
+            return ""
+    return f"only {hole:,} of {size:,} bytes have arrived" if hole < size else ""
+
+
+def _end_missing(container: Any) -> str:
+    """Decode the last frames; return why they are missing, or ""."""
+    stream = picture_stream(container) or container.streams.audio[0]
+    duration = Fraction(container.duration or 0, av.time_base)
+    start = Fraction(container.start_time or 0, av.time_base)
+    reached = _decode_from(container, stream, start + max(Fraction(0), duration - _LAST_SECONDS))
+    if reached is None:
+        return "its last frames do not decode yet"
+    own = Fraction(stream.duration * stream.time_base) if stream.duration else None
+    wanted = start + (own or duration) - _LAST_SECONDS
+    if own is not None and reached < wanted - _LAST_SECONDS:
+        return f"it ends {float(wanted + _LAST_SECONDS - reached):.0f} s early"
+    return ""
+
+
+def _decode_from(container: Any, stream: Any, seconds: Fraction) -> Fraction | None:
+    """Return the time of the last frame that decodes, or None where the end does not."""
+    try:
+        container.seek(int(seconds / stream.time_base), stream=stream)
+    except FFmpegError:
+        container.seek(0)
+    last: Fraction | None = None
+    try:
+        for packet in container.demux(stream):
+            for frame in packet.decode():
+                if frame.pts is not None:
+                    last = Fraction(frame.pts * frame.time_base)
+    except FFmpegError:
+        return None
+    return last
+
+
+def _decode_image(path: Path, head: bytes) -> None:
+    try:
+        with open_media(path) as container:
+            next(container.decode(video=0))
+    except (FFmpegError, StopIteration, IndexError) as error:
+        if images.known(head):
+            raise _Incomplete(f"{shown(path)} does not decode yet") from error
+        raise UnusableMedia(
+            f"{shown(path)} is no image that can be read; export it again."
+        ) from error
+    except NotMedia as error:
+        raise UnusableMedia(f"{error}; export the sequence again.") from error

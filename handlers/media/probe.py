@@ -1,0 +1,303 @@
+"""What a clip or recording is, read from the file and from its first frame."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
+
+from handlers.contract import MediaFacts, UnusableMedia
+from handlers.media import boxes
+from handlers.media.source import NotMedia, open_media, picture_stream, shown
+from handlers.media.timecode import (
+    Timecode,
+    TimecodeError,
+    can_drop,
+    is_standard,
+    nominal,
+    parse,
+    rescale,
+    snap,
+)
+
+_REEL_KEYS = ("reel_name", "com.apple.proapps.reel", "com.apple.quicktime.reel", "reel")
+# Pictures further than this from the grid of a constant rate, in frames, make a rate variable.
+_OFF_GRID = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioFacts:
+    """One audio stream: sampling rate in hertz, channel count and layout, codec."""
+
+    rate: int
+    channels: int
+    layout: str
+    codec: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColourFacts:
+    """How the pixel values are to be read, in FFmpeg's names; "unknown" where not said."""
+
+    primaries: str
+    transfer: str
+    matrix: str
+    range: str
+
+    def __str__(self) -> str:
+        return f"{self.primaries}/{self.transfer}/{self.matrix}/{self.range}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFacts:
+    """The picture of a clip.
+
+    ``rate`` is the edit rate in frames a second; ``frames`` what the file promises
+    to present (edit lists applied), or None where it does not say; only decoding
+    it proves it. ``rotation`` is what turns the stored picture upright, in degrees
+    counter-clockwise; ``pixel_aspect`` is width over height of one stored pixel.
+    """
+
+    rate: Fraction
+    frames: int | None
+    width: int
+    height: int
+    pixel_aspect: Fraction
+    rotation: int
+    pixel_format: str
+    codec: str
+    interlaced: bool
+    vfr: bool
+    colour: ColourFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What a media file is; ``duration`` is in seconds, ``timecode`` that of frame 0."""
+
+    container: str
+    duration: Fraction | None
+    video: VideoFacts | None
+    audio: tuple[AudioFacts, ...]
+    timecode: Timecode | None
+    reel: str | None
+
+    @property
+    def drop_frame(self) -> bool:
+        """Say whether the start timecode counts drop-frame."""
+        return self.timecode is not None and self.timecode.drop_frame
+
+    def facts(self) -> MediaFacts:
+        """Return what the daemon records about an asset."""
+        return MediaFacts(
+            rate=self.video.rate if self.video else None,
+            duration=self.duration,
+            frames=self.video.frames if self.video else None,
+            start_timecode=str(self.timecode) if self.timecode else None,
+            reel=self.reel,
+            channels=sum(stream.channels for stream in self.audio),
+            colour=str(self.video.colour) if self.video else None,
+        )
+
+
+def probe(path: Path) -> Probe:
+    """Read what a file is; decodes one frame.
+
+    Raises:
+        UnusableMedia: It is no media file, or none of its pictures decodes.
+    """
+    with usable(path), open_media(path) as container:
+        return probe_container(container, path)
+
+
+@contextlib.contextmanager
+def usable(path: Path) -> Iterator[None]:
+    """Turn what FFmpeg says about a file into one sentence for a person."""
+    try:
+        yield
+    except NotMedia as error:
+        raise UnusableMedia(
+            f"{error}; put a camera clip or a sound recording in its place."
+        ) from error
+    except FFmpegError as error:
+        raise UnusableMedia(
+            f"{shown(path)} cannot be read ({error.strerror}); "
+            "copy it again from the camera original."
+        ) from error
+
+
+def probe_container(container: InputContainer, path: Path) -> Probe:
+    """Read what an open file is; see :func:`probe`."""
+    stream = picture_stream(container)
+    video = _video(container, stream, path) if stream else None
+    return Probe(
+        container=container.format.name,
+        duration=_duration(container),
+        video=video,
+        audio=tuple(_audio(audio) for audio in container.streams.audio),
+        timecode=_timecode(container, path, video.rate) if video else None,
+        reel=_tag(container, _REEL_KEYS),
+    )
+
+
+def _duration(container: InputContainer) -> Fraction | None:
+    return None if container.duration is None else Fraction(container.duration, av.time_base)
+
+
+def _audio(stream: Any) -> AudioFacts:
+    return AudioFacts(
+        rate=stream.rate or 0,
+        channels=stream.channels or 0,
+        layout=stream.layout.name,
+        codec=stream.codec_context.name,
+    )
+
+
+def _video(container: InputContainer, stream: Any, path: Path) -> VideoFacts:
+    frame = _first_frame(container, stream, path)
+    stamps = _presented(container, stream)
+    rate = _edit_rate(stream)
+    return VideoFacts(
+        rate=rate,
+        frames=len(stamps) or stream.frames or _frames_by_time(container, stream, rate),
+        width=frame.width,
+        height=frame.height,
+        pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
+        rotation=round(frame.rotation / 90) * 90 % 360,
+        pixel_format=frame.format.name,
+        codec=stream.codec_context.name,
+        interlaced=bool(frame.interlaced_frame),
+        vfr=_leaves_grid(stamps, stream.time_base, rate),
+        colour=_colour(frame),
+    )
+
+
+def _first_frame(container: InputContainer, stream: Any, path: Path) -> av.VideoFrame:
+    try:
+        for packet in container.demux(stream):
+            with contextlib.suppress(FFmpegError):
+                for frame in packet.decode():
+                    return frame
+    except FFmpegError:
+        pass
+    raise UnusableMedia(
+        f"{shown(path)}: none of its pictures can be decoded ({stream.codec_context.name}); "
+        "copy it again from the camera original."
+    )
+
+
+def _presented(container: InputContainer, stream: Any) -> list[int]:
+    """List the decoding times of the pictures that a MOV or MP4 presents.
+
+    Only these containers index every picture; edit lists are already applied.
+    """
+    if not container.format.name.startswith("mov"):
+        return []
+    return [entry.timestamp for entry in stream.index_entries if not entry.is_discard]
+
+
+def _edit_rate(stream: Any) -> Fraction:
+    for rate in (stream.average_rate, stream.base_rate, stream.guessed_rate):
+        if rate and is_standard(rate):
+            return snap(rate)
+    rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
+    return Fraction(rate).limit_denominator(100_000)
+
+
+def _frames_by_time(container: InputContainer, stream: Any, rate: Fraction) -> int | None:
+    if stream.duration and container.format.name == "mxf":
+        return round(Fraction(stream.duration * stream.time_base) * rate)
+    return None
+
+
+def _leaves_grid(stamps: list[int], time_base: Fraction, rate: Fraction) -> bool:
+    if len(stamps) < 2:
+        return False
+    position = (np.array(stamps, np.int64) - stamps[0]) * float(time_base * rate)
+    return bool(np.abs(position - np.arange(len(stamps))).max() > _OFF_GRID)
+
+
+def _colour(frame: av.VideoFrame) -> ColourFacts:
+    return ColourFacts(
+        primaries=_enum_name(ColorPrimaries, frame.color_primaries),
+        transfer=_enum_name(ColorTrc, frame.color_trc),
+        matrix=_MATRICES.get(int(frame.colorspace), "unknown"),
+        range=_RANGES.get(int(frame.color_range), "unknown"),
+    )
+
+
+_MATRICES = {
+    0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m",
+    8: "ycgco", 9: "bt2020nc", 10: "bt2020c", 14: "ictcp",
+}  # fmt: skip
+_RANGES = {int(ColorRange.MPEG): "tv", int(ColorRange.JPEG): "pc"}
+"""Code points of ISO/IEC 23091-2 to FFmpeg's names."""
+
+
+def _enum_name(kind: Any, value: int) -> str:
+    name = next((item.name for item in kind if int(item) == int(value)), "unknown").lower()
+    return "unknown" if name in {"unspecified", "reserved", "reserved0"} else name
+
+
+def _tag(container: InputContainer, keys: tuple[str, ...]) -> str | None:
+    tagged = [container.metadata, *(stream.metadata for stream in container.streams)]
+    values = (tags[key].strip() for key in keys for tags in tagged if key in tags)
+    return next((value for value in values if value), None)
+
+
+def _timecode(container: InputContainer, path: Path, rate: Fraction) -> Timecode | None:
+    counting = _counting(container, path)
+    text = _tag(container, ("timecode",))
+    found = _read_tag(text, rate, counting) if text else None
+    return found or _read_sample(path, rate, counting)
+
+
+def _counting(container: InputContainer, path: Path) -> boxes.TimecodeEntry | None:
+    """Return how the file's own timecode track counts, if it has one."""
+    if not container.format.name.startswith("mov"):
+        return None
+    with contextlib.suppress(ValueError, OSError):
+        return next((track.timecode for track in boxes.tracks(path) if track.timecode), None)
+    return None
+
+
+def _read_tag(text: str, rate: Fraction, counting: boxes.TimecodeEntry | None) -> Timecode | None:
+    own = snap(counting.rate) if counting else rate
+    # Sixty pictures a second may carry thirty numbers a second.
+    with contextlib.suppress(TimecodeError):
+        return (
+            rescale(parse(text, own), rate) if nominal(own) != nominal(rate) else parse(text, rate)
+        )
+    with contextlib.suppress(TimecodeError):
+        return parse(text.replace(";", ":"), rate)
+    return None
+
+
+def _read_sample(
+    path: Path, rate: Fraction, counting: boxes.TimecodeEntry | None
+) -> Timecode | None:
+    """Read the number in a timecode track's sample.
+
+    FFmpeg gives no tag when the drop-frame flag contradicts the rate.
+    """
+    if counting is None:
+        return None
+    with contextlib.suppress(ValueError, OSError, StopIteration):
+        track = next(track for track in boxes.tracks(path) if track.timecode)
+        with path.open("rb") as file:
+            file.seek(int(track.offsets[0]))
+            number = int.from_bytes(file.read(4), "big", signed=True)
+        own = snap(counting.rate)
+        own = own if nominal(own) == counting.nominal else Fraction(counting.nominal)
+        found = Timecode(frames=number, rate=own, drop_frame=counting.drop_frame and can_drop(own))
+        return found if own == rate else rescale(found, rate)
+    return None
