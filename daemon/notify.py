@@ -1,0 +1,136 @@
+"""What the service tells systemd, and whether its loops live enough to say so."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Self
+
+import sdnotify
+
+_OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+
+
+class Notifier:
+    """Messages to systemd; silent where no service manager listens.
+
+    A lost message is never an error: the manager judges by what it hears. `close` it, or use it
+    as a context manager.
+    """
+
+    def __init__(self) -> None:
+        listens = "NOTIFY_SOCKET" in os.environ
+        self._systemd = sdnotify.SystemdNotifier() if listens else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the socket; later messages go nowhere."""
+        # sdnotify has no way to close, and no socket when it could not connect.
+        if self._systemd is not None and self._systemd.socket is not None:
+            self._systemd.socket.close()
+        self._systemd = None
+
+    @property
+    def active(self) -> bool:
+        """Whether a service manager listens."""
+        return self._systemd is not None
+
+    def ready(self, status: str = "") -> None:
+        """The service works now, at start or after reloading."""
+        self._send("READY=1", *_status(status))
+
+    def reloading(self) -> None:
+        """The configuration is read again; `ready` ends it."""
+        # Type=notify-reload of systemd 253 and later matches the reload by this time.
+        now_usec = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._send("RELOADING=1", f"MONOTONIC_USEC={now_usec}")
+
+    def stopping(self, status: str = "") -> None:
+        """The service has begun to drain."""
+        self._send("STOPPING=1", *_status(status))
+
+    def status(self, text: str) -> None:
+        """One line for people, shown by `systemctl status`."""
+        self._send(*_status(text))
+
+    def watchdog(self) -> None:
+        """The service lives; due within the interval of the watchdog."""
+        self._send("WATCHDOG=1")
+
+    def extend_timeout(self, seconds: float) -> None:
+        """Ask for this long before a slow start or a long drain counts as hung."""
+        self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
+
+    def _send(self, *lines: str) -> None:
+        if self._systemd is None or not lines:
+            return
+        # systemd wants UTF-8 and drops anything else; sdnotify encodes as Latin-1, so it is given
+        # the bytes of UTF-8 under that name.
+        raw = "\n".join(lines).encode("utf-8", "backslashreplace")
+        self._systemd.notify(raw.decode("latin-1"))
+
+
+def _status(text: str) -> tuple[str, ...]:
+    # A line break in a file name must not become a message of its own.
+    line = " ".join(text.split())
+    return (f"STATUS={line}",) if line else ()
+
+
+def watchdog_interval(environ: Mapping[str, str] | None = None) -> float | None:
+    """Seconds between two signs of life, half of what systemd allows; None without a watchdog."""
+    environ = os.environ if environ is None else environ
+    owner = environ.get("WATCHDOG_PID", str(os.getpid()))
+    usec = environ.get("WATCHDOG_USEC", "")
+    if owner != str(os.getpid()) or not usec.isdecimal() or int(usec) == 0:
+        return None
+    return int(usec) / 2_000_000
+
+
+def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for child processes: none may speak to systemd in the daemon's name."""
+    environ = os.environ if environ is None else environ
+    return {name: value for name, value in environ.items() if name not in _OURS}
+
+
+class LoopHealth:
+    """Which of the service's loops still progress, by clock values that the caller hands in.
+
+    The watchdog is fed only while all of them do: a process that merely exists is not alive.
+    """
+
+    def __init__(self) -> None:
+        self._limits: dict[str, float] = {}
+        self._beats: dict[str, float] = {}
+
+    def register(self, name: str, limit: float, now: float) -> None:
+        """Watch a loop from `now` on; more than `limit` seconds without a beat is a stall."""
+        self._limits[name] = limit
+        self._beats[name] = now
+
+    def forget(self, name: str) -> None:
+        """Stop watching a loop that has ended as it should."""
+        self._limits.pop(name, None)
+        self._beats.pop(name, None)
+
+    def beat(self, name: str, now: float) -> None:
+        """The loop has come round.
+
+        Raises:
+            KeyError: no loop of this name is registered.
+        """
+        self._beats[name] = max(now, self._beats[name])
+
+    def stalled(self, now: float) -> list[str]:
+        """The loops that stand still, by name."""
+        late = (name for name, limit in self._limits.items() if now - self._beats[name] > limit)
+        return sorted(late)
+
+    def healthy(self, now: float) -> bool:
+        """Whether every registered loop progresses."""
+        return not self.stalled(now)
