@@ -32,8 +32,8 @@ def open_media(path: Path) -> InputContainer:
         av.error.FFmpegError: FFmpeg cannot open it.
         NotMedia: It opens, but as text or a playlist, or holds no stream.
     """
-    # An absolute path cannot be taken for a protocol ("day:01.mov").
-    name = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
+    # An absolute path cannot be taken for a protocol, as "day:01.mov" could.
+    name = os.path.abspath(path)
     container: InputContainer = av.open(name, options=dict(_OPTIONS), metadata_errors="replace")
     if container.format.name in _NO_MEDIA or not (_videos(container) or container.streams.audio):
         container.close()

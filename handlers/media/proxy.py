@@ -1,0 +1,130 @@
+"""Writing a proxy: a small H.264 MOV with the source's frames, sound and timecode.
+
+Each source frame is one proxy frame of the same number; where the source lost
+one, the frame before it is repeated, so that picture, sound and timecode stay
+together. Pixels become square and the picture upright.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from handlers.media.picture import Preparer, display_size
+from handlers.media.probe import Probe, VideoFacts
+from handlers.media.sound import SoundTrack
+from handlers.media.timecode import Timecode
+
+# A key frame this often, in seconds, keeps scrubbing smooth.
+_KEY_SECONDS = 1
+# Variable-rate pictures keep their own times, on this clock in ticks a second.
+_VFR_CLOCK = 90_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySettings:
+    """How a proxy is made: its largest height in pixels, x264 preset and quality (0..51)."""
+
+    height: int = 540
+    preset: str = "ultrafast"
+    crf: int = 23
+
+
+class ProxyWriter:
+    """Encodes pictures and sound as they are decoded, holding no more than a few.
+
+    Args:
+        path: The MOV file to write.
+        source: What the source is; it has video.
+        start: Timecode of frame 0.
+        settings: Size, preset and quality.
+    """
+
+    def __init__(
+        self, path: Path, source: Probe, video: VideoFacts, start: Timecode, settings: ProxySettings
+    ) -> None:
+        self.frames = 0
+        self._video = video
+        self._container: Any = av.open(
+            str(path), "w", format="mov", options={"movflags": "faststart"}
+        )
+        self._stream = _picture_stream(self._container, video, settings)
+        self._stream.metadata["timecode"] = str(start)
+        if source.reel:
+            self._stream.metadata["reel_name"] = source.reel
+        self._prepare = Preparer(video, display_size(video, settings.height))
+        self._tracks = [SoundTrack(self._container, facts) for facts in source.audio]
+        self._by_index: dict[int, SoundTrack] = {}
+        self._early: list[tuple[int, av.AudioFrame]] | None = []
+        self._origin = Fraction(0)
+        self._last: av.VideoFrame | None = None
+
+    def start(self, origin: Fraction) -> None:
+        """Say when frame 0 is, in seconds of the source's clock; sound is laid against it."""
+        self._origin = origin
+        early, self._early = self._early or [], None
+        for index, frame in early:
+            self.add_sound(index, frame)
+
+    def add_picture(self, number: int, frame: av.VideoFrame, seconds: float) -> None:
+        """Encode one picture, and the one before it again for each number left out.
+
+        ``seconds`` after frame 0 places it when the source's rate is variable.
+        """
+        if self._video.vfr:
+            self._encode(frame, round(seconds * _VFR_CLOCK))
+        else:
+            while self.frames < number:
+                self._encode(self._last or frame, self.frames)
+            self._encode(frame, number)
+        self._last = frame
+
+    def add_sound(self, index: int, frame: av.AudioFrame) -> None:
+        """Encode some sound of the source's stream ``index``."""
+        if self._early is not None:
+            self._early.append((index, frame))
+            return
+        if index not in self._by_index:
+            self._by_index[index] = self._tracks[len(self._by_index)]
+        self._by_index[index].add(frame, self._origin)
+
+    def close(self, frames: int | None = None) -> None:
+        """Finish the file; with ``frames`` the last picture is repeated up to that count."""
+        while self._last is not None and not self._video.vfr and self.frames < (frames or 0):
+            self._encode(self._last, self.frames)
+        for prepared in self._prepare.finish():
+            self._mux(prepared)
+        self._container.mux(self._stream.encode())
+        for track in self._tracks:
+            track.finish()
+        self._container.close()
+
+    def abandon(self) -> None:
+        """Close the file as it is, after a failure; it is no proxy."""
+        self._container.close()
+
+    def _encode(self, frame: av.VideoFrame, pts: int) -> None:
+        self.frames += 1
+        for prepared in self._prepare(frame, pts):
+            self._mux(prepared)
+
+    def _mux(self, frame: av.VideoFrame) -> None:
+        frame.time_base = self._stream.codec_context.time_base
+        # The source's own key frames must not force the proxy's.
+        frame.pict_type = 0
+        self._container.mux(self._stream.encode(frame))
+
+
+def _picture_stream(container: Any, video: VideoFacts, settings: ProxySettings) -> Any:
+    options = {"preset": settings.preset, "crf": str(settings.crf)}
+    stream = container.add_stream("libx264", rate=video.rate, options=options)
+    stream.width, stream.height = display_size(video, settings.height)
+    stream.pix_fmt = "yuv420p"
+    context = stream.codec_context
+    context.time_base = Fraction(1, _VFR_CLOCK) if video.vfr else 1 / video.rate
+    context.gop_size = max(1, round(video.rate * _KEY_SECONDS))
+    return stream

@@ -1,0 +1,92 @@
+"""Laying a source's sound under its proxy, sample for sample."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from av.error import FFmpegError
+
+from handlers.media.probe import AudioFacts
+
+_RATES = frozenset(
+    {96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000}
+)
+_BY_COUNT = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+_BITS_A_CHANNEL = 96_000
+# Shorter breaks than this, in seconds, are rounding of the container's clock, not lost sound.
+_GAP = Fraction(1, 20)
+
+
+class SoundTrack:
+    """One sound track of a proxy: AAC, or PCM where AAC has no such channel layout.
+
+    Sound before frame 0 is cut off, a late start and gaps become silence.
+    """
+
+    def __init__(self, container: Any, facts: AudioFacts) -> None:
+        rate = facts.rate if facts.rate in _RATES else 48000
+        codec, layout = _codec(facts, rate)
+        self._container = container
+        self._stream = container.add_stream(codec, rate=rate, layout=layout)
+        if codec == "aac":
+            self._stream.bit_rate = _BITS_A_CHANNEL * facts.channels
+        self._layout = layout
+        self._channels = facts.channels
+        self._rate = rate
+        self._resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+        self._next = 0
+
+    def add(self, frame: av.AudioFrame, origin: Fraction) -> None:
+        """Encode a decoded frame; ``origin`` is the time of frame 0 in seconds of its clock."""
+        wanted = None
+        if frame.pts is not None:
+            wanted = round((frame.pts * Fraction(frame.time_base) - origin) * self._rate)
+            self._fill(wanted)
+        skip = max(0, self._next - wanted) if wanted is not None and not self._next else 0
+        frame.pts = None
+        for piece in self._resampler.resample(frame):
+            skip = self._write(piece.to_ndarray(), skip)
+
+    def finish(self) -> None:
+        """Encode what the resampler and the encoder still hold."""
+        for piece in self._resampler.resample(None):
+            self._write(piece.to_ndarray(), 0)
+        self._container.mux(self._stream.encode())
+
+    def _fill(self, wanted: int) -> None:
+        late = wanted - self._next
+        if late > 0 and (not self._next or late > _GAP * self._rate):
+            second = np.zeros((self._channels, self._rate), np.float32)
+            while self._next < wanted:
+                self._write(second[:, : wanted - self._next], 0)
+
+    def _write(self, samples: Any, skip: int) -> int:
+        kept = samples[:, skip:]
+        if kept.shape[1]:
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(kept), "fltp", self._layout)
+            frame.sample_rate = self._rate
+            frame.pts, frame.time_base = self._next, Fraction(1, self._rate)
+            self._next += kept.shape[1]
+            self._container.mux(self._stream.encode(frame))
+        return max(0, skip - int(samples.shape[1]))
+
+
+def _codec(facts: AudioFacts, rate: int) -> tuple[str, str]:
+    """Choose codec and layout: the source's own layout in AAC, else the usual one of that count."""
+    for layout in (facts.layout, _BY_COUNT.get(facts.channels)):
+        if layout and _aac_takes(layout, rate):
+            return "aac", layout
+    return "pcm_s24le", facts.layout
+
+
+def _aac_takes(layout: str, rate: int) -> bool:
+    context = av.CodecContext.create("aac", "w")
+    try:
+        context.layout, context.sample_rate, context.format = layout, rate, "fltp"
+        context.open()
+    except (FFmpegError, ValueError):
+        return False
+    return True
