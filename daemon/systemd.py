@@ -55,7 +55,7 @@ def quote(text: str) -> str:
     return f'"{escaped}"'
 
 
-def write_dropin(  # noqa: PLR0913 - one value for each line of the file
+def write_dropin(
     name: str | None,
     storage: Path,
     config: Path,
