@@ -38,12 +38,13 @@ demo: $(RUN)
 
 # Parts of the data come from children that were killed: coverage combines what there is.
 test: $(DEV) systemd-analyze
+	@mkdir -p .cache
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(ARGS)
 	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage json --quiet -o .coverage.json
+	$(BIN)/coverage json --quiet -o .cache/coverage.json
 	$(BIN)/coverage report --fail-under=90
-	$(BIN)/python -m tests.coverage_gate .coverage.json
+	$(BIN)/python -m tests.coverage_gate .cache/coverage.json
 
 lint: $(DEV)
 	$(BIN)/ruff check .
