@@ -28,6 +28,8 @@ AudioSink = Callable[[int, av.AudioFrame], None]
 _LONGEST_GAP = 60
 _MOST_ERRORS = 1000
 _ROUNDING = Fraction(1, 4)
+# How far before a wanted picture to start reading, in seconds; a container's clock starts at 0.
+_STEPS_BACK = (0, 2, 15, 1 << 20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ class Decoder:
         self.vfr = facts.vfr
         self._start: int | None = None
         self._said = ""
-        self._grid = Grid(facts.rate, facts.frames)
+        self._grid = Grid(facts.grid_rate, facts.frames)
 
     def __iter__(self) -> Iterator[tuple[int, av.VideoFrame]]:
         with usable(self.path), open_media(self.path) as container:
@@ -169,22 +171,21 @@ class Grid:
         return inside and ahead >= 1 - _ROUNDING and ahead <= _LONGEST_GAP * self.rate
 
 
-def frames_at(path: Path, source: Probe, numbers: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Decode only the given pictures, by seeking; numbers rise.
+def frames_at(path: Path, source: Probe, numbers: list[int]) -> Iterator[av.VideoFrame | None]:
+    """Decode only the pictures of the given frames, by seeking; numbers rise.
 
-    A picture that does not decode is left out, or the next one stands for it.
+    Yields one for each: where a picture does not decode, the next one that does,
+    or None at the end.
     """
     facts = source.video
-    if facts is None or not numbers:
+    if facts is None:
         return
     with usable(path), open_media(path) as container:
         picture: Any = picture_stream(container)
         picture.thread_type = "AUTO"
-        seeker = _Seeker(container, picture, facts.rate)
+        seeker = _Seeker(container, picture, facts.grid_rate)
         for number in numbers:
-            frame = seeker.find(number)
-            if frame is not None:
-                yield number, frame
+            yield seeker.find(number)
 
 
 class _Seeker:
@@ -197,24 +198,32 @@ class _Seeker:
         self._origin = (stream.start_time or 0) * stream.time_base
         self._frames: Iterator[Any] = iter(())
         self._last: tuple[int, Any] | None = None
+        self._first: int | None = None
 
     def find(self, number: int) -> Any | None:
         if self._last is not None and number == self._last[0]:
             return self._last[1]
         near = self._last is not None and 0 < number - self._last[0] <= 2 * self._rate
-        if not near:
-            self._seek(number)
-        return self._read_to(number)
+        if near:
+            return self._read_to(number)
+        for back in _STEPS_BACK:
+            self._seek(number / self._rate - back)
+            found = self._read_to(number)
+            # A container without an index may land behind the picture: start further back.
+            if self._first is not None and self._first <= number:
+                return found
+        return found
 
-    def _seek(self, number: int) -> None:
-        seconds = self._origin + max(0, number - 1) / self._rate
-        self._container.seek(int(seconds / self._stream.time_base), stream=self._stream)
-        self._frames = self._decode()
+    def _seek(self, seconds: Fraction) -> None:
+        place = int((self._origin + seconds) / self._stream.time_base)
+        self._container.seek(place, stream=self._stream)
+        self._frames, self._first = self._decode(), None
 
     def _read_to(self, number: int) -> Any | None:
         for frame in self._frames:
             place = round((frame.pts * frame.time_base - self._origin) * self._rate)
             self._last = place, frame
+            self._first = place if self._first is None else self._first
             if place >= number:
                 return frame
         return None

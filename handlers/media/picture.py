@@ -25,6 +25,12 @@ def display_size(video: VideoFacts, height: int) -> tuple[int, int]:
     return _even(wide * target / high), _even(target)
 
 
+def upright(frame: av.VideoFrame, video: VideoFacts, height: int) -> av.VideoFrame:
+    """Return one picture as :class:`Preparer` makes it, at most ``height`` pixels high."""
+    prepare = Preparer(video, display_size(video, height))
+    return [*prepare(frame, 0), *prepare.finish()][0]
+
+
 def _even(length: Fraction) -> int:
     return max(2, 2 * round(length / 2))
 

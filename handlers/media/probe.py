@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -32,6 +33,7 @@ from handlers.media.timecode import (
 _REEL_KEYS = ("reel_name", "com.apple.proapps.reel", "com.apple.quicktime.reel", "reel")
 # Pictures further than this from the grid of a constant rate, in frames, make a rate variable.
 _OFF_GRID = 0.25
+_SAMPLED, _REORDERED = 300, 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +63,15 @@ class ColourFacts:
 class VideoFacts:
     """The picture of a clip.
 
-    ``rate`` is the edit rate in frames a second; ``frames`` what the file promises
+    ``rate`` is the edit rate in frames a second; ``grid_rate`` the one at which the
+    pictures really lie, which a file may state with rounding; ``frames`` what the file promises
     to present (edit lists applied), or None where it does not say; only decoding
     it proves it. ``rotation`` is what turns the stored picture upright, in degrees
     counter-clockwise; ``pixel_aspect`` is width over height of one stored pixel.
     """
 
     rate: Fraction
+    grid_rate: Fraction
     frames: int | None
     width: int
     height: int
@@ -166,8 +170,12 @@ def _video(container: InputContainer, stream: Any, path: Path) -> VideoFacts:
     frame = _first_frame(container, stream, path)
     stamps = _presented(container, stream)
     rate = _edit_rate(stream)
+    seen = stamps or ([] if frame.interlaced_frame else _next_stamps(container, stream))
+    own = Fraction(stream.average_rate or rate)
+    drifts, wanders = (_leaves_grid(seen, stream.time_base, each) for each in (rate, own))
     return VideoFacts(
         rate=rate,
+        grid_rate=own if drifts and not wanders else rate,
         frames=len(stamps) or stream.frames or _frames_by_time(container, stream, rate),
         width=frame.width,
         height=frame.height,
@@ -176,7 +184,7 @@ def _video(container: InputContainer, stream: Any, path: Path) -> VideoFacts:
         pixel_format=frame.format.name,
         codec=stream.codec_context.name,
         interlaced=bool(frame.interlaced_frame),
-        vfr=_leaves_grid(stamps, stream.time_base, rate),
+        vfr=drifts and wanders,
         colour=_colour(frame),
     )
 
@@ -203,6 +211,18 @@ def _presented(container: InputContainer, stream: Any) -> list[int]:
     if not container.format.name.startswith("mov"):
         return []
     return [entry.timestamp for entry in stream.index_entries if not entry.is_discard]
+
+
+def _next_stamps(container: InputContainer, stream: Any) -> list[int]:
+    """List the times of some pictures of a container that has no index of them, in order.
+
+    The last ones are left out: pictures are stored out of order.
+    """
+    with contextlib.suppress(FFmpegError):
+        container.seek(0)
+        packets = itertools.islice(container.demux(stream), _SAMPLED)
+        return sorted(packet.pts for packet in packets if packet.pts is not None)[:-_REORDERED]
+    return []
 
 
 def _edit_rate(stream: Any) -> Fraction:

@@ -1,0 +1,143 @@
+"""What was found in one clip, in the form that every artifact is written from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from handlers.edit.shots import Shot
+from handlers.media.probe import Probe, VideoFacts
+from handlers.media.timecode import Timecode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedShot:
+    """A shot on the timeline of the edit rate.
+
+    ``start`` and ``end`` are frames after the clip's first, end exclusive;
+    ``source_in`` and ``source_out`` the same as timecode. Where the rate is
+    variable, ``decoded`` tells which pictures those are, counted from 0.
+    """
+
+    index: int
+    start: int
+    end: int
+    source_in: Timecode
+    source_out: Timecode
+    transition_in: str
+    confidence: float
+    decoded: tuple[int, int]
+
+    @property
+    def frames(self) -> int:
+        """The length in frames of the edit rate."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One clip and its shots; ``frames`` is the clip's length on the edit rate.
+
+    ``name`` is the source's file name as people read it; ``start_source`` is
+    "file", or "none" where the file carries no timecode and 00:00:00:00 stands in.
+    """
+
+    source: Path
+    name: str
+    stem: str
+    reel: str | None
+    rate: Fraction
+    start: Timecode
+    start_source: str
+    frames: int
+    shots: tuple[PlacedShot, ...]
+    video: VideoFacts
+    audio_streams: int
+    vfr: bool
+    proxy: str | None = None
+
+    @property
+    def drop_frame(self) -> bool:
+        """Say whether timecode counts drop-frame."""
+        return self.start.drop_frame
+
+
+def start_of(source: Probe, rate: Fraction) -> tuple[Timecode, str]:
+    """Return the timecode of frame 0, and where it comes from: "file" or "none"."""
+    if source.timecode is not None:
+        return source.timecode, "file"
+    return Timecode(frames=0, rate=rate), "none"
+
+
+def place(
+    shots: Sequence[Shot], start: Timecode, times: Sequence[float] | None = None
+) -> tuple[PlacedShot, ...]:
+    """Put shots, counted in pictures, on the grid of the edit rate.
+
+    Args:
+        shots: As the detector found them.
+        start: Timecode of frame 0.
+        times: Seconds of each picture after the first, when the rate is variable.
+    """
+    placed = []
+    for shot in shots:
+        first, end = grid(shot.start, start.rate, times), grid(shot.end, start.rate, times)
+        placed.append(
+            PlacedShot(
+                index=shot.index,
+                start=first,
+                end=max(end, first + 1),
+                source_in=start + first,
+                source_out=start + max(end, first + 1),
+                transition_in=str(shot.transition_in),
+                confidence=round(float(shot.confidence), 4),
+                decoded=(shot.start, shot.end),
+            )
+        )
+    return tuple(placed)
+
+
+def grid(picture: int, rate: Fraction, times: Sequence[float] | None) -> int:
+    """Return the frame of the edit rate at which a picture stands; past the last, the end."""
+    if times is None:
+        return picture
+    if picture < len(times):
+        return round(times[picture] * rate)
+    return (round(times[-1] * rate) if times else 0) + 1
+
+
+def to_json(edit: Edit, times: Sequence[float] | None = None) -> dict[str, Any]:
+    """Return shots.json's content; ``source_out`` is exclusive, as in an edit list."""
+    made: dict[str, Any] = {
+        "schema": "fxd.shots/1",
+        "source": edit.name,
+        "reel": edit.reel,
+        "rate": f"{edit.rate.numerator}/{edit.rate.denominator}",
+        "drop_frame": edit.drop_frame,
+        "frames": edit.frames,
+        "start_timecode": str(edit.start),
+        "start_timecode_source": edit.start_source,
+        "vfr": edit.vfr,
+        "shots": [_shot_json(shot, vfr=edit.vfr) for shot in edit.shots],
+    }
+    if times is not None:
+        made["frame_times"] = [round(time, 6) for time in times]
+    return made
+
+
+def _shot_json(shot: PlacedShot, *, vfr: bool) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "index": shot.index,
+        "start": shot.start,
+        "end": shot.end,
+        "source_in": str(shot.source_in),
+        "source_out": str(shot.source_out),
+        "transition_in": shot.transition_in,
+        "confidence": shot.confidence,
+    }
+    if vfr:
+        made["decoded_start"], made["decoded_end"] = shot.decoded
+    return made

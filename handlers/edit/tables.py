@@ -1,0 +1,36 @@
+"""Writing shots.json and shots.csv."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from handlers.edit.record import Edit, to_json
+
+COLUMNS = (
+    "index",
+    "start",
+    "end",
+    "frames",
+    "source_in",
+    "source_out",
+    "transition_in",
+    "confidence",
+)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write valid UTF-8 JSON."""
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def write_shots(folder: Path, edit: Edit, times: Sequence[float] | None) -> None:
+    """Write both tables into ``folder``."""
+    write_json(folder / "shots.json", to_json(edit, times))
+    with (folder / "shots.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows([getattr(shot, name) for name in COLUMNS] for shot in edit.shots)

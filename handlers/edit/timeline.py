@@ -1,0 +1,111 @@
+"""Timelines of a clip's shots: OpenTimelineIO, and FCP7 XML through its adapter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import opentimelineio as otio
+from opentimelineio.opentime import RationalTime, TimeRange
+
+from handlers.edit.record import Edit, PlacedShot
+
+_XML = "fcp_xml"
+
+
+def timeline(edit: Edit) -> Any:
+    """Return a timeline that cuts the source into its shots, at the source's timecode.
+
+    Each clip refers to the source, and to the proxy (key "proxy") where one was
+    made; the proxy's place is relative to the timeline file.
+    """
+    made = otio.schema.Timeline(
+        name=edit.stem,
+        global_start_time=_time(edit, edit.start.frames),
+        metadata={_XML: _sequence_metadata(edit), "fxd": _said(edit)},
+    )
+    made.tracks.append(_track(edit, "V1", otio.schema.TrackKind.Video))
+    for number in range(edit.audio_streams):
+        made.tracks.append(_track(edit, f"A{number + 1}", otio.schema.TrackKind.Audio))
+    return made
+
+
+def write_otio(path: Path, edit: Edit) -> None:
+    """Write the timeline as .otio."""
+    if not timeline(edit).to_json_file(str(path)):
+        raise OSError(f"{path.name} could not be written")
+
+
+def can_write_xml(edit: Edit) -> bool:
+    """Say whether FCP7 XML can carry the rate; it needs one that timecode is defined at."""
+    return bool(RationalTime.is_smpte_timecode_rate(float(edit.rate)))
+
+
+def write_xml(path: Path, edit: Edit) -> None:
+    """Write the timeline as FCP7 XML, which Premiere Pro and Resolve read."""
+    text = otio.adapters.write_to_string(timeline(edit), _XML)
+    path.write_text(text, encoding="utf-8")
+
+
+def _track(edit: Edit, name: str, kind: str) -> Any:
+    track = otio.schema.Track(name=name, kind=kind)
+    track.extend([_clip(edit, shot) for shot in edit.shots])
+    return track
+
+
+def _clip(edit: Edit, shot: PlacedShot) -> Any:
+    clip = otio.schema.Clip(
+        name=edit.name,
+        source_range=_range(edit, edit.start.frames + shot.start, shot.frames),
+        metadata={"fxd": {"index": shot.index, "transition_in": shot.transition_in}},
+    )
+    references = {otio.schema.Clip.DEFAULT_MEDIA_KEY: _reference(edit, edit.source.as_uri())}
+    if edit.proxy:
+        references["proxy"] = _reference(edit, quote(edit.proxy))
+    clip.set_media_references(references, otio.schema.Clip.DEFAULT_MEDIA_KEY)
+    return clip
+
+
+def _reference(edit: Edit, url: str) -> Any:
+    reference = otio.schema.ExternalReference(
+        target_url=url,
+        available_range=_range(edit, edit.start.frames, edit.frames),
+        metadata={_XML: {"timecode": _counting(edit)}},
+    )
+    reference.name = edit.name
+    return reference
+
+
+def _range(edit: Edit, start: int, frames: int) -> Any:
+    return TimeRange(_time(edit, start), _time(edit, frames))
+
+
+def _time(edit: Edit, frames: int) -> Any:
+    return RationalTime(frames, float(edit.rate))
+
+
+def _counting(edit: Edit) -> dict[str, Any]:
+    made: dict[str, Any] = {"displayformat": "DF" if edit.drop_frame else "NDF"}
+    if edit.reel:
+        made["reel"] = {"name": edit.reel}
+    return made
+
+
+def _sequence_metadata(edit: Edit) -> dict[str, Any]:
+    """Return what Resolve wants besides the cuts: the picture's format."""
+    size = {"width": str(edit.video.width), "height": str(edit.video.height)}
+    return {
+        "timecode": {"displayformat": "DF" if edit.drop_frame else "NDF"},
+        "media": {"video": {"format": {"samplecharacteristics": size}}},
+    }
+
+
+def _said(edit: Edit) -> dict[str, Any]:
+    return {
+        "rate": f"{edit.rate.numerator}/{edit.rate.denominator}",
+        "drop_frame": edit.drop_frame,
+        "start_timecode": str(edit.start),
+        "start_timecode_source": edit.start_source,
+        "vfr": edit.vfr,
+    }
