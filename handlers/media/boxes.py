@@ -79,17 +79,18 @@ def tracks(path: Path) -> list[Track]:
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        moov = [box for box in _boxes(file, 0, size) if box.kind == b"moov"]
+        moov = [box for box in _boxes(file, 0, size, clip=False) if box.kind == b"moov"]
         found = [
             box for top in moov for box in _boxes(file, top.start, top.end) if box.kind == b"trak"
         ]
         try:
             return [_track(file, box) for box in found]
         except (struct.error, IndexError) as error:
-            raise ValueError("the index is damaged") from error
+            raise ValueError("its index is damaged") from error
 
 
 def _boxes(file: BinaryIO, start: int, end: int, *, clip: bool = True) -> Iterator[Box]:
+    """List boxes; inside the index (``clip``) they end with it, and zeros are damage."""
     position = start
     while position + 8 <= end:
         file.seek(position)
@@ -102,7 +103,9 @@ def _boxes(file: BinaryIO, start: int, end: int, *, clip: bool = True) -> Iterat
             length, body = struct.unpack(">Q", head[8:])[0], position + 16
         stop = end if length == 0 else position + length
         if stop < body or kind == b"\0\0\0\0":
-            return
+            if not clip:
+                return
+            raise ValueError("its index is damaged")
         yield Box(kind=kind, start=body, end=min(stop, end) if clip else stop)
         position = stop
 
@@ -144,6 +147,8 @@ def _samples(bodies: dict[bytes, bytes]) -> tuple[Offsets, Offsets]:
     sizes = sizes[: chunk_of.size]
     before = np.concatenate(([0], np.cumsum(sizes)[:-1]))
     firsts = np.concatenate(([0], np.cumsum(counts)[:-1]))
+    if not chunks.all():
+        raise ValueError("its index is damaged")
     inside = before - before[np.minimum(firsts, sizes.size - 1)][chunk_of]
     return chunks[chunk_of] + inside, sizes
 
@@ -174,7 +179,7 @@ def _samples_per_chunk(body: bytes, chunks: int) -> Offsets:
 def _numbers(body: bytes, kind: str, count: int) -> Offsets:
     width = np.dtype(kind).itemsize
     if len(body) < count * width:
-        raise ValueError("the index is cut short")
+        raise ValueError("its index is cut short")
     return np.frombuffer(body, kind, count).astype(np.int64)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from handlers.contract import AssetKind, CheckReport, MediaFacts, UnusableMedia, Verdict
-from handlers.media import boxes, images, mxf, riff
+from handlers.media import boxes, ebml, images, mxf, riff
 from handlers.media.probe import probe_container
 from handlers.media.source import NotMedia, open_media, picture_stream, shown
 
@@ -148,7 +148,7 @@ def _what_it_is(path: Path, head: bytes) -> Exception:
     )
 
 
-_SIGNATURES = (b"\x1aE\xdf\xa3", b"fLaC", b"OggS", b"FORM", b"caff", b"ID3", b"\0\0\1\xba", b"G@")
+_SIGNATURES = (b"fLaC", b"OggS", b"FORM", b"caff", b"ID3", b"\0\0\1\xba", b"G@")
 
 
 def _known(head: bytes) -> bool:
@@ -156,6 +156,7 @@ def _known(head: bytes) -> bool:
         boxes.looks_like_boxes(head)
         or riff.looks_like_riff(head)
         or mxf.looks_like_mxf(head)
+        or ebml.looks_like_matroska(head)
         or head.startswith(_SIGNATURES)
     )
 
@@ -168,6 +169,8 @@ def _missing(path: Path, head: bytes) -> str:
         return mxf.unfinished(path)
     if riff.looks_like_riff(head):
         return riff.missing(path) or _hole_at_end(path)
+    if ebml.looks_like_matroska(head):
+        return ebml.missing(path, head) or _hole_at_end(path)
     return _hole_at_end(path)
 
 
