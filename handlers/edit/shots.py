@@ -98,8 +98,8 @@ def _extent(mixed: NDArray[np.bool_], frame: int) -> tuple[int, int]:
 
 def runs(marked: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
     """Yield the runs of true values, end exclusive."""
-    edges = np.flatnonzero(np.diff(marked.astype(np.int8), prepend=0, append=0))
-    yield from edges.reshape(-1, 2).tolist()
+    edges = np.flatnonzero(np.diff(marked.astype(np.int8), prepend=0, append=0)).tolist()
+    yield from zip(edges[::2], edges[1::2], strict=True)
 
 
 def shots(found: Sequence[Boundary], frames: int) -> list[Shot]:
