@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from handlers.contract import AssetKind
@@ -59,9 +59,9 @@ SEQUENCE_ENDINGS = frozenset(["dpx", "exr", "tif", "tiff", "png", "jpg", "jpeg",
 
 _PARTIAL = (".part", ".tmp", ".filepart", ".crdownload", "~")
 _IGNORED = frozenset({"thumbs.db", "@eadir", "desktop.ini", "_status.txt", "_failed"})
-# Folders that only a camera or recorder makes: their parent is a card.
+# Folders that only a camera or recorder makes, spelled as it does: their parent is a card.
 _CARD_INSIDES = frozenset(
-    ["m4root", "xdroot", "bpav", "contents", "clips001", "avchd", "bdmv", "avf_info", "mxf_clip"]
+    ["M4ROOT", "XDROOT", "BPAV", "CONTENTS", "CLIPS001", "AVCHD", "BDMV", "AVF_INFO", "PRIVATE"]
 )
 _CARD_SUFFIXES = (".rdm", ".rdc")
 _NUMBERED = re.compile(r"^(?P<head>.*?)(?P<number>\d{2,})(?P<tail>\.[^.]+)$", re.DOTALL)
@@ -101,8 +101,18 @@ def is_card(folder_name: str, subfolder_names: Iterable[str]) -> bool:
     """Say whether a folder is a camera card, by its own name and its subfolders' names."""
     if folder_name.lower().endswith(_CARD_SUFFIXES):
         return True
-    names = {name.lower() for name in subfolder_names}
-    return bool(names & _CARD_INSIDES) or ("private" in names and len(names) == 1)
+    return not _CARD_INSIDES.isdisjoint(subfolder_names)
+
+
+def card_root(parts: Sequence[str]) -> int | None:
+    """Return how many leading ``parts`` of a path name the card that it lies in, if one does.
+
+    The first part is the watched folder, which is never a card itself.
+    """
+    for depth in range(1, len(parts)):
+        if is_card(parts[depth], parts[depth + 1 : depth + 2]):
+            return depth + 1
+    return None
 
 
 def group(names: Iterable[str]) -> list[Group]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from daemon.modes import WatchMode
 
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)?\s*$")
 _SECONDS = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -52,14 +53,6 @@ Bytes = Annotated[int, BeforeValidator(parse_size)]
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class WatchMode(StrEnum):
-    """How a watch learns of changes."""
-
-    AUTO = "auto"
-    INOTIFY = "inotify"
-    POLL = "poll"
 
 
 class SettleConfig(_Section):

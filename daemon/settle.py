@@ -136,6 +136,11 @@ class SettleGate:
         """Return every path that waits, for showing."""
         return self._pending.values()
 
+    def look(self, path: bytes) -> Look | None:
+        """Return the last observation of a pending path."""
+        entry = self._pending.get(path)
+        return None if entry is None else entry.look
+
     def hint(self, path: bytes, hint: Hint, now: float) -> None:
         """Note an event; it may arrive before the path was first observed."""
         entry = self._pending.get(path)

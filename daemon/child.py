@@ -1,0 +1,106 @@
+"""One child process: started, talked to in lines of JSON, killed with all it started."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import psutil
+
+Message = dict[str, Any]
+_MIB = 1 << 20
+# As much as an ordinary user may ask for, so that an order never waits for a busy child.
+_PIPE_BYTES = 1 << 20
+Sink = Callable[["Child", Message | None], None]
+
+
+class Child:
+    """A running ``daemon.worker``; what it says goes to ``sink``, at last None when it ended.
+
+    ``sink`` is called from the child's own reader thread.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], sink: Sink) -> None:
+        self._process = process
+        self._sink = sink
+        self.pid = process.pid
+        self._reader = threading.Thread(target=self._read, name=f"child {self.pid}", daemon=True)
+        self._reader.start()
+
+    @classmethod
+    def start(cls, arguments: list[str], environment: Mapping[str, str], sink: Sink) -> Self:
+        """Start a child in a session of its own, so that a terminal's Ctrl-C passes it by."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "daemon.worker", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=dict(environment),
+            start_new_session=True,
+        )
+        assert process.stdin is not None  # noqa: S101 - opened as a pipe above
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(process.stdin.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        return cls(process, sink)
+
+    def send(self, message: Message) -> None:
+        """Give the child an order; one that died meanwhile reports its end by itself."""
+        assert self._process.stdin is not None  # noqa: S101 - opened as a pipe above
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def kill(self) -> None:
+        """Kill the child and everything it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Ask an idle child to end: it does when its input closes."""
+        assert self._process.stdin is not None  # noqa: S101 - opened as a pipe above
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the child has ended and its last word was passed on."""
+        self._reader.join(timeout)
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code once it ended: negative is the number of the signal."""
+        return self._process.poll()
+
+    def describe_end(self) -> str:
+        """Say how the child ended, for a person."""
+        code = self.exit_code
+        if code is not None and code < 0:
+            return f"its process was ended by {signal.Signals(-code).name}"
+        return f"its process ended with exit code {code}"
+
+    def _read(self) -> None:
+        stdout = self._process.stdout
+        assert stdout is not None  # noqa: S101 - opened as a pipe above
+        for line in stdout:
+            with contextlib.suppress(ValueError):
+                self._sink(self, json.loads(line))
+        stdout.close()
+        self._process.wait()
+        self.close()
+        self._sink(self, None)
+
+
+def resident_mib(pid: int) -> int:
+    """Return the resident memory of a process and its children, 0 once it is gone."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        return sum(member.memory_info().rss for member in family) // _MIB
+    except psutil.NoSuchProcess:
+        return 0

@@ -1,0 +1,124 @@
+"""What people may ask of a running daemon; also used on a stopped one's journal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from daemon.errors import DaemonError
+from daemon.jobs import Change, JobState
+from daemon.model_store import ModelVersions, new_job
+from daemon.plan import Plan, Run, default_output
+from daemon.store import Store
+from models.errors import FxdError
+
+Answer = dict[str, Any]
+
+
+class RunControl(Protocol):
+    """What commands need of the runs: of a daemon's, or of a stopped one's journal."""
+
+    plan: Plan
+    paused: bool
+
+    def cancel(self, job_id: int, now: float) -> str:
+        """Cancel a job; return what happened."""
+        ...
+
+    def reopened(self, job_id: int) -> None:
+        """Note that a job was queued again."""
+        ...
+
+
+class Commands:
+    """Carries out requests inside the caller's transaction."""
+
+    def __init__(self, store: Store, runs: RunControl, models: ModelVersions) -> None:
+        self._store = store
+        self._runs = runs
+        self._models = models
+
+    def carry_out(self, request: Mapping[str, Any], now: float) -> Answer:
+        """Return the answer to a request; a refusal is an answer with an ``error``."""
+        known: dict[str, Callable[[Mapping[str, Any], float], Answer]] = {
+            "retry": self._retry,
+            "cancel": self._cancel,
+            "pause": self._pause,
+            "resume": self._resume,
+            "submit": self._submit,
+        }
+        try:
+            command = known.get(str(request.get("command")))
+            if command is None:
+                return {"error": f"there is no command {request.get('command')!r}"}
+            return command(request, now)
+        except FxdError as error:
+            return {"error": str(error)}
+
+    def _retry(self, request: Mapping[str, Any], now: float) -> Answer:
+        wanted = request.get("job")
+        ids = self._store.jobs.failed_ids() if wanted is None else [int(wanted)]
+        for job_id in ids:
+            row = self._store.jobs.get(job_id)
+            if row["state"] in {JobState.QUEUED, JobState.RUNNING, JobState.DONE}:
+                hint = "; 'fxd submit PATH' runs it again" if row["state"] == "done" else ""
+                raise DaemonError(f"job {job_id} is {row['state']}: nothing to retry{hint}")
+            self._store.jobs.change(
+                job_id,
+                Change.REOPEN,
+                now,
+                reason="retried by a person",
+                attempts=0,
+                not_before=0,
+                traceback="",
+            )
+            self._runs.reopened(job_id)
+        return {"message": f"{len(ids)} jobs are queued again", "jobs": ids}
+
+    def _cancel(self, request: Mapping[str, Any], now: float) -> Answer:
+        return {"message": self._runs.cancel(int(request["job"]), now)}
+
+    def _pause(self, _request: Mapping[str, Any], _now: float) -> Answer:
+        self._set_paused("yes")
+        return {"message": "paused: what runs goes on, nothing new starts"}
+
+    def _resume(self, _request: Mapping[str, Any], _now: float) -> Answer:
+        self._set_paused("no")
+        return {"message": "goes on"}
+
+    def _set_paused(self, value: str) -> None:
+        self._store.set_meta("paused", value)
+        self._runs.paused = value == "yes"
+
+    def _submit(self, request: Mapping[str, Any], now: float) -> Answer:
+        """Run an asset again with today's settings, or with a handler its watch does not name."""
+        path = os.fsencode(str(request["path"]))
+        row = self._store.asset_by_path(path)
+        if row is None:
+            raise DaemonError(
+                f"{os.fsdecode(path)} is not known: it is not whole yet, or in no watched folder"
+            )
+        runs = self._runs_for(self._runs.plan, dict(row), request.get("handler"))
+        ids = [
+            self._store.add_job(row["id"], new_job(run, self._models), now, again=True)
+            for run in runs
+        ]
+        return {"message": f"{len(ids)} jobs are queued", "jobs": ids}
+
+    @staticmethod
+    def _runs_for(plan: Plan, row: Mapping[str, Any], handler: str | None) -> list[Run]:
+        watch = next((w for w in plan.watches if w.folder == row["watch"]), None)
+        configured = [
+            run
+            for run in (watch.runs if watch else ())
+            if row["kind"] in run.spec.kinds and handler in {None, run.spec.name}
+        ]
+        if configured:
+            return configured
+        spec = plan.specs.get(handler or "")
+        if spec is None or row["kind"] not in spec.kinds:
+            what = f"handler '{handler}' does not take" if handler else "no handler here takes"
+            raise DaemonError(f"{what} a {row['kind']}")
+        output = default_output(row["watch"], spec)
+        return [Run(spec=spec, params=spec.params(), output=output)]

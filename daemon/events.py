@@ -1,0 +1,143 @@
+"""File-system events by watchdog's inotify observer, taken as hints and no more.
+
+What the observer is known to get wrong is answered here: a full event queue is
+made visible, so that the watcher compares everything, and opened or read files
+(our own reading among them) make no events at all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import cast
+
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers.api import BaseObserver
+from watchdog.observers.inotify import InotifyFullEmitter
+from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
+
+from daemon.assets import is_partial
+from daemon.settle import Hint
+
+Touched = Callable[[bytes, Hint | None], None]
+_FILTER: list[type[FileSystemEvent]] = [
+    FileCreatedEvent,
+    FileMovedEvent,
+    FileClosedEvent,
+    FileDeletedEvent,
+    DirCreatedEvent,
+    DirMovedEvent,
+    DirDeletedEvent,
+]
+
+
+class _CountingFD(InotifyFD):
+    """Tells of a full kernel queue, which the stock observer only logs."""
+
+    def __init__(self, on_overflow: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_overflow = on_overflow
+
+    def handle_event(self, event: InotifyEvent) -> None:
+        super().handle_event(event)
+        if event.is_queue_overflow:
+            self._on_overflow()
+
+
+class _Observer(BaseObserver):
+    def __init__(self, on_overflow: Callable[[], None]) -> None:
+        self._inotify_fd = _CountingFD(on_overflow)
+        self._inotify_fd.start()
+        # The "full" emitter tells a move from outside from a creation.
+        super().__init__(InotifyFullEmitter, inotify_fd=self._inotify_fd)
+
+    def on_thread_stop(self) -> None:
+        super().on_thread_stop()
+        self._inotify_fd.stop()
+        self._inotify_fd.join()
+
+
+class _Forward(FileSystemEventHandler):
+    def __init__(self, folder: bytes, touched: Touched, tree: Callable[[bytes], None]) -> None:
+        self._folder = folder
+        self._touched = touched
+        self._tree = tree
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        source, target = os.fsencode(event.src_path), os.fsencode(event.dest_path)
+        if event.is_directory:
+            for path in filter(None, (source, target)):
+                self._tree(path)
+            return
+        if source:
+            self._touched(source, Hint.CLOSED if event.event_type == "closed" else None)
+        if target:
+            self._touched(target, self._rename_hint(source))
+
+    @staticmethod
+    def _rename_hint(source: bytes) -> Hint | None:
+        """A move from outside, or from a copier's partial name, says that the file is whole."""
+        name = os.fsdecode(os.path.basename(source))
+        whole = not source or is_partial(name) or name.startswith(".")
+        return Hint.RENAMED if whole else None
+
+
+class EventSource:
+    """The events of one watched folder, from ``start`` to ``stop``."""
+
+    def __init__(
+        self,
+        folder: bytes,
+        *,
+        touched: Touched,
+        tree: Callable[[bytes], None],
+        overflow: Callable[[], None],
+    ) -> None:
+        self._folder = folder
+        self._forward = _Forward(folder, touched, tree)
+        self._overflow = overflow
+        self._observer: _Observer | None = None
+
+    def start(self) -> None:
+        """Begin to watch the folder and all below it.
+
+        Raises:
+            OSError: The folder is gone, or an inotify limit is reached.
+        """
+        self.stop()
+        observer = _Observer(self._overflow)
+        try:
+            observer.schedule(
+                self._forward, os.fsdecode(self._folder), recursive=True, event_filter=_FILTER
+            )
+            observer.start()
+        except OSError:
+            observer.on_thread_stop()
+            raise
+        self._observer = observer
+
+    def stop(self) -> None:
+        """Stop watching; no event comes after this returns."""
+        observer, self._observer = self._observer, None
+        if observer is not None:
+            observer.stop()
+            observer.join()
+
+    @property
+    def alive(self) -> bool:
+        """Whether events still come: the observer stops by itself when its folder goes."""
+        observer = self._observer
+        if observer is None:
+            return False
+        emitters = cast("set[object]", observer.emitters)
+        return bool(emitters) and all(emitter.is_alive() for emitter in emitters)  # type: ignore[attr-defined]

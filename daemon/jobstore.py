@@ -1,0 +1,250 @@
+"""What the journal knows of jobs, and the one function that changes a job's state."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from daemon.errors import NoSuchJobError
+from daemon.jobs import Change, JobState, next_state
+
+GONE = "its source was deleted"
+REPLACED = "its source was replaced by a newer version"
+# Columns that a change of state may set beside the state itself.
+_SETTABLE = frozenset(
+    [
+        "attempts",
+        "lease_until",
+        "not_before",
+        "waits_for",
+        "traceback",
+        "metrics",
+        "models",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """One handler to run: what makes it unique, where its results go, what it waits for."""
+
+    handler: str
+    handler_version: str
+    output_root: str
+    params: str = "{}"
+    models: Mapping[str, str | None] = field(default_factory=dict)
+    priority: int = 0
+    waits_for: str | None = None
+
+
+class JobStore:
+    """Writes jobs; used by the service's main thread alone, inside its transactions."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def add(
+        self,
+        asset_id: int,
+        version: int,
+        fingerprint: str,
+        job: NewJob,
+        *,
+        now: float,
+        rejected: str = "",
+        rerun: int = 0,
+    ) -> int | None:
+        """Add a job unless the very same one is there; return its id, or None."""
+        state = JobState.REJECTED if rejected else JobState.QUEUED
+        reason = rejected or job.waits_for or ""
+        cursor = self._db.execute(
+            "INSERT OR IGNORE INTO job (asset_id, version, fingerprint, handler, handler_version,"
+            " models, params, rerun, output_root, state, priority, waits_for, reason, created_at,"
+            " changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (asset_id, version, fingerprint, job.handler, job.handler_version,
+             json.dumps(dict(job.models), sort_keys=True), job.params, rerun, job.output_root,
+             state, job.priority, job.waits_for, reason, now, now),
+        )  # fmt: skip
+        if cursor.rowcount != 1:
+            return None
+        job_id = int(cursor.lastrowid or 0)
+        self._event(job_id, None, state, "add", reason, now)
+        return job_id
+
+    def change(
+        self,
+        job_id: int,
+        change: Change,
+        now: float,
+        *,
+        reason: str = "",
+        token: int | None = None,
+        **columns: Any,
+    ) -> bool:
+        """Change a job's state by the transition table and log the change.
+
+        With ``token``, only the claim that holds it may change the job: the answer
+        of an older claim is refused (False) and nothing happens.
+
+        Raises:
+            NoSuchJobError: There is no such job.
+            IllegalChangeError: The table has no such arrow.
+        """
+        row = self.get(job_id)
+        if token is not None and (row["token"] != token or row["state"] != JobState.RUNNING):
+            return False
+        before = JobState(row["state"])
+        after = next_state(before, change)
+        values = {"state": after, "reason": reason, "changed_at": now} | _checked(columns)
+        if change is Change.CLAIM:
+            values["token"] = row["token"] + 1
+        assignments = ", ".join(f"{name} = ?" for name in values)
+        cursor = self._db.execute(
+            f"UPDATE job SET {assignments} WHERE id = ? AND state = ? AND token = ?",  # noqa: S608
+            (*values.values(), job_id, before, row["token"]),
+        )
+        if cursor.rowcount == 1:
+            self._event(job_id, before, after, change, reason, now)
+        return cursor.rowcount == 1
+
+    def _event(
+        self, job_id: int, before: str | None, after: str, change: str, reason: str, now: float
+    ) -> None:
+        self._db.execute(
+            "INSERT INTO job_event (job_id, at, before, after, change, reason)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (job_id, now, before, after, change, reason),
+        )
+
+    def get(self, job_id: int) -> sqlite3.Row:
+        """Return a job's row.
+
+        Raises:
+            NoSuchJobError: There is none.
+        """
+        row = self._db.execute("SELECT * FROM job WHERE id = ?", (job_id,)).fetchone()
+        if not isinstance(row, sqlite3.Row):
+            raise NoSuchJobError(f"there is no job {job_id}; 'fxd status' lists them")
+        return row
+
+    def with_asset(self, job_id: int) -> sqlite3.Row:
+        """Return a job's row with its asset's columns as ``asset_*``."""
+        row = self._db.execute(
+            "SELECT job.*, asset.path AS asset_path, asset.kind AS asset_kind,"
+            " asset.watch AS asset_watch, asset.members AS asset_members,"
+            " asset.facts AS asset_facts, asset.version AS asset_version,"
+            " asset.gone_at AS asset_gone_at, asset.size AS asset_size"
+            " FROM job JOIN asset ON asset.id = job.asset_id WHERE job.id = ?",
+            (job_id,),
+        ).fetchone()
+        if not isinstance(row, sqlite3.Row):
+            raise NoSuchJobError(f"there is no job {job_id}; 'fxd status' lists them")
+        return row
+
+    def queued(
+        self, now: float, limit: int, blocked: Collection[str] = (), skip: Collection[str] = ()
+    ) -> list[sqlite3.Row]:
+        """Return jobs that could start now, by priority, then age.
+
+        Left out: those that wait for something, whose source is gone, whose output
+        root is in ``blocked``, or whose handler is in ``skip``.
+        """
+        return self._db.execute(
+            "SELECT job.id, job.handler, job.output_root, job.priority FROM job"  # noqa: S608
+            " JOIN asset ON asset.id = job.asset_id"
+            " WHERE job.state = 'queued' AND waits_for IS NULL AND not_before <= ?"
+            " AND asset.gone_at IS NULL"
+            f" AND output_root NOT IN ({','.join('?' * len(blocked))})"
+            f" AND handler NOT IN ({','.join('?' * len(skip))})"
+            " ORDER BY job.priority DESC, job.id LIMIT ?",
+            (now, *blocked, *skip, limit),
+        ).fetchall()
+
+    def running(self) -> list[sqlite3.Row]:
+        """Return every job that the journal takes for running."""
+        return self._db.execute("SELECT * FROM job WHERE state = 'running' ORDER BY id").fetchall()
+
+    def waiting(self) -> list[sqlite3.Row]:
+        """Return queued jobs that wait for something named."""
+        return self._db.execute(
+            "SELECT * FROM job WHERE state = 'queued' AND waits_for IS NOT NULL ORDER BY id"
+        ).fetchall()
+
+    def active_count(self) -> int:
+        """Return how many jobs are queued or running."""
+        row = self._db.execute(
+            "SELECT COUNT(*) FROM job JOIN asset ON asset.id = job.asset_id"
+            " WHERE state IN ('queued', 'running') AND asset.gone_at IS NULL"
+        ).fetchone()
+        return int(row[0])
+
+    def release(self, job_id: int, models: Mapping[str, str | None]) -> None:
+        """Let a job go that waited for models, now that these versions are installed."""
+        self._db.execute(
+            "UPDATE OR IGNORE job SET waits_for = NULL, reason = '', models = ? WHERE id = ?",
+            (json.dumps(dict(models), sort_keys=True), job_id),
+        )
+
+    def supersede(self, asset_id: int, now: float) -> list[int]:
+        """Cancel queued jobs of an older version; return those that are running."""
+        rows = self._db.execute(
+            "SELECT id, state FROM job WHERE asset_id = ? AND state IN ('queued', 'running')",
+            (asset_id,),
+        ).fetchall()
+        for job_id, state in rows:
+            if state == JobState.QUEUED:
+                self.change(job_id, Change.CANCEL, now, reason=REPLACED)
+        return [job_id for job_id, state in rows if state == JobState.RUNNING]
+
+    def cancel_gone(self, before: float, now: float) -> int:
+        """Cancel queued jobs whose source has been gone since ``before``; return how many."""
+        rows = self._db.execute(
+            "SELECT job.id FROM job JOIN asset ON asset.id = job.asset_id"
+            " WHERE job.state = 'queued' AND asset.gone_at < ?",
+            (before,),
+        ).fetchall()
+        for (job_id,) in rows:
+            self.change(job_id, Change.CANCEL, now, reason=GONE)
+        return len(rows)
+
+    def revive(self, asset_id: int, version: int, now: float) -> list[int]:
+        """Queue jobs again that were cancelled only because the source was gone."""
+        return self._reopen(asset_id, version, "state = 'cancelled' AND reason = ?", (GONE,), now)
+
+    def reopen_rejected(self, asset_id: int, version: int, now: float) -> list[int]:
+        """Queue rejected jobs again of an asset that turned out to be usable."""
+        return self._reopen(asset_id, version, "state = 'rejected'", (), now)
+
+    def _reopen(
+        self, asset_id: int, version: int, which: str, values: tuple[Any, ...], now: float
+    ) -> list[int]:
+        rows = self._db.execute(
+            f"SELECT id FROM job WHERE asset_id = ? AND version = ? AND {which}",  # noqa: S608
+            (asset_id, version, *values),
+        ).fetchall()
+        for (job_id,) in rows:
+            self.change(job_id, Change.REOPEN, now, attempts=0, not_before=0)
+        return [job_id for (job_id,) in rows]
+
+    def failed_ids(self) -> list[int]:
+        """Return the jobs that ``fxd retry --failed`` takes up again."""
+        rows = self._db.execute("SELECT id FROM job WHERE state = 'failed' ORDER BY id")
+        return [row[0] for row in rows]
+
+    def next_rerun(self, asset_id: int, version: int, handler: str) -> int:
+        """Return the next number of a deliberate further run of the same job."""
+        row = self._db.execute(
+            "SELECT COALESCE(MAX(rerun), -1) + 1 FROM job"
+            " WHERE asset_id = ? AND version = ? AND handler = ?",
+            (asset_id, version, handler),
+        ).fetchone()
+        return int(row[0])
+
+
+def _checked(columns: Mapping[str, Any]) -> dict[str, Any]:
+    if not columns.keys() <= _SETTABLE:
+        raise AssertionError(f"not to be set with a change: {columns.keys() - _SETTABLE}")
+    return dict(columns)

@@ -1,0 +1,31 @@
+"""The log: one line an event, plain on a terminal, JSON otherwise."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+
+def configure(*, level: str = "info", form: str = "auto") -> None:
+    """Set up structlog, and what libraries log, to go to standard error."""
+    plain = form == "plain" or (form == "auto" and sys.stderr.isatty())
+    minimum = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=not plain),
+    ]
+    last: list[structlog.typing.Processor]
+    if plain:
+        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    else:
+        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(minimum),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=max(minimum, logging.WARNING), stream=sys.stderr, force=True)

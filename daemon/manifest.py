@@ -1,0 +1,92 @@
+"""``manifest.json``: what a published folder holds, from what, made by what."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+MANIFEST = "manifest.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What identifies a published folder, and the hashes of its files."""
+
+    job: int
+    token: int
+    storage: str
+    output: str
+    artifacts: Mapping[str, tuple[int, str]]
+
+    def is_of(self, job: int, token: int, storage: str) -> bool:
+        """Say whether this very claim of this storage's daemon published the folder."""
+        return (self.job, self.token, self.storage) == (job, token, storage)
+
+
+def read(folder: Path) -> Manifest | None:
+    """Return a folder's manifest, or None where it has none that fxd wrote."""
+    try:
+        data = json.loads((folder / MANIFEST).read_bytes())
+        return Manifest(
+            job=data["job"],
+            token=data["attempt"],
+            storage=data["storage"],
+            output=data["output"],
+            artifacts={a["path"]: (a["size"], a["xxh3"]) for a in data["artifacts"]},
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write(folder: Path, data: Mapping[str, Any]) -> None:
+    """Write a manifest into a folder that nobody sees yet."""
+    text = json.dumps({"schema": SCHEMA} | dict(data), indent=1, sort_keys=True)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def xxh3_of(path: Path) -> str:
+    """Return the xxh3 (128 bit) of a whole file."""
+    state = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            state.update(chunk)
+    return state.hexdigest()
+
+
+def files_in(folder: Path) -> Iterator[str]:
+    """Yield every regular file in and below a folder, as a relative path."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = Path(parent) / name
+            if stat.S_ISREG(path.lstat().st_mode):
+                yield str(path.relative_to(folder))
+
+
+def touched_by_people(folder: Path) -> list[str]:
+    """Return the files of a published folder that are not as fxd published them.
+
+    Edited files differ from the manifest in size or hash; added ones are not in it.
+    Without a manifest everything is a person's.
+    """
+    manifest = read(folder)
+    artifacts = manifest.artifacts if manifest is not None else {}
+    return [
+        name
+        for name in sorted(files_in(folder))
+        if name != MANIFEST and not _as_published(folder / name, artifacts.get(name))
+    ]
+
+
+def _as_published(path: Path, expected: tuple[int, str] | None) -> bool:
+    if expected is None:
+        return False
+    size, digest = expected
+    return path.stat().st_size == size and xxh3_of(path) == digest

@@ -1,0 +1,75 @@
+"""Which models are installed, as the journal and the manifests need to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from daemon.jobstore import NewJob
+from daemon.plan import Run
+from models import bundle
+from models.errors import ModelError
+
+ModelVersions = Callable[[Iterable[str]], dict[str, str | None]]
+
+
+class ModelStore:
+    """Looks bundles up, and remembers what it found until told to ``forget``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, str | None] = {}
+
+    def forget(self) -> None:
+        """Look again next time: a model may have been installed meanwhile."""
+        self._known.clear()
+
+    def versions(self, names: Iterable[str]) -> dict[str, str | None]:
+        """Return the newest installed version of each model, None where there is none."""
+        return {name: self._version(name) for name in names}
+
+    def _version(self, name: str) -> str | None:
+        if name not in self._known:
+            found = bundle.find(self._folder, name)
+            self._known[name] = None if found is None else found.version
+        return self._known[name]
+
+    def describe(self, models: Mapping[str, str | None]) -> list[dict[str, Any]]:
+        """Return what a manifest says about the models that a job used."""
+        return [self._describe(name, version) for name, version in models.items()]
+
+    def _describe(self, name: str, version: str | None) -> dict[str, Any]:
+        said: dict[str, Any] = {"name": name, "version": version}
+        try:
+            info = bundle.read(bundle.folder(self._folder, name, version or ""))
+        except ModelError:
+            return said
+        return said | {
+            "licence": info.facts.licence,
+            "origin": info.facts.origin,
+            "training_data": info.facts.training_data,
+            "sha256": info.sha256,
+        }
+
+
+def new_job(run: Run, versions: ModelVersions) -> NewJob:
+    """Return the job of a configured run; it waits where a model is not installed."""
+    models = versions(run.spec.models)
+    missing = [name for name, version in models.items() if version is None]
+    return NewJob(
+        handler=run.spec.name,
+        handler_version=run.spec.version,
+        output_root=run.output,
+        params=run.params_json,
+        models=models,
+        priority=run.priority,
+        waits_for=_waits_for(missing),
+    )
+
+
+def _waits_for(missing: list[str]) -> str | None:
+    if not missing:
+        return None
+    names = ", ".join(missing)
+    return f"waits for model {names}; run 'fxd models install {' '.join(missing)}'"

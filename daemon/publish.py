@@ -1,0 +1,299 @@
+"""Puts results into place: readers see nothing or everything, and people's edits stay.
+
+All of it happens in one thread, the only one that writes to the storage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import re
+import shutil
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from daemon import manifest
+from daemon.errors import DaemonError
+
+STAGING = ".fxd-staging-"
+_STAGED = re.compile(r"^\d+-\d+$")
+_SWAP = re.compile(r"^swap-\d+-\d+\.json$")
+_AT_FDCWD = -100
+_NOREPLACE = 1
+_EXCHANGE = 2
+_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTTY, errno.EOPNOTSUPP})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a job stages and publishes; ``output`` is relative to the storage."""
+
+    storage: Path
+    storage_id: str
+    root: str
+    output: str
+    job: int
+    token: int
+
+    @property
+    def staging_root(self) -> Path:
+        """The folder beside the results in which everything is made."""
+        return self.storage / self.root / f"{STAGING}{self.storage_id}"
+
+    @property
+    def staging(self) -> Path:
+        """The folder of this very run."""
+        return self.staging_root / f"{self.job}-{self.token}"
+
+    @property
+    def target(self) -> Path:
+        """Where readers find the results."""
+        return self.storage / self.output
+
+
+def prepare(place: Place) -> None:
+    """Make the staging folder, empty.
+
+    Raises:
+        OSError: The output cannot be written to.
+    """
+    if place.staging.exists():
+        shutil.rmtree(place.staging)
+    make_folders(place.storage, place.staging)
+
+
+def make_folders(storage: Path, folder: Path) -> None:
+    """Make a folder and its parents, each with its parent's group and mode."""
+    missing = []
+    while folder != storage and not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        inherit(path, path.parent.stat())
+
+
+def inherit(path: Path, parent: os.stat_result) -> None:
+    """Give a path its parent's group and mode, as far as this user may."""
+    info = path.lstat()
+    if info.st_gid != parent.st_gid:
+        with contextlib.suppress(PermissionError):
+            os.chown(path, -1, parent.st_gid)
+    mode = stat.S_IMODE(parent.st_mode)
+    wanted = mode | 0o700 if stat.S_ISDIR(info.st_mode) else (mode & 0o666) | 0o600
+    if stat.S_IMODE(path.lstat().st_mode) != wanted:
+        with contextlib.suppress(PermissionError):
+            path.chmod(wanted)
+
+
+def publish(place: Place, artifacts: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
+    """Check what a run made, describe it in a manifest, and put it into place.
+
+    Raises:
+        DaemonError: The run's own list of artifacts is wrong (a bug in a handler).
+        OSError: The output cannot be written to now.
+    """
+    described = [_checked(place.staging, artifact) for artifact in artifacts]
+    kept = _keep_edits(place.target, place.staging)
+    own = {"job": place.job, "attempt": place.token, "storage": place.storage_id}
+    made = {"output": place.output, "artifacts": described, "kept": kept}
+    manifest.write(place.staging, dict(facts) | own | made)
+    make_folders(place.storage, place.target.parent)
+    _make_durable(place.staging, place.target.parent.stat())
+    if place.target.exists():
+        _replace(place)
+    else:
+        _rename(place.staging, place.target, _NOREPLACE)
+        _sync_folder(place.target.parent)
+
+
+def _checked(staging: Path, artifact: Mapping[str, Any]) -> dict[str, Any]:
+    relative = PurePosixPath(artifact["path"])
+    if relative.is_absolute() or ".." in relative.parts or str(relative) == manifest.MANIFEST:
+        raise DaemonError(f"a handler named an artifact outside its folder: {relative}")
+    try:
+        info = (staging / relative).lstat()
+    except FileNotFoundError:
+        raise DaemonError(f"a handler named an artifact that it did not make: {relative}") from None
+    if not stat.S_ISREG(info.st_mode) or info.st_size != artifact["size"]:
+        raise DaemonError(f"an artifact is not what its handler said: {relative}")
+    return dict(artifact)
+
+
+def _keep_edits(old: Path, new: Path) -> list[str]:
+    """Copy what people edited or added in the old folder beside the new results."""
+    if not old.is_dir():
+        return []
+    return [_keep(old, new, name) for name in manifest.touched_by_people(old)]
+
+
+def _keep(old: Path, new: Path, name: str) -> str:
+    source = old / name
+    wanted = new / name
+    if _same(source, wanted):
+        return name
+    number = 1
+    while wanted.exists():
+        ending = ".edited" if number == 1 else f".edited-{number}"
+        wanted = (new / name).with_name(f"{Path(name).stem}{ending}{Path(name).suffix}")
+        if _same(source, wanted):
+            return str(wanted.relative_to(new))
+        number += 1
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source, wanted)
+    return str(wanted.relative_to(new))
+
+
+def _same(one: Path, other: Path) -> bool:
+    return other.is_file() and manifest.xxh3_of(one) == manifest.xxh3_of(other)
+
+
+def _make_durable(folder: Path, parent: os.stat_result) -> None:
+    """Bring every file and folder to the disk, with the right group and mode."""
+    for current, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            path = Path(current) / name
+            inherit(path, parent)
+            _sync(path, os.O_RDONLY)
+        inherit(Path(current), parent)
+        _sync_folder(Path(current))
+
+
+def _sync(path: Path, flags: int) -> None:
+    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _sync_folder(path: Path) -> None:
+    _sync(path, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _rename(source: Path, target: Path, flags: int) -> None:
+    """Rename with the kernel's renameat2, or plainly where a file system lacks the flag."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    result = libc.renameat2(
+        _AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), ctypes.c_uint(flags)
+    )
+    if result == 0:
+        return
+    code = ctypes.get_errno()
+    if flags == _NOREPLACE and code in _UNSUPPORTED:
+        source.rename(target)
+        return
+    raise OSError(code, os.strerror(code), str(target))
+
+
+def _replace(place: Place) -> None:
+    """Swap the new folder with the published one, then let the old one go."""
+    try:
+        _rename(place.staging, place.target, _EXCHANGE)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        _replace_in_steps(place)
+        return
+    _sync_folder(place.target.parent)
+    _sync_folder(place.staging_root)
+    _let_go(place.staging, place.target)
+
+
+def _let_go(old: Path, new: Path) -> None:
+    """Delete a replaced folder; an edit that came in the last moment is kept first."""
+    _keep_edits(old, new)
+    shutil.rmtree(old)
+
+
+def _replace_in_steps(place: Place) -> None:
+    """Replace by two renames, noted on disk first so that a restart completes them."""
+    aside = place.staging_root / f"{place.job}-0{place.token}"
+    note = place.staging_root / f"swap-{place.job}-{place.token}.json"
+    names = {"staging": place.staging.name, "aside": aside.name, "target": place.output}
+    temporary = note.with_suffix(".tmp")
+    temporary.write_text(json.dumps(names), encoding="utf-8")
+    _sync(temporary, os.O_RDONLY)
+    temporary.rename(note)
+    _sync_folder(place.staging_root)
+    _complete_swap(place.storage, note)
+
+
+def _complete_swap(storage: Path, note: Path) -> None:
+    """Do what of a noted replacement is not done yet; any number of times."""
+    names = json.loads(note.read_text(encoding="utf-8"))
+    staging, aside = note.parent / names["staging"], note.parent / names["aside"]
+    target = _inside(storage, names["target"])
+    if staging.is_dir():
+        if target.is_dir() and not aside.exists():
+            target.rename(aside)
+        staging.rename(target)
+        _sync_folder(target.parent)
+    if aside.is_dir():
+        _let_go(aside, target)
+    note.unlink()
+    _sync_folder(note.parent)
+
+
+def _inside(storage: Path, relative: str) -> Path:
+    path = PurePosixPath(relative)
+    if path.is_absolute() or ".." in path.parts:
+        raise DaemonError(f"a path leaves the storage: {relative}")
+    return storage / path
+
+
+def sweep(storage: Path, root: str, storage_id: str) -> None:
+    """Clear what earlier runs left in a staging folder, before anything new starts.
+
+    Only what this storage's daemon made is touched. A replaced folder that was
+    still to be let go gives its edits to the one that replaced it.
+    """
+    folder = storage / root / f"{STAGING}{storage_id}"
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir(), reverse=True):
+        if _SWAP.match(path.name):
+            _complete_swap(storage, path)
+    for path in sorted(folder.iterdir()):
+        if _STAGED.match(path.name):
+            _sweep_one(storage, path)
+
+
+def _sweep_one(storage: Path, path: Path) -> None:
+    found = manifest.read(path)
+    if found is not None and path.name != f"{found.job}-{found.token}":
+        target = _inside(storage, found.output)
+        if target.is_dir():
+            _keep_edits(path, target)
+    shutil.rmtree(path)
+
+
+def was_published(place: Place) -> bool:
+    """Say whether this very claim's results are in place."""
+    found = manifest.read(place.target)
+    return found is not None and found.is_of(place.job, place.token, place.storage_id)
+
+
+def move(storage: Path, source: str, target: str) -> None:
+    """Let a published folder follow its renamed source; done before is done."""
+    old, new = _inside(storage, source), _inside(storage, target)
+    if not old.is_dir() or new.exists():
+        return
+    make_folders(storage, new.parent)
+    _rename(old, new, _NOREPLACE)
+    _sync_folder(new.parent)
+    _sync_folder(old.parent)
+    with contextlib.suppress(OSError):
+        old.parent.rmdir()
+
+
+def discard(place: Place) -> None:
+    """Remove the staging folder of a run that will not be published."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(place.staging)

@@ -1,0 +1,184 @@
+"""Keeps status.json, ``_status.txt`` and ``_failed/`` true, without telling too often."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from daemon import tell
+from daemon.intake import Intake
+from daemon.jobs import Change
+from daemon.plan import Plan
+from daemon.runs import Finished, Runs
+from daemon.watchers import Watchers
+
+_STATUS_PAUSE = 0.5
+_TEXT_PAUSE = 2.0
+_MOST_WAITING = 200
+Operation = Callable[[], None]
+
+
+class Reporter:
+    """Reads the service's parts and the journal; what it writes to storage it hands out."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        connection: sqlite3.Connection,
+        intake: Intake,
+        runs: Runs,
+        watchers: Watchers,
+    ) -> None:
+        self._plan = plan
+        self._db = connection
+        self._intake = intake
+        self._runs = runs
+        self._watchers = watchers
+        self._since = time.time()
+        self._status_due = 0.0
+        self._text_due = 0.0
+        self._texts: dict[str, list[str] | None] = dict.fromkeys(plan.outputs())
+        self.config_error = ""
+
+    def begin(self) -> None:
+        """Say that the daemon is there."""
+        self._write_status(time.time())
+
+    def end(self) -> None:
+        """Say that it is not there any more."""
+        with suppress(OSError):
+            tell.write_status(self._plan.state, self._status(time.time()) | {"running": []})
+
+    def take_plan(self, plan: Plan) -> None:
+        """Follow a new configuration."""
+        self._plan = plan
+        self.config_error = ""
+        self._texts = {root: self._texts.get(root) for root in plan.outputs()}
+
+    def told(self, error: Exception | None) -> None:
+        """A text could not be written: try again with the next one."""
+        if error is not None:
+            self._texts = dict.fromkeys(self._texts)
+
+    def news(self, now: float) -> list[Operation]:
+        """Write status.json if it is time, and return what is to be written to the storage."""
+        if now >= self._status_due or now < self._status_due - 60:
+            self._write_status(now)
+        finished, self._runs.finished = self._runs.finished, []
+        operations = [op for item in finished if (op := self._failed(item)) is not None]
+        if now >= self._text_due or now < self._text_due - 60:
+            self._text_due = now + _TEXT_PAUSE
+            operations += self._text_operations()
+        return operations
+
+    def _write_status(self, now: float) -> None:
+        self._status_due = now + _STATUS_PAUSE
+        # A full state disk shows as a journal that cannot be written; status follows then.
+        with suppress(OSError):
+            tell.write_status(self._plan.state, self._status(now))
+
+    def _status(self, now: float) -> dict[str, Any]:
+        waiting = self._intake.waiting()
+        return {
+            "at": now,
+            "pid": os.getpid(),
+            "since": self._since,
+            "version": version("fxd"),
+            "paused": self._runs.paused,
+            "draining": self._runs.draining,
+            "watches": self._watchers.describe(),
+            "running": self._running(),
+            "waiting": [tell.describe_pending(item) for item in waiting[:_MOST_WAITING]],
+            "waiting_count": len(waiting),
+            "blocked": {root: why for root, (why, _) in self._runs.blocked.items()},
+            "problems": self._problems(),
+            "config_error": self.config_error,
+        }
+
+    def _problems(self) -> list[dict[str, str]]:
+        return [
+            {"folder": tell.text(folder), "what": what}
+            for folder, whats in list(self._intake.problems.items())[:_MOST_WAITING]
+            for what in whats
+        ]
+
+    def _running(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": active.id,
+                "asset": tell.text(active.row["asset_path"]),
+                "handler": active.row["handler"],
+                "progress": progress.fraction if progress else None,
+                "message": active.note or (progress.message if progress else str(active.stage)),
+                "pid": progress.pid if progress else None,
+            }
+            for active, progress in self._runs.running()
+        ]
+
+    def _text_operations(self) -> list[Operation]:
+        jobs = self._jobs()
+        waiting = [tell.describe_pending(item) for item in self._intake.waiting()]
+        operations = []
+        for watch in self._plan.watches:
+            for run in watch.runs:
+                lines = tell.status_lines(run.output, watch.folder, waiting, jobs)
+                if lines != self._texts.get(run.output):
+                    self._texts[run.output] = lines
+                    operations.append(_writing(self._plan.storage, run.output, lines))
+        return operations
+
+    def _jobs(self) -> list[dict[str, Any]]:
+        said = {item["id"]: item for item in self._running()}
+        jobs = []
+        for row in tell.active_jobs(self._db):
+            live = said.get(row["id"], {})
+            jobs.append(
+                {
+                    "root": row["root"],
+                    "state": row["state"],
+                    "asset": tell.text(row["path"]),
+                    "progress": live.get("progress"),
+                    "message": live.get("message") or row["reason"],
+                }
+            )
+        return jobs
+
+    def _failed(self, item: Finished) -> Operation | None:
+        job = self._runs.store.jobs.with_asset(item.job)
+        storage, root = self._plan.storage, job["output_root"]
+        asset = os.fsdecode(job["asset_path"])
+        path = tell.failed_path(storage, root, job["asset_watch"], asset)
+        if item.change in {Change.FAIL, Change.REJECT}:
+            said = {key: job[key] for key in ("id", "state", "reason")}
+            said["asset"] = tell.text(job["asset_path"])
+            return lambda: tell.write_failed(storage, path, said)
+        if item.change in {Change.PUBLISH, Change.CANCEL}:
+            return lambda: tell.remove_failed(storage, root, path)
+        return None
+
+    def summary(self) -> str:
+        """Return one line for the service manager."""
+        waiting = len(self._intake.waiting())
+        return f"{len(self._runs.active)} running, {waiting} arriving" + (
+            ", paused" if self._runs.paused else ""
+        )
+
+    def unfinished(self) -> list[str]:
+        """Return what is not done, one line each, for ``fxd once``."""
+        waiting = [tell.describe_pending(item) for item in self._intake.waiting()]
+        lines = [f"{item['path']}: {item['reason']}" for item in waiting]
+        blocked = {root: why for root, (why, _) in self._runs.blocked.items()}
+        for row in tell.active_jobs(self._db):
+            reason = row["reason"] or blocked.get(row["root"]) or row["state"]
+            lines.append(f"{tell.text(row['path'])}: {row['handler']}: {reason}")
+        return lines
+
+
+def _writing(storage: Path, root: str, lines: list[str]) -> Operation:
+    return lambda: tell.write_status_text(storage, root, lines)

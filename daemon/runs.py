@@ -1,0 +1,433 @@
+"""The back half of the daemon: from queued jobs to published results."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import structlog
+
+from daemon import publish
+from daemon.config import RunConfig
+from daemon.dispatch import Candidate, choose, free_slots, room_reason
+from daemon.errors import DaemonError, NoRoomError, StorageLostError
+from daemon.executor import Ending, Executor, Outcome, Progress, Task
+from daemon.jobs import Change, JobState, backoff, change_after_failure
+from daemon.jobstore import REPLACED
+from daemon.plan import Plan
+from daemon.publish import Place
+from daemon.storage import free_bytes
+from daemon.store import Store
+from daemon.writer import StorageWriter, Written
+from handlers.contract import AssetKind
+
+log = structlog.get_logger()
+
+# How long to leave a place alone that could not be written to.
+_ROOM_PAUSE = 10.0
+# Results that wait to be published hold staging room; beyond this nothing new starts.
+_MOST_PUBLISHING = 32
+_SEED = 20_240_101
+
+
+class Stage(StrEnum):
+    """Where a claimed job is."""
+
+    PREPARING = "preparing"
+    RUNNING = "running"
+    PUBLISHING = "publishing"
+    CLEARING = "clearing"
+
+
+@dataclass(slots=True, kw_only=True)
+class Active:
+    """One claimed job on its way."""
+
+    row: sqlite3.Row
+    token: int
+    place: Place
+    stage: Stage = Stage.PREPARING
+    outcome: Outcome | None = None
+    stale: bool = False
+    retry_at: float | None = None
+    note: str = ""
+
+    @property
+    def id(self) -> int:
+        """The job's id."""
+        return int(self.row["id"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A job that reached a final state or went back to the queue, for telling people."""
+
+    job: int
+    change: Change
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Runs:
+    """Claims, runs and publishes jobs. The service's main thread alone calls it.
+
+    Methods that change the journal run inside the caller's transaction.
+    """
+
+    plan: Plan
+    store: Store
+    executor: Executor
+    writer: StorageWriter
+    storage_id: str
+    models_of: Callable[[Mapping[str, str | None]], list[dict[str, Any]]]
+    paused: bool = False
+    draining: bool = False
+    active: dict[int, Active] = field(default_factory=dict)
+    blocked: dict[str, tuple[str, float]] = field(default_factory=dict)
+    finished: list[Finished] = field(default_factory=list)
+
+    @property
+    def limits(self) -> RunConfig:
+        """The configured limits of runs."""
+        return self.plan.config.run
+
+    # Starting.
+
+    def dispatch(self, now: float) -> bool:
+        """Claim what can start; return whether anything was claimed."""
+        if self.paused or self.draining or self._publishing() >= _MOST_PUBLISHING:
+            return False
+        specs = self.plan.specs
+        busy = [
+            specs[job.row["handler"]].needs
+            for job in self.active.values()
+            if job.stage in {Stage.PREPARING, Stage.RUNNING} and job.row["handler"] in specs
+        ]
+        slots = free_slots(self.executor.slots(), busy)
+        if slots.cpu <= 0 and slots.gpu <= 0:
+            return False
+        self._look_for_room(now)
+        rows = self.store.jobs.queued(now, 100, list(self.blocked), ())
+        choice = choose(
+            [Candidate(**{key: row[key] for key in row.keys()}) for row in rows],  # noqa: SIM118 - a Row
+            needs={name: spec.needs for name, spec in specs.items()},
+            slots=slots,
+            blocked={},
+        )
+        for candidate in choice.start:
+            self._claim(candidate, now)
+        return bool(choice.start)
+
+    def _publishing(self) -> int:
+        return sum(job.stage is Stage.PUBLISHING for job in self.active.values())
+
+    def _look_for_room(self, now: float) -> None:
+        """Block outputs whose disk is too full, and open those up that had their pause."""
+        self.blocked = {root: why for root, why in self.blocked.items() if why[1] > now}
+        for root in self.plan.outputs():
+            if root not in self.blocked and (reason := self._room(root)) is not None:
+                self.blocked[root] = (reason, now + _ROOM_PAUSE)
+                log.warning("no room", folder=root, why=reason)
+
+    def _room(self, root: str) -> str | None:
+        folder = self.plan.storage / root
+        try:
+            free = free_bytes(folder)
+        except NoRoomError as error:
+            return str(error)
+        minimum = self.plan.config.disk.min_free
+        return room_reason(free=free, minimum=minimum, folder=root)
+
+    def _claim(self, candidate: Candidate, now: float) -> None:
+        row = self.store.jobs.with_asset(candidate.id)
+        lease = now + self.limits.time_limit
+        if not self.store.jobs.change(candidate.id, Change.CLAIM, now, lease_until=lease):
+            return
+        active = Active(row=row, token=row["token"] + 1, place=self._place(row, row["token"] + 1))
+        self.active[candidate.id] = active
+        self.writer.submit(("prepare", active.id, active.token), _preparing(active.place))
+
+    def _place(self, row: sqlite3.Row, token: int) -> Place:
+        output = self.store.output_path(
+            row["asset_id"],
+            row["handler"],
+            row["output_root"],
+            row["asset_watch"],
+            row["asset_path"],
+        )
+        return Place(
+            storage=self.plan.storage,
+            storage_id=self.storage_id,
+            root=row["output_root"],
+            output=os.fsdecode(output),
+            job=row["id"],
+            token=token,
+        )
+
+    def _task(self, active: Active) -> Task:
+        row = active.row
+        spec = self.plan.specs[row["handler"]]
+        asset = {
+            "path": os.fsdecode(row["asset_path"]),
+            "kind": AssetKind(row["asset_kind"]),
+            "fingerprint": row["fingerprint"],
+            "members": json.loads(row["asset_members"]),
+            "facts": json.loads(row["asset_facts"]),
+        }
+        order = {
+            "op": "run",
+            "id": active.id,
+            "token": active.token,
+            "handler": spec.name,
+            "staging": str(active.place.staging),
+            "asset": asset,
+            "params": json.loads(row["params"]),
+            "seed": _SEED,
+        }
+        return Task(
+            job=active.id, token=active.token, handler=spec.name, needs=spec.needs, order=order
+        )
+
+    # What comes back.
+
+    def written(self, result: Written, now: float) -> None:
+        """Take the end of a storage operation that belongs to a job."""
+        kind, job_id, token = result.key
+        active = self.active.get(job_id)
+        if active is None or active.token != token:
+            return
+        if kind == "prepare":
+            self._prepared(active, result.error, now)
+        elif kind == "publish":
+            self._published(active, result.error, now)
+        else:
+            self._cleared(active, result.error, now)
+
+    def _prepared(self, active: Active, error: Exception | None, now: float) -> None:
+        if error is not None:
+            self._no_room(active, error, now)
+        elif active.stale:
+            self._clear(active, Ending.CANCELLED, REPLACED)
+        else:
+            active.stage = Stage.RUNNING
+            log.info("runs", job=active.id, asset=_name(active.row), handler=active.row["handler"])
+            self.executor.submit(self._task(active))
+
+    def _no_room(self, active: Active, error: Exception, now: float) -> None:
+        """Nothing of this is the job's fault: it goes back, and its output is left alone."""
+        reason = _why_not_written(active.place.root, error)
+        if not isinstance(error, StorageLostError):
+            self.blocked[active.place.root] = (reason, now + _ROOM_PAUSE)
+        log.warning("cannot write", job=active.id, why=reason)
+        self._change(active, Change.GIVE_BACK, now, reason=reason, not_before=now + _ROOM_PAUSE)
+
+    def poll(self, monotonic: float) -> list[Outcome]:
+        """Return the runs that ended; ``ended`` takes each inside a transaction."""
+        return self.executor.poll(monotonic)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Take the end of a run: publish it, or clear up and decide what follows."""
+        active = self.active.get(outcome.job)
+        if active is None or active.token != outcome.token:
+            return
+        if outcome.ending is Ending.DONE and not self._is_stale(active):
+            active.outcome, active.stage = outcome, Stage.PUBLISHING
+            self._publish(active)
+        elif active.stale or self._is_stale(active):
+            self._clear(active, Ending.CANCELLED, REPLACED)
+        else:
+            active.outcome, active.stage = outcome, Stage.CLEARING
+            self.writer.submit(("clear", active.id, active.token), _clearing(active.place))
+
+    def _is_stale(self, active: Active) -> bool:
+        row = self.store.jobs.with_asset(active.id)
+        return bool(row["version"] != row["asset_version"])
+
+    def _clear(self, active: Active, ending: Ending, reason: str) -> None:
+        active.outcome = Outcome(job=active.id, token=active.token, ending=ending, error=reason)
+        active.stage = Stage.CLEARING
+        self.writer.submit(("clear", active.id, active.token), _clearing(active.place))
+
+    def _publish(self, active: Active) -> None:
+        assert active.outcome is not None  # noqa: S101 - set by the only caller
+        # The source may have been renamed while the job ran: results go where it is now.
+        active.row = self.store.jobs.with_asset(active.id)
+        active.place = self._place(active.row, active.token)
+        facts, artifacts = self._facts(active), list(active.outcome.artifacts)
+        place = active.place
+        self.writer.submit(
+            ("publish", active.id, active.token), lambda: publish.publish(place, artifacts, facts)
+        )
+
+    def _facts(self, active: Active) -> dict[str, Any]:
+        row = active.row
+        return {
+            "source": {
+                "path": os.fsdecode(row["asset_path"]),
+                "fingerprint": row["fingerprint"],
+            },
+            "handler": {"name": row["handler"], "version": row["handler_version"]},
+            "treatment": self.plan.specs[row["handler"]].treatment,
+            "models": self.models_of(json.loads(row["models"])),
+            "params": json.loads(row["params"]),
+            "seed": _SEED,
+            "metrics": dict(active.outcome.metrics) if active.outcome else {},
+        }
+
+    def _published(self, active: Active, error: Exception | None, now: float) -> None:
+        assert active.outcome is not None  # noqa: S101 - set before it was submitted
+        if error is None:
+            metrics = json.dumps(dict(active.outcome.metrics))
+            log.info("done", job=active.id, asset=_name(active.row), output=active.place.output)
+            self._change(active, Change.PUBLISH, now, metrics=metrics, not_before=0)
+        elif isinstance(error, (OSError, StorageLostError)):
+            # A full disk, a lost share, a file that somebody holds open: the results are
+            # made and stay in staging until they can be put into place.
+            active.note = _why_not_written(active.place.root, error)
+            active.retry_at = now + _ROOM_PAUSE
+            log.warning("cannot publish yet", job=active.id, why=active.note)
+        else:
+            self._clear(active, Ending.BUG, str(error))
+
+    def retry_publishing(self, now: float) -> None:
+        """Try again to publish what could not be put into place before."""
+        for active in self.active.values():
+            if active.retry_at is not None and active.retry_at <= now:
+                active.retry_at = None
+                self._publish(active)
+
+    def _cleared(self, active: Active, error: Exception | None, now: float) -> None:
+        """The staging folder is gone, or the storage is: only now is it clear who is to blame."""
+        outcome = active.outcome
+        assert outcome is not None  # noqa: S101 - set before it was submitted
+        lost = isinstance(error, (StorageLostError, OSError))
+        if outcome.ending is Ending.CANCELLED:
+            self._change(active, Change.CANCEL, now, reason=outcome.error)
+        elif lost or outcome.ending is Ending.ROOM:
+            self._no_room(active, error or DaemonError(outcome.error), now)
+        elif outcome.ending is Ending.UNUSABLE:
+            log.warning("rejected", job=active.id, asset=_name(active.row), why=outcome.error)
+            self._change(active, Change.REJECT, now, reason=outcome.error)
+        else:
+            self._failed(active, outcome, now)
+
+    def _failed(self, active: Active, outcome: Outcome, now: float) -> None:
+        attempts = active.row["attempts"] + 1
+        change = change_after_failure(attempts=attempts, limit=self.limits.attempts)
+        if outcome.ending is Ending.BUG:
+            change = Change.FAIL
+        pause = backoff(attempts, first=self.limits.backoff, most=self.limits.backoff_most)
+        log.error(
+            "attempt failed",
+            job=active.id,
+            asset=_name(active.row),
+            why=outcome.error,
+            attempt=attempts,
+            again=change is Change.RETRY,
+        )
+        self._change(
+            active,
+            change,
+            now,
+            reason=outcome.error,
+            attempts=attempts,
+            not_before=now + pause if change is Change.RETRY else 0,
+            traceback=outcome.traceback,
+        )
+
+    def _change(
+        self, active: Active, change: Change, now: float, *, reason: str = "", **columns: Any
+    ) -> None:
+        """Change the state if this claim still holds it, and let the job go."""
+        if self.store.jobs.change(
+            active.id, change, now, reason=reason, token=active.token, **columns
+        ):
+            self.finished.append(Finished(job=active.id, change=change, reason=reason))
+        self.active.pop(active.id, None)
+
+    # What people and events ask for.
+
+    def cancel(self, job_id: int, now: float) -> str:
+        """Cancel a queued or running job; return what happened, for a person.
+
+        Raises:
+            NoSuchJobError: There is no such job.
+            DaemonError: It cannot be cancelled any more.
+        """
+        active = self.active.get(job_id)
+        if active is None:
+            row = self.store.jobs.get(job_id)
+            if row["state"] != JobState.QUEUED:
+                raise DaemonError(f"job {job_id} is {row['state']}; nothing to cancel")
+            self.store.jobs.change(job_id, Change.CANCEL, now, reason="cancelled by a person")
+            self.finished.append(Finished(job=job_id, change=Change.CANCEL))
+            return f"job {job_id} is cancelled"
+        if active.stage is not Stage.RUNNING:
+            raise DaemonError(f"job {job_id} is {active.stage}; try again in a moment")
+        self.executor.cancel(job_id)
+        return f"job {job_id} is being stopped"
+
+    def reopened(self, job_id: int) -> None:
+        """Note that a person queued a job again."""
+        self.finished.append(Finished(job=job_id, change=Change.REOPEN))
+
+    def supersede(self, job_id: int) -> None:
+        """Stop a run whose source was replaced meanwhile; its result would be of the past."""
+        active = self.active.get(job_id)
+        if active is not None:
+            active.stale = True
+            if active.stage is Stage.RUNNING:
+                self.executor.kill(job_id)
+
+    def release_waiting(self, versions: Callable[[Iterable[str]], dict[str, str | None]]) -> None:
+        """Let jobs go that waited for a model which is installed now."""
+        for row in self.store.jobs.waiting():
+            models = versions(json.loads(row["models"]))
+            if None not in models.values():
+                self.store.jobs.release(row["id"], models)
+
+    def give_all_back(self, now: float) -> None:
+        """Return what still runs to the queue: the service stops, and no attempt is counted."""
+        for active in list(self.active.values()):
+            self._change(active, Change.GIVE_BACK, now, reason="the service was stopped")
+
+    def recover(self, now: float) -> None:
+        """After a restart: what was published is done, what was not is queued again."""
+        for row in self.store.jobs.running():
+            full = self.store.jobs.with_asset(row["id"])
+            active = Active(row=full, token=row["token"], place=self._place(full, row["token"]))
+            if publish.was_published(active.place):
+                self._change(active, Change.PUBLISH, now)
+            else:
+                self._change(active, Change.GIVE_BACK, now, reason="the service was restarted")
+
+    def running(self) -> list[tuple[Active, Progress | None]]:
+        """Return every claimed job with what its run last said."""
+        said = {progress.job: progress for progress in self.executor.running()}
+        return [(active, said.get(active.id)) for active in self.active.values()]
+
+
+def _preparing(place: Place) -> Callable[[], None]:
+    return lambda: publish.prepare(place)
+
+
+def _clearing(place: Place) -> Callable[[], None]:
+    return lambda: publish.discard(place)
+
+
+def _why_not_written(root: str, error: Exception) -> str:
+    if isinstance(error, OSError):
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        what = "the disk is full" if full else (error.strerror or str(error))
+        return f"{root} cannot be written to now: {what}; it is tried again by itself"
+    return f"{error}; it is tried again by itself"
+
+
+def _name(row: sqlite3.Row) -> str:
+    return os.fsdecode(row["asset_path"])

@@ -1,0 +1,290 @@
+"""What the journal knows of assets: versions, folders, outputs. Jobs are in jobstore.
+
+All SQL that writes is in these two modules. A ``path`` here is bytes, relative to
+the storage, as ``os.fsencode`` gives it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from daemon import outputs
+from daemon.jobstore import JobStore, NewJob
+from daemon.settle import Look
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """An asset that the gate let through, with what the check found.
+
+    ``rejected`` is the sentence why its jobs cannot run, empty when they can.
+    """
+
+    look: Look
+    watch: str
+    inode: int
+    fingerprint: str
+    facts: str
+    jobs: tuple[NewJob, ...]
+    rejected: str = ""
+
+
+class Arrival(StrEnum):
+    """What an accepted asset turned out to be."""
+
+    NEW = "new"
+    REPLACED = "replaced"
+    UNCHANGED = "unchanged"
+    RENAMED = "renamed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What recording one asset did; ``superseded`` names running jobs of an older version."""
+
+    arrival: Arrival
+    asset_id: int
+    jobs: tuple[int, ...] = ()
+    rejected: bool = False
+    superseded: tuple[int, ...] = ()
+    moves: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A published folder on its way to another place."""
+
+    id: int
+    source: bytes
+    target: bytes
+
+
+def folder_of(path: bytes) -> bytes:
+    """Return the folder part of a relative path, empty at the top."""
+    return path.rpartition(b"/")[0]
+
+
+class Store:
+    """Writes assets and folders; used by the service's main thread alone."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+        self.jobs = JobStore(connection)
+
+    def meta(self, key: str) -> str | None:
+        """Return a remembered value."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Remember a value."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def record(self, accepted: Accepted, now: float) -> Recorded:
+        """Journal one accepted asset and its jobs, inside the caller's transaction."""
+        row = self._find(accepted.look.path)
+        if row is None:
+            row = self._moved_from(accepted)
+            if row is not None:
+                return self._renamed(row, accepted, now)
+            return self._inserted(accepted, now)
+        if row["fingerprint"] == accepted.fingerprint and row["kind"] == accepted.look.kind:
+            return self._unchanged(row, accepted, now)
+        return self._replaced(row, accepted, now)
+
+    def _find(self, path: bytes) -> sqlite3.Row | None:
+        found = self._db.execute("SELECT * FROM asset WHERE path = ?", (path,)).fetchone()
+        return found if isinstance(found, sqlite3.Row) else None
+
+    def _moved_from(self, new: Accepted) -> sqlite3.Row | None:
+        """A vanished asset with the same inode and content in the same watch was renamed."""
+        found = self._db.execute(
+            "SELECT * FROM asset WHERE inode = ? AND fingerprint = ? AND kind = ? AND watch = ?"
+            " AND gone_at IS NOT NULL",
+            (new.inode, new.fingerprint, new.look.kind, new.watch),
+        ).fetchone()
+        return found if isinstance(found, sqlite3.Row) else None
+
+    def _inserted(self, new: Accepted, now: float) -> Recorded:
+        cursor = self._db.execute(
+            "INSERT INTO asset (path, folder, watch, kind, signature, inode, size, fingerprint,"
+            " members, facts, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (new.look.path, folder_of(new.look.path), new.watch, *_columns(new), now),
+        )
+        asset_id = int(cursor.lastrowid or 0)
+        jobs = self._add_jobs(asset_id, 1, new, now)
+        return Recorded(
+            arrival=Arrival.NEW, asset_id=asset_id, jobs=jobs, rejected=bool(new.rejected)
+        )
+
+    def _unchanged(self, row: sqlite3.Row, new: Accepted, now: float) -> Recorded:
+        """Touched, copied again, or back after it was gone: the same content, nothing to redo."""
+        self._update(row["id"], new, row["version"])
+        revived = self.jobs.revive(row["id"], row["version"], now)
+        if new.rejected:
+            return Recorded(arrival=Arrival.UNCHANGED, asset_id=row["id"])
+        jobs = revived + self.jobs.reopen_rejected(row["id"], row["version"], now)
+        return Recorded(arrival=Arrival.UNCHANGED, asset_id=row["id"], jobs=tuple(jobs))
+
+    def _replaced(self, row: sqlite3.Row, new: Accepted, now: float) -> Recorded:
+        version = row["version"] + 1
+        self._update(row["id"], new, version)
+        superseded = self.jobs.supersede(row["id"], now)
+        jobs = self._add_jobs(row["id"], version, new, now)
+        return Recorded(
+            arrival=Arrival.REPLACED,
+            asset_id=row["id"],
+            jobs=jobs,
+            rejected=bool(new.rejected),
+            superseded=tuple(superseded),
+        )
+
+    def _renamed(self, row: sqlite3.Row, new: Accepted, now: float) -> Recorded:
+        """Take the asset, its jobs and its published results along to the new name."""
+        self._update(row["id"], new, row["version"])
+        self._db.execute(
+            "UPDATE asset SET path = ?, folder = ? WHERE id = ?",
+            (new.look.path, folder_of(new.look.path), row["id"]),
+        )
+        moves = tuple(self._move_outputs(row["id"], new))
+        self.jobs.revive(row["id"], row["version"], now)
+        return Recorded(arrival=Arrival.RENAMED, asset_id=row["id"], moves=moves)
+
+    def _move_outputs(self, asset_id: int, new: Accepted) -> Iterator[tuple[bytes, bytes]]:
+        rows = self._db.execute(
+            "SELECT path, handler FROM output WHERE asset_id = ?", (asset_id,)
+        ).fetchall()
+        roots = {job.handler: job.output_root for job in new.jobs}
+        for old, handler in rows:
+            if handler not in roots:
+                continue
+            self._db.execute("DELETE FROM output WHERE path = ?", (old,))
+            target = self.output_path(asset_id, handler, roots[handler], new.watch, new.look.path)
+            if target != old:
+                self._db.execute(
+                    "INSERT INTO intent (kind, source, target) VALUES ('move', ?, ?)",
+                    (old, target),
+                )
+                yield old, target
+
+    def _update(self, asset_id: int, new: Accepted, version: int) -> None:
+        self._db.execute(
+            "UPDATE asset SET kind = ?, signature = ?, inode = ?, size = ?, fingerprint = ?,"
+            " members = ?, facts = ?, version = ?, gone_at = NULL WHERE id = ?",
+            (*_columns(new), version, asset_id),
+        )
+
+    def _add_jobs(self, asset_id: int, version: int, new: Accepted, now: float) -> tuple[int, ...]:
+        jobs = []
+        for job in new.jobs:
+            job_id = self.jobs.add(
+                asset_id, version, new.fingerprint, job, now=now, rejected=new.rejected
+            )
+            if job_id is not None:
+                jobs.append(job_id)
+        return tuple(jobs)
+
+    def output_path(
+        self, asset_id: int, handler: str, root: str, watch: str, asset_path: bytes
+    ) -> bytes:
+        """Return the folder, relative to the storage, that a handler's results go to.
+
+        The first answer for an asset and handler holds for as long as the journal lives.
+        """
+        row = self._db.execute(
+            "SELECT path FROM output WHERE asset_id = ? AND handler = ?", (asset_id, handler)
+        ).fetchone()
+        if row is not None:
+            return bytes(row[0])
+        for candidate in outputs.candidates(root, watch, asset_path):
+            cursor = self._db.execute(
+                "INSERT OR IGNORE INTO output VALUES (?, ?, ?)", (candidate, asset_id, handler)
+            )
+            if cursor.rowcount == 1:
+                return candidate
+        raise AssertionError("candidates never end")
+
+    def mark_gone(self, paths: Iterable[bytes], now: float) -> int:
+        """Note that sources vanished; their results stay. Return how many were known."""
+        count = 0
+        for path in paths:
+            cursor = self._db.execute(
+                "UPDATE asset SET gone_at = ? WHERE path = ? AND gone_at IS NULL", (now, path)
+            )
+            count += cursor.rowcount
+        return count
+
+    def mark_folder_gone(self, folder: bytes, now: float) -> None:
+        """Note that everything in and below a folder vanished."""
+        below = (folder, folder + b"/", folder + b"0")  # b"0" follows b"/"
+        self._db.execute(
+            "UPDATE asset SET gone_at = ? WHERE gone_at IS NULL"
+            " AND (path = ? OR folder = ? OR (folder >= ? AND folder < ?))",
+            (now, folder, *below),
+        )
+        self._db.execute("DELETE FROM folder WHERE path = ? OR (path >= ? AND path < ?)", below)
+
+    def set_digests(self, digests: Sequence[tuple[bytes, bytes]]) -> None:
+        """Remember the folders in which everything is journaled."""
+        self._db.executemany("INSERT OR REPLACE INTO folder VALUES (?, ?)", digests)
+
+    def clear_digests(self) -> None:
+        """Forget all digests, so that the next walk compares file by file."""
+        self._db.execute("DELETE FROM folder")
+
+    def assets_without_job(self, watch: str, handler: str, kinds: Iterable[str]) -> list[int]:
+        """Return assets that a newly configured handler has never seen."""
+        kinds = list(kinds)
+        rows = self._db.execute(
+            "SELECT id FROM asset WHERE watch = ? AND gone_at IS NULL"  # noqa: S608 - only marks
+            f" AND kind IN ({','.join('?' * len(kinds))})"
+            " AND NOT EXISTS (SELECT 1 FROM job WHERE asset_id = asset.id AND handler = ?)",
+            (watch, *kinds, handler),
+        )
+        return [row[0] for row in rows]
+
+    def add_job(self, asset_id: int, job: NewJob, now: float, *, again: bool = False) -> int | None:
+        """Add a job for an asset's present version; ``again`` runs it even if it was done."""
+        row = self._db.execute("SELECT * FROM asset WHERE id = ?", (asset_id,)).fetchone()
+        rerun = self.jobs.next_rerun(asset_id, row["version"], job.handler) if again else 0
+        return self.jobs.add(
+            asset_id, row["version"], row["fingerprint"], job, now=now, rerun=rerun
+        )
+
+    def asset_by_path(self, path: bytes) -> sqlite3.Row | None:
+        """Return an asset that is there, by its path."""
+        row = self._find(path)
+        return row if row is not None and row["gone_at"] is None else None
+
+    def moves(self) -> list[Move]:
+        """Return published folders that still have to follow a renamed source."""
+        rows = self._db.execute("SELECT id, source, target FROM intent WHERE kind = 'move'")
+        return [Move(id=row[0], source=row[1], target=row[2]) for row in rows]
+
+    def intents(self, kind: str) -> list[sqlite3.Row]:
+        """Return the unfinished changes of one kind, oldest first."""
+        return self._db.execute(
+            "SELECT * FROM intent WHERE kind = ? ORDER BY id", (kind,)
+        ).fetchall()
+
+    def add_intent(self, kind: str, source: bytes, target: bytes, aside: bytes) -> int:
+        """Note a change of more than one rename before it begins."""
+        cursor = self._db.execute(
+            "INSERT INTO intent (kind, source, target, aside) VALUES (?, ?, ?, ?)",
+            (kind, source, target, aside),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def finish_intent(self, intent_id: int) -> None:
+        """Forget a change that is complete."""
+        self._db.execute("DELETE FROM intent WHERE id = ?", (intent_id,))
+
+
+def _columns(new: Accepted) -> tuple[str, bytes, int, int, str, str, str]:
+    members = json.dumps(list(new.look.members))
+    look = new.look
+    return look.kind, look.signature, new.inode, look.size, new.fingerprint, members, new.facts

@@ -1,0 +1,405 @@
+"""One thread a watch: compares its folder with the journal and reports what differs.
+
+Events only say where to look. The thread reads storage and its own read-only
+view of the journal; it never writes either. A share that hangs therefore stops
+this thread alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from daemon import assets, walk
+from daemon.config import NoticeConfig
+from daemon.errors import StorageLostError
+from daemon.events import EventSource
+from daemon.journal import open_reader
+from daemon.modes import WatchMode
+from daemon.plan import Watch
+from daemon.settle import Hint, Look
+from daemon.storage import Marker, check
+from daemon.walk import Difference
+
+
+class WatchState(StrEnum):
+    """What a watch is doing."""
+
+    STARTING = "starting"
+    WATCHING = "watching"
+    SCANNING = "scanning"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differs:
+    """A folder was compared; ``at`` is the monotonic time of the scan."""
+
+    watch: str
+    difference: Difference
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """A pending path was looked at again; ``look`` is None when it is gone."""
+
+    watch: str
+    path: bytes
+    look: Look | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hinted:
+    """An event told something about a file."""
+
+    path: bytes
+    hint: Hint
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderGone:
+    """A folder that the journal knows is no longer there."""
+
+    watch: str
+    folder: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A folder inside a watch that may not be read."""
+
+    watch: str
+    folder: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChanged:
+    """A watch changed its state; ``complete`` after a whole comparison."""
+
+    watch: str
+    state: WatchState
+    reason: str = ""
+    complete: bool = False
+
+
+Report = Differs | list[Observed] | Hinted | FolderGone | Unreadable | StateChanged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatcherSettings:
+    """What a watcher needs besides its watch."""
+
+    storage: Path
+    state: Path
+    marker: Marker
+    notice: NoticeConfig
+
+
+class Watcher(threading.Thread):
+    """Looks after one watch until stopped."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        mode: WatchMode,
+        settings: WatcherSettings,
+        report: Callable[[Report], None],
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(name=f"watch {watch.folder}", daemon=True)
+        self.watch = watch
+        self.mode = mode
+        self.state = WatchState.STARTING
+        self.overflows = 0
+        self.note = ""
+        self._settings = settings
+        self._report = report
+        self._beat = beat
+        self._root = os.fsencode(settings.storage)
+        self._folder = os.fsencode(watch.folder)
+        self._wake = threading.Condition()
+        self._dirty: dict[bytes, float] = {}
+        self._rest: dict[bytes, float] = {}
+        self._trees: set[bytes] = set()
+        self._pending: list[Look] = []
+        self._stopping = False
+        self._full_due = 0.0
+        self._identity: tuple[int, int] | None = None
+        self._db: sqlite3.Connection | None = None
+        self._events = EventSource(
+            os.path.join(self._root, self._folder),
+            touched=self._touched,
+            tree=self._tree,
+            overflow=self._overflowed,
+        )
+
+    # What other threads call.
+
+    def stop(self) -> None:
+        """Ask the thread to end."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+
+    def observe(self, looks: Iterable[Look]) -> None:
+        """Ask for another observation of pending assets."""
+        with self._wake:
+            self._pending.extend(looks)
+            self._wake.notify()
+
+    def compare_all(self) -> None:
+        """Ask for a comparison of the whole watch."""
+        with self._wake:
+            self._full_due = 0.0
+            self._wake.notify()
+
+    def compare_folder(self, folder: bytes) -> None:
+        """Ask for a comparison of one folder, relative to the storage."""
+        with self._wake:
+            self._dirty.setdefault(folder, self._rest.get(folder, 0.0))
+            self._wake.notify()
+
+    def _relative(self, path: bytes) -> bytes:
+        return path[len(self._root) + 1 :]
+
+    def _touched(self, path: bytes, hint: Hint | None) -> None:
+        """An event about a file: its folder is to be scanned."""
+        relative = self._relative(path)
+        if assets.ignored(os.fsdecode(os.path.basename(path))):
+            return
+        if hint is not None:
+            self._report(Hinted(path=relative, hint=hint, at=time.monotonic()))
+        self.compare_folder(os.path.dirname(relative))
+
+    def _tree(self, path: bytes) -> None:
+        """An event about a folder: everything in it is to be scanned."""
+        relative = self._relative(path)
+        with self._wake:
+            self._trees.add(relative)
+            if relative != self._folder:
+                self._dirty.setdefault(os.path.dirname(relative), 0.0)
+            self._wake.notify()
+
+    def _overflowed(self) -> None:
+        self.overflows += 1
+        self.compare_all()
+
+    # The thread itself.
+
+    def run(self) -> None:
+        """Compare, observe and wait, until stopped; a failing storage is waited for."""
+        try:
+            while not self._stopping:
+                self._beat()
+                try:
+                    self._step()
+                except (OSError, StorageLostError, sqlite3.OperationalError) as error:
+                    self._lost(error)
+        finally:
+            self._events.stop()
+            if self._db is not None:
+                self._db.close()
+
+    def _lost(self, error: Exception) -> None:
+        """Say so, forget what was asked, and start from nothing when the storage is back."""
+        self._set(WatchState.LOST, _sentence(error))
+        self._identity = None
+        with self._wake:
+            self._dirty.clear()
+            self._trees.clear()
+            if not self._stopping:
+                self._wake.wait(min(2.0, self._settings.notice.poll_interval))
+
+    def _set(self, state: WatchState, reason: str = "", *, complete: bool = False) -> None:
+        if state is not self.state or complete or state is WatchState.LOST:
+            self.state = state
+            self._report(
+                StateChanged(watch=self.watch.folder, state=state, reason=reason, complete=complete)
+            )
+
+    def _step(self) -> None:
+        check(self._settings.storage, self._settings.marker)
+        self._check_identity()
+        if time.monotonic() >= self._full_due:
+            self._compare_everything()
+        self._observe_pending()
+        self._compare_hinted()
+        self._wait()
+
+    def _check_identity(self) -> None:
+        """A folder made anew under the same name needs new events and a whole comparison."""
+        info = os.stat(os.path.join(self._root, self._folder))
+        identity = (info.st_dev, info.st_ino)
+        if identity == self._identity and (self.mode is WatchMode.POLL or self._events.alive):
+            return
+        if self.mode is WatchMode.INOTIFY:
+            self._start_events()
+        self._identity = identity
+        self._full_due = 0.0
+
+    def _start_events(self) -> None:
+        """Begin to take events; where the kernel has no room for more, poll instead."""
+        try:
+            self._events.start()
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EMFILE}:
+                raise
+            self.mode = WatchMode.POLL
+            self.note = f"{error.strerror}: polling instead; 'fxd doctor' says how to raise it"
+
+    def _wait(self) -> None:
+        with self._wake:
+            if self._stopping or self._pending or self._trees:
+                return
+            now = time.monotonic()
+            until = min([self._full_due, now + 1.0, *self._dirty.values()])
+            if until > now:
+                self._wake.wait(until - now)
+
+    def _journal(self) -> sqlite3.Connection:
+        if self._db is None:
+            self._db = open_reader(self._settings.state)
+        return self._db
+
+    def _compare_everything(self) -> None:
+        """Walk the whole watch; folders whose digest is the journal's cost one scan each."""
+        self._set(WatchState.SCANNING)
+        interval = self._settings.notice
+        poll = self.mode is WatchMode.POLL
+        self._full_due = time.monotonic() + (
+            interval.poll_interval if poll else interval.reconcile_interval
+        )
+        with self._wake:
+            self._trees.clear()
+        self._compare_tree(self._folder)
+        self._set(WatchState.WATCHING, complete=True)
+
+    def _compare_tree(self, top: bytes) -> None:
+        digests = self._digests(top)
+        for folder in walk.descend(self._root, top, walk.is_card, self._unreadable):
+            self._beat()
+            at = time.monotonic()
+            card = walk.is_card(folder) and folder.path != self._folder
+            if digests.pop(folder.path, None) != folder.digest or card:
+                self._compare(folder, card, at)
+        # Only now is it sure: a share that went away in mid-walk has shown its folders as gone.
+        check(self._settings.storage, self._settings.marker)
+        for path in self._vanished(digests):
+            self._report(FolderGone(watch=self.watch.folder, folder=path))
+
+    def _unreadable(self, path: bytes, error: OSError) -> None:
+        self._report(Unreadable(watch=self.watch.folder, folder=path, reason=_sentence(error)))
+
+    def _vanished(self, left: Iterable[bytes]) -> Iterable[bytes]:
+        return (path for path in left if not os.path.isdir(os.path.join(self._root, path)))
+
+    def _digests(self, top: bytes) -> dict[bytes, bytes]:
+        """Return the journal's digests in and below ``top``, and folders that hold assets."""
+        bounds = (top, top + b"/", top + b"0")
+        where = "= ? OR ({0} >= ? AND {0} < ?)"
+        rows = self._journal().execute(
+            "SELECT DISTINCT folder, x'' FROM asset WHERE gone_at IS NULL AND"  # noqa: S608
+            f" (folder {where.format('folder')}) UNION ALL"
+            f" SELECT path, digest FROM folder WHERE path {where.format('path')}",
+            bounds + bounds,
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def _compare(self, folder: walk.Folder, card: bool, at: float) -> None:  # noqa: FBT001
+        column = "path = ? AND kind = 'card'" if card else "folder = ? AND kind <> 'card'"
+        rows = self._journal().execute(
+            f"SELECT path, signature FROM asset WHERE {column} AND gone_at IS NULL",  # noqa: S608
+            (folder.path,),
+        )
+        known = {row[0]: row[1] for row in rows}
+        difference = walk.compare(self._root, folder, known, self.watch.kinds, card=card)
+        if difference.gone:
+            check(self._settings.storage, self._settings.marker)
+        self._report(Differs(watch=self.watch.folder, difference=difference, at=at))
+
+    def _compare_hinted(self) -> None:
+        with self._wake:
+            trees, self._trees = self._trees, set()
+        for top in sorted(trees):
+            self._compare_moved(top)
+        now = time.monotonic()
+        with self._wake:
+            ready = [path for path, due in self._dirty.items() if due <= now]
+        for path in ready:
+            self._compare_folder(path)
+
+    def _compare_moved(self, top: bytes) -> None:
+        """A folder appeared or vanished; inside a card the whole card is what matters."""
+        root = self._card_root(top)
+        try:
+            self._compare_tree(root)
+        except (FileNotFoundError, NotADirectoryError):
+            check(self._settings.storage, self._settings.marker)
+            self._report(FolderGone(watch=self.watch.folder, folder=root))
+
+    def _card_root(self, path: bytes) -> bytes:
+        below = os.fsdecode(path[len(self._folder) :]).strip("/")
+        parts = ["", *filter(None, below.split("/"))]
+        depth = assets.card_root(parts)
+        return (
+            path if depth is None else os.path.join(self._folder, *map(os.fsencode, parts[1:depth]))
+        )
+
+    def _compare_folder(self, path: bytes) -> None:
+        """Scan one folder, and not again until some time has passed: events come in storms."""
+        started = time.monotonic()
+        root = self._card_root(path)
+        card = root != path or self._is_card_folder(path)
+        with self._wake:
+            self._dirty.pop(path, None)
+        try:
+            folder = walk.scan(self._root, root)
+        except (FileNotFoundError, NotADirectoryError):
+            check(self._settings.storage, self._settings.marker)
+            self._report(FolderGone(watch=self.watch.folder, folder=root))
+            return
+        self._compare(folder, card, started)
+        self._let_rest(path, 3 * (time.monotonic() - started))
+
+    def _let_rest(self, path: bytes, pause: float) -> None:
+        now = time.monotonic()
+        if pause > 0.05:
+            with self._wake:
+                self._rest = {folder: at for folder, at in self._rest.items() if at > now}
+                self._rest[path] = now + pause
+
+    def _is_card_folder(self, path: bytes) -> bool:
+        return path != self._folder and self._card_root(path + b"/x") != path + b"/x"
+
+    def _observe_pending(self) -> None:
+        with self._wake:
+            pending, self._pending = self._pending, []
+        batch: list[Observed] = []
+        for before in pending:
+            look = walk.look_again(self._root, before)
+            batch.append(
+                Observed(watch=self.watch.folder, path=before.path, look=look, at=time.monotonic())
+            )
+            self._beat()
+        if batch:
+            if any(item.look is None for item in batch):
+                check(self._settings.storage, self._settings.marker)
+            self._report(batch)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        name = os.fsdecode(error.filename) if error.filename else "the storage"
+        return f"{name}: {error.strerror}"
+    return str(error)
