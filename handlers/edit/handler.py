@@ -218,6 +218,7 @@ def _edit(
         shots=record.place(found.shots, start, times),
         video=video,
         audio_streams=len(source.audio),
+        audio_channels=sum(stream.channels for stream in source.audio),
         vfr=vfr,
         proxy=f"{task.stem}.mov" if context.params.proxy.enabled else None,
     )

@@ -56,6 +56,7 @@ class Edit:
     shots: tuple[PlacedShot, ...]
     video: VideoFacts
     audio_streams: int
+    audio_channels: int
     vfr: bool
     proxy: str | None = None
 

@@ -26,8 +26,11 @@ def timeline(edit: Edit) -> Any:
         metadata={_XML: _sequence_metadata(edit), "fxd": _said(edit)},
     )
     made.tracks.append(_track(edit, "V1", otio.schema.TrackKind.Video))
-    for number in range(edit.audio_streams):
-        made.tracks.append(_track(edit, f"A{number + 1}", otio.schema.TrackKind.Audio))
+    for number in range(1, edit.audio_streams + 1):
+        track = _track(edit, f"A{number}", otio.schema.TrackKind.Audio)
+        for clip in track:
+            clip.metadata[_XML] = {"sourcetrack": {"mediatype": "audio", "trackindex": str(number)}}
+        made.tracks.append(track)
     return made
 
 
@@ -45,7 +48,9 @@ def can_write_xml(edit: Edit) -> bool:
 def write_xml(path: Path, edit: Edit) -> None:
     """Write the timeline as FCP7 XML, which Premiere Pro and Resolve read."""
     text = otio.adapters.write_to_string(timeline(edit), _XML)
-    path.write_text(text, encoding="utf-8")
+    head, _, body = text.partition("\n")
+    # The adapter leaves out the document type, by which some readers know the format.
+    path.write_text(f"{head}\n<!DOCTYPE xmeml>\n{body}", encoding="utf-8")
 
 
 def _track(edit: Edit, name: str, kind: str) -> Any:
@@ -71,7 +76,7 @@ def _reference(edit: Edit, url: str) -> Any:
     reference = otio.schema.ExternalReference(
         target_url=url,
         available_range=_range(edit, edit.start.frames, edit.frames),
-        metadata={_XML: {"timecode": _counting(edit)}},
+        metadata={_XML: {"timecode": _counting(edit), "media": _media(edit)}},
     )
     reference.name = edit.name
     return reference
@@ -89,6 +94,15 @@ def _counting(edit: Edit) -> dict[str, Any]:
     made: dict[str, Any] = {"displayformat": "DF" if edit.drop_frame else "NDF"}
     if edit.reel:
         made["reel"] = {"name": edit.reel}
+    return made
+
+
+def _media(edit: Edit) -> dict[str, Any]:
+    """Say what is in the source; the adapter would claim sound in every file."""
+    size = {"width": str(edit.video.width), "height": str(edit.video.height)}
+    made: dict[str, Any] = {"video": {"samplecharacteristics": size}}
+    if edit.audio_streams:
+        made["audio"] = {"channelcount": str(edit.audio_channels)}
     return made
 
 

@@ -75,6 +75,7 @@ def edit(rate=Fraction(25), start="13:25:10:05", name="A001_C003_1127AB.mov", **
         shots=record.place(shots(), begin),
         video=video(rate),
         audio_streams=2,
+        audio_channels=3,
         vfr=False,
         proxy="A001_C003_1127AB.mov",
     )
@@ -123,7 +124,13 @@ def test_fcp7_xml_reads_back(tmp_path, counted):
     read = otio.adapters.read_from_file(str(tmp_path / "cut.xml"), adapter_name="fcp_xml")
     assert read.global_start_time.value == counted.start.frames
     assert ranges(read.video_tracks()[0]) == expected(counted)
+    for track in read.audio_tracks():
+        assert ranges(track) == expected(counted)
     assert "<format>" in text
+    assert text.splitlines()[1] == "<!DOCTYPE xmeml>"
+    assert text.count("<pathurl>") == 1
+    # In and out count from the file's first frame, not from midnight.
+    assert (text.count("<in>0</in>"), text.count("<in>30</in>")) == (3, 3)
     assert f"<string>{counted.start}</string>" in text
     assert f"<displayformat>{'DF' if counted.drop_frame else 'NDF'}</displayformat>" in text
     ntsc = "TRUE" if counted.rate.denominator == 1001 else "FALSE"
