@@ -14,8 +14,10 @@ from handlers.media.decode import frames_at
 from handlers.media.picture import upright
 from handlers.media.probe import Probe
 
-# A JPEG ends at 65535 pixels a side, and nobody looks at more pictures than this.
+# Nobody looks at more pictures than this; a JPEG ends at 65535 pixels a side, and all
+# pixels of the sheet are in memory at once.
 MOST_CELLS = 240
+_MOST_HIGH, _MOST_PIXELS = 50_000, 60_000_000
 _COLUMNS = 5
 _MARGIN = 8
 _LABEL = 34
@@ -44,9 +46,9 @@ def write_sheet(path: Path, edit: Edit, source: Probe, width: int) -> int:
     the clip need not keep any.
     """
     cells = choose(edit.shots)
-    size = _cell_size(edit, width)
     columns = min(_COLUMNS, max(1, len(cells)))
     rows = -(-len(cells) // columns)
+    size = _cell_size(edit, width, rows, columns)
     sheet = Image.new(
         "RGB",
         (
@@ -84,12 +86,15 @@ def _sought(edit: Edit, cell: Cell) -> int:
     return (cell.shot.start + cell.shot.end) // 2 if edit.vfr else cell.number
 
 
-def _cell_size(edit: Edit, width: int) -> tuple[int, int]:
+def _cell_size(edit: Edit, width: int, rows: int, columns: int) -> tuple[int, int]:
     video = edit.video
-    wide, high = video.width * video.pixel_aspect, video.height
+    wide, high = float(video.width * video.pixel_aspect), float(video.height)
     shape = high / wide if video.rotation not in {90, 270} else wide / high
     # A very tall or very flat picture is squeezed rather than filling the sheet.
-    return width, max(16, min(2 * width, round(width * shape)))
+    shape = max(0.05, min(2.0, shape))
+    roomy = (_MOST_PIXELS / (rows * columns * shape)) ** 0.5
+    width = int(min(width, roomy, _MOST_HIGH / (rows * shape)))
+    return width, max(16, round(width * shape))
 
 
 def _title(edit: Edit, cells: int) -> str:

@@ -20,7 +20,14 @@ from av.error import FFmpegError
 from handlers.contract import AssetKind, CheckReport, MediaFacts, UnusableMedia, Verdict
 from handlers.media import boxes, ebml, images, mxf, riff
 from handlers.media.probe import probe_container
-from handlers.media.source import NotMedia, open_media, picture_stream, shown
+from handlers.media.source import (
+    NotMedia,
+    UnknownCodec,
+    open_media,
+    picture_stream,
+    shown,
+    sound_streams,
+)
 
 CLIP_SUFFIXES = frozenset(
     {".mov", ".mp4", ".m4v", ".mxf", ".avi", ".mkv", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg"}
@@ -75,6 +82,8 @@ def _check_file(path: Path, _members: tuple[Path, ...] = ()) -> MediaFacts:
         with open_media(path) as container:
             facts = probe_container(container, path).facts()
             _require(path, _end_missing(container))
+    except UnknownCodec as error:
+        raise UnusableMedia(str(error)) from error
     except (FFmpegError, NotMedia, UnusableMedia) as error:
         raise _what_it_is(path, head) from error
     return facts
@@ -226,7 +235,7 @@ def _hole_at_end(path: Path) -> str:
 
 def _end_missing(container: Any) -> str:
     """Decode the last frames; return why they are missing, or ""."""
-    stream = picture_stream(container) or container.streams.audio[0]
+    stream = picture_stream(container) or sound_streams(container)[0]
     duration = Fraction(container.duration or 0, av.time_base)
     start = Fraction(container.start_time or 0, av.time_base)
     reached = _decode_from(container, stream, start + max(Fraction(0), duration - _LAST_SECONDS))
@@ -267,4 +276,4 @@ def _decode_image(path: Path, head: bytes) -> None:
             f"{shown(path)} is no image that can be read; export it again."
         ) from error
     except NotMedia as error:
-        raise UnusableMedia(f"{error}; export the sequence again.") from error
+        raise UnusableMedia(str(error)) from error

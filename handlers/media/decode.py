@@ -20,7 +20,7 @@ import av
 from av.error import FFmpegError
 
 from handlers.media.probe import Probe, VideoFacts, usable
-from handlers.media.source import open_media, picture_stream
+from handlers.media.source import open_media, picture_stream, sound_streams
 
 AudioSink = Callable[[int, av.AudioFrame], None]
 
@@ -68,7 +68,7 @@ class Decoder:
             picture: Any = picture_stream(container)
             picture.thread_type = "AUTO"
             self._start = picture.start_time
-            streams = [picture, *(container.streams.audio if self.on_audio else ())]
+            streams = [picture, *(sound_streams(container) if self.on_audio else ())]
             for packet in self._packets(container, streams):
                 if packet.stream is picture:
                     yield from self._pictures(packet)

@@ -18,7 +18,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 
 from handlers.contract import MediaFacts, UnusableMedia
 from handlers.media import boxes
-from handlers.media.source import NotMedia, open_media, picture_stream, shown
+from handlers.media.source import NotMedia, open_media, picture_stream, shown, sound_streams
 from handlers.media.timecode import (
     Timecode,
     TimecodeError,
@@ -38,8 +38,9 @@ _SAMPLED, _REORDERED = 300, 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioFacts:
-    """One audio stream: sampling rate in hertz, channel count and layout, codec."""
+    """One audio stream: its index, sampling rate in hertz, channel count and layout, codec."""
 
+    index: int
     rate: int
     channels: int
     layout: str
@@ -129,9 +130,7 @@ def usable(path: Path) -> Iterator[None]:
     try:
         yield
     except NotMedia as error:
-        raise UnusableMedia(
-            f"{error}; put a camera clip or a sound recording in its place."
-        ) from error
+        raise UnusableMedia(str(error)) from error
     except FFmpegError as error:
         raise UnusableMedia(
             f"{shown(path)} cannot be read ({error.strerror}); "
@@ -147,7 +146,7 @@ def probe_container(container: InputContainer, path: Path) -> Probe:
         container=container.format.name,
         duration=_duration(container),
         video=video,
-        audio=tuple(_audio(audio) for audio in container.streams.audio),
+        audio=tuple(_audio(audio) for audio in sound_streams(container)),
         timecode=_timecode(container, path, video.rate) if video else None,
         reel=_tag(container, _REEL_KEYS),
     )
@@ -159,6 +158,7 @@ def _duration(container: InputContainer) -> Fraction | None:
 
 def _audio(stream: Any) -> AudioFacts:
     return AudioFacts(
+        index=stream.index,
         rate=stream.rate or 0,
         channels=stream.channels or 0,
         layout=stream.layout.name,

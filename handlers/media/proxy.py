@@ -57,8 +57,7 @@ class ProxyWriter:
         if source.reel:
             self._stream.metadata["reel_name"] = source.reel
         self._prepare = Preparer(video, display_size(video, settings.height))
-        self._tracks = [SoundTrack(self._container, facts) for facts in source.audio]
-        self._by_index: dict[int, SoundTrack] = {}
+        self._tracks = {facts.index: SoundTrack(self._container, facts) for facts in source.audio}
         self._early: list[tuple[int, av.AudioFrame]] | None = []
         self._origin = Fraction(0)
         self._last: av.VideoFrame | None = None
@@ -88,9 +87,7 @@ class ProxyWriter:
         if self._early is not None:
             self._early.append((index, frame))
             return
-        if index not in self._by_index:
-            self._by_index[index] = self._tracks[len(self._by_index)]
-        self._by_index[index].add(frame, self._origin)
+        self._tracks[index].add(frame, self._origin)
 
     def close(self, frames: int | None = None) -> None:
         """Finish the file; with ``frames`` the last picture is repeated up to that count."""
@@ -99,7 +96,7 @@ class ProxyWriter:
         for prepared in self._prepare.finish():
             self._mux(prepared)
         self._container.mux(self._stream.encode())
-        for track in self._tracks:
+        for track in self._tracks.values():
             track.finish()
         self._container.close()
 

@@ -19,6 +19,10 @@ class NotMedia(ValueError):
     """The file opens as something that holds neither pictures nor sound."""
 
 
+class UnknownCodec(NotMedia):
+    """The file is media, and nothing here can decode it."""
+
+
 def shown(path: Path | str) -> str:
     """Return the file name as one line of valid Unicode, for messages, labels and JSON."""
     name = os.fsencode(Path(path).name).decode("utf-8", "replace")
@@ -31,26 +35,45 @@ def open_media(path: Path) -> InputContainer:
     Raises:
         av.error.FFmpegError: FFmpeg cannot open it.
         NotMedia: It opens, but as text or a playlist, or holds no stream.
+        UnknownCodec: Its pictures cannot be decoded.
     """
     # An absolute path cannot be taken for a protocol, as "day:01.mov" could.
     name = os.path.abspath(path)
     container: InputContainer = av.open(name, options=dict(_OPTIONS), metadata_errors="replace")
-    if container.format.name in _NO_MEDIA or not (_videos(container) or container.streams.audio):
+    try:
+        _require_media(container, path)
+    except NotMedia:
         container.close()
-        raise NotMedia(f"{shown(path)} holds neither pictures nor sound")
+        raise
     return container
 
 
 def picture_stream(container: InputContainer) -> Any | None:
     """Return the main video stream, or None; a cover image is no video."""
-    videos = _videos(container)
+    videos = [video for video in _videos(container) if video.codec_context is not None]
     return max(videos, key=lambda video: video.width * video.height) if videos else None
+
+
+def sound_streams(container: InputContainer) -> list[Any]:
+    """Return the audio streams that can be decoded."""
+    return [audio for audio in container.streams.audio if audio.codec_context is not None]
 
 
 def _videos(container: InputContainer) -> list[Any]:
     cover = av.stream.Disposition.attached_pic
-    return [
-        video
-        for video in container.streams.video
-        if video.codec_context is not None and not video.disposition & cover
-    ]
+    return [video for video in container.streams.video if not video.disposition & cover]
+
+
+def _require_media(container: InputContainer, path: Path) -> None:
+    videos = _videos(container)
+    if container.format.name in _NO_MEDIA or not (videos or container.streams.audio):
+        raise NotMedia(
+            f"{shown(path)} holds neither pictures nor sound; "
+            "put a camera clip or a sound recording in its place."
+        )
+    readable = picture_stream(container) if videos else sound_streams(container)
+    if not readable:
+        raise UnknownCodec(
+            f"{shown(path)} is recorded in a codec that cannot be decoded here; "
+            "convert it with the camera maker's software."
+        )

@@ -332,3 +332,47 @@ def test_real_footage_with_the_published_network(tmp_path, media, models_dir):
     assert lengths == [30, 46, 61, 50, 55, 8]
     proxy = probe(tmp_path / "bigbuckbunny.mp4" / "bigbuckbunny.mov")
     assert (proxy.video.frames, proxy.audio[0].layout) == (132, "5.1")
+
+
+def test_a_codec_that_nothing_decodes_is_refused(tmp_path):
+    """A camera's own raw format is refused at once, and says what to do."""
+    from handlers.contract import Verdict
+    from handlers.media.check import check
+
+    path = clip(tmp_path / "raw.mov", audio="stereo")
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"avc1\0\0\0\0\0\0\0\1", b"zraw\0\0\0\0\0\0\0\1"))
+    with pytest.raises(UnusableMedia, match=r"^raw\.mov is recorded in a codec"):
+        run(path, tmp_path / "out")
+    assert check(path, AssetKind.CLIP).verdict is Verdict.UNUSABLE
+
+
+def sheet_of(tmp_path, count, width=320, **changes):
+    """A contact sheet of a clip of which every frame is a shot."""
+    from handlers.edit import record, sheet
+    from tests.unit.test_edit_outputs import edit, shots
+
+    source = clip(tmp_path / f"many{count}.mov", frames=count, size=(64, 32), **changes)
+    found = probe(source)
+    made = edit(
+        Fraction(25),
+        "00:00:00:00",
+        source=source,
+        video=found.video,
+        frames=count,
+        shots=record.place(
+            shots(list(range(count + 1))), record.start_of(found, found.video.rate)[0]
+        ),
+    )
+    shown = sheet.write_sheet(tmp_path / "sheet.jpg", made, found, width)
+    with Image.open(tmp_path / "sheet.jpg") as picture:
+        return shown, picture.size
+
+
+def test_contact_sheets_stay_bounded(tmp_path):
+    """Of many shots an even choice is shown, on a sheet that can be opened."""
+    assert sheet_of(tmp_path, 12)[0] == 12
+    shown, (width, height) = sheet_of(tmp_path, 300, width=1920, rotation=90)
+    assert shown == 240
+    assert height < 65_535
+    assert width * height < 80_000_000
