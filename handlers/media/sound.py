@@ -18,6 +18,8 @@ _BY_COUNT = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: 
 _BITS_A_CHANNEL = 96_000
 # Shorter breaks than this, in seconds, are rounding of the container's clock, not lost sound.
 _GAP = Fraction(1, 20)
+# Longer ones are a broken clock: filling them would write silence for hours.
+_LONGEST = 3600
 
 
 class SoundTrack:
@@ -36,7 +38,8 @@ class SoundTrack:
         self._layout = layout
         self._channels = facts.channels
         self._rate = rate
-        self._resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+        # Packed: PyAV reads beyond its memory in planar frames of more than eight channels.
+        self._resampler = av.AudioResampler(format="flt", layout=layout, rate=rate)
         self._next = 0
 
     def add(self, frame: av.AudioFrame, origin: Fraction) -> None:
@@ -48,30 +51,37 @@ class SoundTrack:
         skip = max(0, self._next - wanted) if wanted is not None and not self._next else 0
         frame.pts = None
         for piece in self._resampler.resample(frame):
-            skip = self._write(piece.to_ndarray(), skip)
+            skip = self._write(self._samples(piece), skip)
 
     def finish(self) -> None:
         """Encode what the resampler and the encoder still hold."""
         for piece in self._resampler.resample(None):
-            self._write(piece.to_ndarray(), 0)
+            self._write(self._samples(piece), 0)
         self._container.mux(self._stream.encode())
 
     def _fill(self, wanted: int) -> None:
         late = wanted - self._next
+        if late > _LONGEST * self._rate:
+            return
         if late > 0 and (not self._next or late > _GAP * self._rate):
-            second = np.zeros((self._channels, self._rate), np.float32)
+            second = np.zeros((self._rate, self._channels), np.float32)
             while self._next < wanted:
-                self._write(second[:, : wanted - self._next], 0)
+                self._write(second[: wanted - self._next], 0)
+
+    def _samples(self, frame: av.AudioFrame) -> Any:
+        """Return a packed frame as float32 [samples, channels]."""
+        return frame.to_ndarray().reshape(-1, self._channels)
 
     def _write(self, samples: Any, skip: int) -> int:
-        kept = samples[:, skip:]
-        if kept.shape[1]:
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(kept), "fltp", self._layout)
+        kept = samples[skip:]
+        if len(kept):
+            packed = np.ascontiguousarray(kept).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(packed, "flt", self._layout)
             frame.sample_rate = self._rate
             frame.pts, frame.time_base = self._next, Fraction(1, self._rate)
-            self._next += kept.shape[1]
+            self._next += len(kept)
             self._container.mux(self._stream.encode(frame))
-        return max(0, skip - int(samples.shape[1]))
+        return max(0, skip - len(samples))
 
 
 def _codec(facts: AudioFacts, rate: int) -> tuple[str, str]:

@@ -132,3 +132,18 @@ def corrupted(source, path, samples):
         data[start : start + size] = b"\xaa" * size
     Path(path).write_bytes(data)
     return Path(path)
+
+
+def interlaced(path):
+    """An interlaced MPEG-2 clip."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 64, "yuv420p"
+        stream.codec_context.flags |= av.codec.context.Flags.interlaced_dct
+        stream.codec_context.options = {"flags": "+ildct+ilme", "top": "1"}
+        for number in range(12):
+            frame = av.VideoFrame.from_ndarray(picture(number), "rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path

@@ -10,7 +10,7 @@ from handlers.media.decode import Decoder, frames_at
 from handlers.media.probe import probe
 from handlers.media.proxy import ProxySettings, ProxyWriter
 from handlers.media.timecode import Timecode
-from tests.golden.clips import clip, corrupted, number_of, numbers, trimmed
+from tests.golden.clips import clip, corrupted, interlaced, number_of, numbers, trimmed
 
 NTSC = Fraction(24000, 1001)
 FILM = {"rate": NTSC, "timecode": "13:25:10:05", "audio": "stereo"}
@@ -170,3 +170,91 @@ def test_sizes_that_encoders_dislike(tmp_path):
     made = probe(tmp_path / "wide-proxy.mov").video
     assert (made.width, made.height, made.pixel_aspect) == (128, 32, 1)
     assert numbers(tmp_path / "wide-proxy.mov") == list(range(48))
+
+
+@pytest.mark.parametrize(
+    ("layout", "rate", "codec"),
+    [
+        ("5.1(side)", 48000, "aac"),
+        ("7.1", 48000, "aac"),
+        ("12 channels", 48000, "pcm_s24le"),
+        ("stereo", 44100, "aac"),
+        ("mono", 47952, "aac"),
+    ],
+)
+def test_every_kind_of_sound(tmp_path, layout, rate, codec):
+    """Layouts and sampling rates that AAC lacks still land, all channels and all seconds."""
+    source = tmp_path / "sound.mov"
+    with av.open(str(source), "w") as container:
+        video = container.add_stream("mpeg4", rate=25)
+        video.width, video.height, video.pix_fmt = 128, 64, "yuv420p"
+        sound_stream = container.add_stream("pcm_s16le", rate=rate, layout=layout)
+        for number in range(25):
+            frame = av.VideoFrame.from_ndarray(np.zeros((64, 128, 3), np.uint8), "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(video.encode(frame.reformat(format="yuv420p")))
+        container.mux(video.encode())
+        channels = sound_stream.channels
+        samples = np.zeros((1, rate * channels), np.int16)
+        frame = av.AudioFrame.from_ndarray(samples, "s16", layout)
+        frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
+        container.mux([*sound_stream.encode(frame), *sound_stream.encode()])
+    make_proxy(source, tmp_path / "proxy.mov")
+    (made,) = probe(tmp_path / "proxy.mov").audio
+    assert (made.codec, made.channels) == (codec, channels)
+    assert len(sound(tmp_path / "proxy.mov")) == pytest.approx(48000, abs=2048)
+
+
+def test_late_and_broken_sound_stays_in_place(tmp_path):
+    """Sound that starts late, or has a hole, is filled with silence, not pulled together."""
+    source = tmp_path / "late.mkv"
+    with av.open(str(source), "w") as container:
+        video = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        video.width, video.height, video.pix_fmt = 128, 64, "yuv420p"
+        heard = container.add_stream("pcm_s16le", rate=48000, layout="mono")
+        for number in range(75):
+            frame = av.VideoFrame.from_ndarray(np.zeros((64, 128, 3), np.uint8), "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(video.encode(frame.reformat(format="yuv420p")))
+        container.mux(video.encode())
+        for start in (24000, 96000):
+            click = np.zeros((1, 4800), np.int16)
+            click[0, 0] = 30000
+            frame = av.AudioFrame.from_ndarray(click, "s16", "mono")
+            frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
+            container.mux(heard.encode(frame))
+        container.mux(heard.encode())
+    make_proxy(source, tmp_path / "proxy.mov")
+    made = np.abs(sound(tmp_path / "proxy.mov"))
+    assert int(made[:48000].argmax()) == pytest.approx(24000, abs=60)
+    assert int(made[48000:].argmax()) + 48000 == pytest.approx(96000, abs=60)
+
+
+def test_fields_are_joined_frame_for_frame(tmp_path):
+    """An interlaced clip gives a progressive proxy of as many frames."""
+    source = interlaced(tmp_path / "fields.mov")
+    make_proxy(source, tmp_path / "proxy.mov")
+    made = probe(tmp_path / "proxy.mov").video
+    assert (made.interlaced, made.frames) == (False, 12)
+    assert numbers(tmp_path / "proxy.mov") == list(range(12))
+
+
+def test_full_range_and_rgb_become_video_levels(tmp_path):
+    """White and black keep their level in a limited-range proxy."""
+    for name, codec, pix_fmt in (
+        ("full.mov", "mjpeg", "yuvj420p"),
+        ("rgb.mov", "png", "rgb24"),
+    ):
+        source = clip(tmp_path / name, codec=codec, pix_fmt=pix_fmt, frames=8)
+        make_proxy(source, tmp_path / "proxy.mov")
+        assert numbers(tmp_path / "proxy.mov") == list(range(8))
+        before, after = (mean_levels(path) for path in (source, tmp_path / "proxy.mov"))
+        assert np.abs(before - after).max() < 4
+
+
+def mean_levels(path):
+    """Mean RGB of each frame."""
+    with av.open(str(path)) as container:
+        return np.array(
+            [f.to_ndarray(format="rgb24").mean(axis=(0, 1)) for f in container.decode(video=0)]
+        )

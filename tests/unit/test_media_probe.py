@@ -14,7 +14,7 @@ from handlers.media.decode import Decoder, Grid
 from handlers.media.picture import display_size
 from handlers.media.probe import probe
 from handlers.media.source import NotMedia, open_media, shown
-from tests.golden.clips import clip, picture
+from tests.golden.clips import clip, interlaced
 from tests.unit.test_edit_outputs import video
 
 NTSC = Fraction(30000, 1001)
@@ -130,21 +130,6 @@ def test_a_rate_written_with_rounding(tmp_path):
 def test_unusual_rates_are_kept(tmp_path):
     """A rate that is no standard one is told as it is."""
     assert probe(clip(tmp_path / "slow.mov", rate=Fraction(15))).video.rate == 15
-
-
-def interlaced(path):
-    """An interlaced MPEG-2 clip."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg2video", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 128, 64, "yuv420p"
-        stream.codec_context.flags |= av.codec.context.Flags.interlaced_dct
-        stream.codec_context.options = {"flags": "+ildct+ilme", "top": "1"}
-        for number in range(12):
-            frame = av.VideoFrame.from_ndarray(picture(number), "rgb24").reformat(format="yuv420p")
-            frame.pts, frame.time_base = number, Fraction(1, 25)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
 
 
 def test_interlaced(tmp_path):
