@@ -13,8 +13,10 @@ Transition = Literal["start", "cut", "gradual"]
 Scores = NDArray[np.float32]
 
 THRESHOLD = 0.5
-# A cut marks one or two frames; what is longer is mixed.
-_LONGEST_CUT = 2
+# Once a transition is sure, its edges count from this score on.
+_EDGE = 0.2
+# A cut marks one or two frames, and the network is not sharper than that.
+_LONGEST_CUT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,46 +56,39 @@ class Boundary:
 def boundaries(cut: Scores, transition: Scores, threshold: float = THRESHOLD) -> list[Boundary]:
     """Find where new shots begin.
 
-    The network marks the last frame before a cut, and the middle of a gradual
-    transition, in ``cut``; in ``transition`` it marks all frames that are part of one.
+    In ``cut`` the network marks the last frame before a cut; in ``transition`` all
+    frames that are part of a transition. One run of marked frames is one boundary, for
+    a dip to black has two marks in ``cut``: on its way out and on its way in.
 
     Args:
         cut: Scores 0..1, float32 [n].
         transition: Scores 0..1, float32 [n].
-        threshold: What counts as marked.
+        threshold: What counts as sure.
 
     Returns:
         Boundaries in order, none at frame 0.
     """
-    found: list[Boundary] = []
-    for start, end in runs(cut >= threshold):
-        boundary = _boundary(start, end, cut, transition, threshold)
-        reached = found[-1].frame if found else 0
-        # Two marks inside one long transition are one boundary.
-        if reached < boundary.frame < len(cut):
-            found.append(boundary)
-    return found
+    edge = min(_EDGE, threshold)
+    found = (
+        _boundary(start, end, cut, transition, threshold)
+        for start, end in runs((transition >= edge) | (cut >= threshold))
+    )
+    return [boundary for boundary in found if boundary and 0 < boundary.frame < len(cut)]
 
 
-def _boundary(start: int, end: int, cut: Scores, transition: Scores, threshold: float) -> Boundary:
-    """Judge one run of marked frames, together with the mixed frames around it."""
+def _boundary(
+    start: int, end: int, cut: Scores, transition: Scores, threshold: float
+) -> Boundary | None:
+    """Judge one run of marked frames; None when nothing in it is sure."""
     peak = start + int(np.argmax(cut[start:end]))
-    first, last = _extent(transition >= threshold, peak)
-    gradual = last - first > _LONGEST_CUT
-    # A mark says that the change lies after its frame.
-    frame = (first + last + 1) // 2 if gradual else peak + 1
-    kind: Transition = "gradual" if gradual else "cut"
-    return Boundary(frame=frame, kind=kind, confidence=round(float(cut[peak]), 4))
-
-
-def _extent(mixed: NDArray[np.bool_], frame: int) -> tuple[int, int]:
-    """The run of mixed frames around ``frame``, end exclusive; at least the frame itself."""
-    first, last = frame, frame + 1
-    while first > 0 and mixed[first - 1]:
-        first -= 1
-    while last < len(mixed) and mixed[last]:
-        last += 1
-    return first, last
+    sharp, mixed = float(cut[peak]), float(transition[start:end].max())
+    if end - start > _LONGEST_CUT and max(sharp, mixed) >= threshold:
+        confidence = round(max(sharp, mixed), 4)
+        return Boundary(frame=(start + end) // 2, kind="gradual", confidence=confidence)
+    if sharp >= threshold:
+        # A mark says that the change lies after its frame.
+        return Boundary(frame=peak + 1, kind="cut", confidence=round(sharp, 4))
+    return None
 
 
 def runs(marked: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:

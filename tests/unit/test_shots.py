@@ -30,7 +30,7 @@ def test_gradual_transition_starts_in_its_middle() -> None:
     transition = np.zeros(100, np.float32)
     transition[40:60] = 0.8
     found = boundaries(_scores(100, f44=0.7), transition)
-    assert found == [Boundary(frame=50, kind="gradual", confidence=0.7)]
+    assert found == [Boundary(frame=50, kind="gradual", confidence=0.8)]
 
 
 def test_two_marks_in_one_transition_are_one_boundary() -> None:
@@ -38,6 +38,22 @@ def test_two_marks_in_one_transition_are_one_boundary() -> None:
     transition = np.zeros(100, np.float32)
     transition[40:60] = 0.8
     assert len(boundaries(_scores(100, f44=0.7, f55=0.7), transition)) == 1
+
+
+def test_transition_without_a_mark_is_a_boundary() -> None:
+    """Of a long dissolve the network is sure, but of none of its frames as the middle."""
+    transition = np.zeros(100, np.float32)
+    transition[40:70] = 0.3
+    assert boundaries(_scores(100), transition) == []
+    transition[50] = 0.6
+    assert [found.frame for found in boundaries(_scores(100), transition)] == [55]
+
+
+def test_short_run_needs_a_mark() -> None:
+    """Two mixed frames alone are too little."""
+    transition = np.zeros(100, np.float32)
+    transition[40:42] = 0.9
+    assert boundaries(_scores(100), transition) == []
 
 
 def test_mark_on_the_last_frame_is_no_shot() -> None:
