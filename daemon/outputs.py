@@ -23,8 +23,7 @@ def candidates(root: str, watch: str, asset_path: bytes) -> Iterator[bytes]:
     whole = name.replace(".", "_").replace("#", "").strip("_") or name
     yield _joined(folder, stem(name), "")
     yield _joined(folder, whole, "")
-    for number in count(2):
-        yield _joined(folder, whole, f"_{number}")
+    yield from (_joined(folder, whole, f"_{number}") for number in count(2))
 
 
 def _joined(folder: str, name: str, ending: str) -> bytes:

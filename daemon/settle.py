@@ -18,8 +18,12 @@ import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import takewhile
 
 from handlers.contract import AssetKind, Verdict
+
+# How long an event may come before the first observation of its path.
+_EARLY = 60.0
 
 
 class Hint(StrEnum):
@@ -145,11 +149,19 @@ class SettleGate:
         """Note an event; it may arrive before the path was first observed."""
         entry = self._pending.get(path)
         if entry is None:
-            self._hints.setdefault(path, {})[hint] = now
+            self._forget_early(now)
+            # Put at the end: the oldest are first.
+            self._hints[path] = self._hints.pop(path, {}) | {hint: now}
             return
         entry.hints[hint] = now
         if entry.stage is Stage.SETTLING:
             self._schedule(entry, max(now, entry.changed + entry.needed))
+
+    def _forget_early(self, now: float) -> None:
+        """Events about what never becomes pending say nothing of what comes there later."""
+        old = takewhile(lambda item: now - max(item[1].values()) >= _EARLY, self._hints.items())
+        for path in [path for path, _ in old]:
+            del self._hints[path]
 
     def observe(self, look: Look, quiet: Quiet, now: float) -> bool:
         """Take an observation; return True when the path is due for its check."""
@@ -171,7 +183,8 @@ class SettleGate:
 
     def _admit(self, look: Look, quiet: Quiet, now: float) -> None:
         entry = Pending(look=look, quiet=quiet, first_seen=now, changed=now, observed=now)
-        entry.hints.update(self._hints.pop(look.path, {}))
+        early = self._hints.pop(look.path, {})
+        entry.hints.update({hint: at for hint, at in early.items() if now - at < _EARLY})
         self._pending[look.path] = entry
         self._schedule(entry, now + entry.needed)
 

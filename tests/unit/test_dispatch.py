@@ -1,0 +1,85 @@
+"""What starts now: order, slots and reasons."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from daemon.dispatch import Candidate, Slots, choose, free_slots, room_reason
+from handlers.contract import Needs
+
+NEEDS = {"edit": Needs(cpu=1), "effects": Needs(cpu=1, gpu=1), "heavy": Needs(cpu=4)}
+
+
+def job(number, handler="edit", root="dailies_edit", priority=0):
+    """A queued job as dispatch sees it."""
+    return Candidate(id=number, handler=handler, output_root=root, priority=priority)
+
+
+def started(candidates, *, cpu=1, gpu=0, blocked=None):
+    """The ids that start, and why others are held."""
+    slots = Slots(cpu=cpu, gpu=gpu)
+    choice = choose(candidates, needs=NEEDS, slots=slots, blocked=blocked or {})
+    return [item.id for item in choice.start], dict(choice.held)
+
+
+def test_in_the_given_order():
+    """The first that fit start; what finds no slot waits without a reason."""
+    assert started([job(1), job(2), job(3)], cpu=2) == ([1, 2], {})
+
+
+def test_scarce_slot_holds_nobody_else():
+    """A job without its GPU lets one behind it start that needs none."""
+    assert started([job(1, "effects"), job(2)], cpu=2, gpu=0) == ([2], {})
+
+
+def test_gpu_slot_is_taken_once():
+    """One GPU runs one job that needs it."""
+    assert started([job(1, "effects"), job(2, "effects"), job(3)], cpu=4, gpu=1) == ([1, 3], {})
+
+
+def test_unknown_handler_says_so():
+    """A job of a handler that was removed is held with a reason."""
+    ids, held = started([job(1, "gone"), job(2)])
+    assert ids == [2]
+    assert held == {1: "handler 'gone' is not installed"}
+
+
+def test_blocked_output_says_so():
+    """Where nothing may be written nothing starts; other outputs go on."""
+    ids, held = started([job(1, root="full"), job(2)], blocked={"full": "no room"})
+    assert ids == [2]
+    assert held == {1: "no room"}
+
+
+def test_nothing_without_slots():
+    """With all slots taken nothing starts."""
+    assert started([job(1)], cpu=0) == ([], {})
+
+
+def test_free_slots_beside_what_runs():
+    """What runs takes its share of both sorts."""
+    total = Slots(cpu=4, gpu=1)
+    assert free_slots(total, []) == total
+    assert free_slots(total, [NEEDS["edit"], NEEDS["effects"]]) == Slots(cpu=2, gpu=0)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(sorted(NEEDS)), max_size=20),
+    st.integers(0, 6),
+    st.integers(0, 3),
+)
+def test_never_more_than_the_slots(handlers, cpu, gpu):
+    """However the queue looks, what starts fits, and the first that fits is never passed over."""
+    candidates = [job(number, handler) for number, handler in enumerate(handlers)]
+    ids, _ = started(candidates, cpu=cpu, gpu=gpu)
+    assert sum(NEEDS[handlers[i]].cpu for i in ids) <= cpu
+    assert sum(NEEDS[handlers[i]].gpu for i in ids) <= gpu
+    fitting = [i for i, h in enumerate(handlers) if Slots(cpu=cpu, gpu=gpu).fits(NEEDS[h])]
+    assert ids[:1] == fitting[:1]
+
+
+def test_room():
+    """A full disk is named with what is free and what is needed; enough is no reason."""
+    assert room_reason(free=5 << 30, minimum=5 << 30, folder="dailies_edit") is None
+    said = room_reason(free=1 << 30, minimum=5 << 30, folder="dailies_edit")
+    assert said == "waiting for disk room: 1.0 GiB free at dailies_edit, 5.0 needed"
