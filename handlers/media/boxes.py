@@ -46,7 +46,7 @@ class TimecodeEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
-    """One track's samples: offsets and sizes in bytes, in storage order."""
+    """One track's samples, or chunks of samples of one size: offsets and sizes in bytes."""
 
     handler: bytes
     codec: bytes
@@ -85,7 +85,7 @@ def tracks(path: Path) -> list[Track]:
         ]
         try:
             return [_track(file, box) for box in found]
-        except (struct.error, IndexError) as error:
+        except (struct.error, IndexError, KeyError) as error:
             raise ValueError("its index is damaged") from error
 
 
@@ -139,16 +139,21 @@ def _track(file: BinaryIO, trak: Box) -> Track:
 def _samples(bodies: dict[bytes, bytes]) -> tuple[Offsets, Offsets]:
     """Work out each sample's offset from chunks, as section 8.7 of the standard lays down."""
     chunks = _chunk_offsets(bodies)
-    sizes = _sizes(bodies.get(b"stsz", b""))
-    if not chunks.size or not sizes.size:
+    fixed, sizes = _sizes(bodies.get(b"stsz", b""))
+    if not chunks.size or not (fixed or sizes.size):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    if not chunks.all():
+        raise ValueError("its index is damaged")
     counts = _samples_per_chunk(bodies[b"stsc"], chunks.size)
-    chunk_of = np.repeat(np.arange(chunks.size), counts)[: sizes.size]
+    if fixed:
+        # Sound has millions of samples of one size: a whole chunk stands for one.
+        return chunks[: counts.size], counts * fixed
+    if counts.sum() > 2 * sizes.size:
+        raise ValueError("its index is damaged")
+    chunk_of = np.repeat(np.arange(counts.size), counts)[: sizes.size]
     sizes = sizes[: chunk_of.size]
     before = np.concatenate(([0], np.cumsum(sizes)[:-1]))
     firsts = np.concatenate(([0], np.cumsum(counts)[:-1]))
-    if not chunks.all():
-        raise ValueError("its index is damaged")
     inside = before - before[np.minimum(firsts, sizes.size - 1)][chunk_of]
     return chunks[chunk_of] + inside, sizes
 
@@ -160,19 +165,18 @@ def _chunk_offsets(bodies: dict[bytes, bytes]) -> Offsets:
     return _numbers(body[8:], ">u8" if wide else ">u4", count)
 
 
-def _sizes(body: bytes) -> Offsets:
+def _sizes(body: bytes) -> tuple[int, Offsets]:
+    """Return the one size that all samples have, or 0 and each sample's."""
     if len(body) < 12:
-        return np.zeros(0, np.int64)
+        return 0, np.zeros(0, np.int64)
     fixed, count = struct.unpack(">II", body[4:12])
-    if fixed:
-        return np.full(min(count, _LARGEST_TABLE), fixed, np.int64)
-    return _numbers(body[12:], ">u4", count)
+    return fixed, np.zeros(0, np.int64) if fixed else _numbers(body[12:], ">u4", count)
 
 
 def _samples_per_chunk(body: bytes, chunks: int) -> Offsets:
     count = struct.unpack(">I", body[4:8])[0]
     runs = _numbers(body[8:], ">u4", 3 * count).reshape(-1, 3)
-    starts = np.append(runs[:, 0] - 1, chunks)
+    starts = np.clip(np.append(runs[:, 0] - 1, chunks), 0, chunks)
     return np.repeat(runs[:, 1], np.clip(np.diff(starts), 0, None))[:chunks]
 
 

@@ -311,7 +311,7 @@ def _read_sample(
     """
     if counting is None:
         return None
-    with contextlib.suppress(ValueError, OSError, StopIteration):
+    with contextlib.suppress(ValueError, OSError, StopIteration, IndexError):
         track = next(track for track in boxes.tracks(path) if track.timecode)
         with path.open("rb") as file:
             file.seek(int(track.offsets[0]))

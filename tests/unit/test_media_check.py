@@ -391,3 +391,18 @@ def test_names_of_any_bytes(tmp_path):
         check.check(path, CLIP).reason
         == "day\N{REPLACEMENT CHARACTER}01\N{REPLACEMENT CHARACTER}.mov is empty"
     )
+
+
+@pytest.mark.parametrize("name", ["h264.mov", "dnxhr.mxf", "matroska.mkv"])
+def test_rubbish_in_an_index_is_no_crash(tmp_path, name):
+    """Whatever stands in a damaged header, the answer is a verdict."""
+    data = clip(tmp_path / name, **KINDS[name]).read_bytes()
+    first = max(0, data.find(b"moov"))
+    rng = np.random.default_rng(11)
+    for _ in range(60):
+        damaged = bytearray(data)
+        for place in rng.integers(first, min(len(data), first + 5000), rng.integers(1, 12)):
+            damaged[place] = int(rng.choice([0, 255, rng.integers(256)]))
+        (tmp_path / name).write_bytes(damaged)
+        report = check.check(tmp_path / name, CLIP)
+        assert report.reason or report.verdict is Verdict.WHOLE
