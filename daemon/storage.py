@@ -135,10 +135,16 @@ class Mount:
 
 def read_mounts(table: Path = Path("/proc/self/mountinfo")) -> list[Mount]:
     """Return the mounts this process sees, in the kernel's order."""
+    return parse_mounts(table.read_bytes())
+
+
+def parse_mounts(table: bytes) -> list[Mount]:
+    """Return the mounts of a table in the form of ``/proc/self/mountinfo``."""
     mounts = []
-    for line in table.read_bytes().splitlines():
+    # The kernel escapes spaces and line feeds in names, and no other white space.
+    for line in filter(None, table.split(b"\n")):
         left, _, right = line.partition(b" - ")
-        point = left.split()[4].decode("unicode_escape").encode("latin-1")
+        point = left.split(b" ")[4].decode("unicode_escape").encode("latin-1")
         mounts.append(Mount(point=point, kind=right.split()[0].decode()))
     return mounts
 
