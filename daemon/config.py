@@ -98,6 +98,8 @@ class DiskConfig(_Section):
     """What must stay free where results are written."""
 
     min_free: Bytes = 5_000_000_000
+    # How soon a place is tried again that was full, read-only or held open.
+    retry: Seconds = 10.0
 
 
 class LogConfig(_Section):

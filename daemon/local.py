@@ -231,9 +231,9 @@ class LocalExecutor:
 
     def cancel(self, job: int) -> None:
         """Ask a run to stop, and remember since when."""
-        if (seat := self._seat_of(job)) is not None:
+        if (seat := self._seat_of(job)) is not None and seat.task is not None:
             seat.cancelled_at = time.monotonic()
-            seat.child.send({"op": "cancel", "id": job})
+            seat.child.send({"op": "cancel", "id": job, "token": seat.task.token})
 
     def kill(self, job: int) -> None:
         """End a run at once."""

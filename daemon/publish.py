@@ -99,7 +99,9 @@ def publish(place: Place, artifacts: Sequence[Mapping[str, Any]], facts: Mapping
         DaemonError: The run's own list of artifacts is wrong (a bug in a handler).
         OSError: The output cannot be written to now.
     """
+    _refuse_strangers(place.staging)
     described = [_checked(place.staging, artifact) for artifact in artifacts]
+    _refuse_obstacle(place.target)
     kept = _keep_edits(place.target, place.staging)
     own = {"job": place.job, "attempt": place.token, "storage": place.storage_id}
     made = {"output": place.output, "artifacts": described, "kept": kept}
@@ -111,6 +113,23 @@ def publish(place: Place, artifacts: Sequence[Mapping[str, Any]], facts: Mapping
     else:
         _rename(place.staging, place.target, _NOREPLACE)
         _sync_folder(place.target.parent)
+
+
+def _refuse_strangers(staging: Path) -> None:
+    """Through a link, results would come from elsewhere, and rights be changed there."""
+    for current, folders, names in os.walk(staging):
+        for path in (Path(current) / name for name in (*folders, *names)):
+            mode = path.lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                relative = path.relative_to(staging)
+                raise DaemonError(f"a handler made what is neither file nor folder: {relative}")
+
+
+def _refuse_obstacle(target: Path) -> None:
+    """What a person put where a folder belongs is waited for, never swapped away."""
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        what = f"{target.name} is in the way of the results; move it elsewhere"
+        raise FileExistsError(errno.EEXIST, what, str(target))
 
 
 def _checked(staging: Path, artifact: Mapping[str, Any]) -> dict[str, Any]:
@@ -236,9 +255,12 @@ def _complete_swap(storage: Path, note: Path) -> None:
         staging.rename(target)
         _sync_folder(target.parent)
     if aside.is_dir():
-        _let_go(aside, target)
+        _keep_edits(aside, target)
+    # Before anything is deleted: a folder deleted in part looks as if people had changed it.
     note.unlink()
     _sync_folder(note.parent)
+    if aside.is_dir():
+        shutil.rmtree(aside)
 
 
 def _inside(storage: Path, relative: str) -> Path:
@@ -261,7 +283,7 @@ def sweep(storage: Path, root: str, storage_id: str) -> None:
         if _SWAP.match(path.name):
             _complete_swap(storage, path)
     for path in sorted(folder.iterdir()):
-        if _STAGED.match(path.name):
+        if _STAGED.match(path.name) and path.is_dir() and not path.is_symlink():
             _sweep_one(storage, path)
 
 

@@ -29,8 +29,6 @@ from handlers.contract import AssetKind
 
 log = structlog.get_logger()
 
-# How long to leave a place alone that could not be written to.
-_ROOM_PAUSE = 10.0
 # Results that wait to be published hold staging room; beyond this nothing new starts.
 _MOST_PUBLISHING = 32
 _SEED = 20_240_101
@@ -97,6 +95,11 @@ class Runs:
         """The configured limits of runs."""
         return self.plan.config.run
 
+    @property
+    def pause(self) -> float:
+        """How long to leave a place alone that could not be written to, in seconds."""
+        return self.plan.config.disk.retry
+
     # Starting.
 
     def dispatch(self, now: float) -> bool:
@@ -132,7 +135,7 @@ class Runs:
         self.blocked = {root: why for root, why in self.blocked.items() if why[1] > now}
         for root in self.plan.outputs():
             if root not in self.blocked and (reason := self._room(root)) is not None:
-                self.blocked[root] = (reason, now + _ROOM_PAUSE)
+                self.blocked[root] = (reason, now + self.pause)
                 log.warning("no room", folder=root, why=reason)
 
     def _room(self, root: str) -> str | None:
@@ -223,9 +226,9 @@ class Runs:
         """Nothing of this is the job's fault: it goes back, and its output is left alone."""
         reason = _why_not_written(active.place.root, error)
         if not isinstance(error, StorageLostError):
-            self.blocked[active.place.root] = (reason, now + _ROOM_PAUSE)
+            self.blocked[active.place.root] = (reason, now + self.pause)
         log.warning("cannot write", job=active.id, why=reason)
-        self._change(active, Change.GIVE_BACK, now, reason=reason, not_before=now + _ROOM_PAUSE)
+        self._change(active, Change.GIVE_BACK, now, reason=reason, not_before=now + self.pause)
 
     def poll(self, monotonic: float) -> list[Outcome]:
         """Return the runs that ended; ``ended`` takes each inside a transaction."""
@@ -290,7 +293,7 @@ class Runs:
             # A full disk, a lost share, a file that somebody holds open: the results are
             # made and stay in staging until they can be put into place.
             active.note = _why_not_written(active.place.root, error)
-            active.retry_at = now + _ROOM_PAUSE
+            active.retry_at = now + self.pause
             log.warning("cannot publish yet", job=active.id, why=active.note)
         else:
             self._clear(active, Ending.BUG, str(error))
@@ -422,11 +425,13 @@ def _clearing(place: Place) -> Callable[[], None]:
 
 
 def _why_not_written(root: str, error: Exception) -> str:
+    if isinstance(error, StorageLostError):
+        return f"{error}; it is tried again by itself"
+    what = str(error)
     if isinstance(error, OSError):
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        what = "the disk is full" if full else (error.strerror or str(error))
-        return f"{root} cannot be written to now: {what}; it is tried again by itself"
-    return f"{error}; it is tried again by itself"
+        what = "the disk is full" if full else (error.strerror or what)
+    return f"{root} cannot be written to now: {what}; it is tried again by itself"
 
 
 def _name(row: sqlite3.Row) -> str:

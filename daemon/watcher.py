@@ -173,10 +173,14 @@ class Watcher(threading.Thread):
     def _relative(self, path: bytes) -> bytes:
         return path[len(self._root) + 1 :]
 
+    def _is_ignored(self, relative: bytes) -> bool:
+        below = os.fsdecode(relative[len(self._folder) :])
+        return any(assets.ignored(part) for part in below.split("/") if part)
+
     def _touched(self, path: bytes, hint: Hint | None) -> None:
         """An event about a file: its folder is to be scanned."""
         relative = self._relative(path)
-        if assets.ignored(os.fsdecode(os.path.basename(path))):
+        if self._is_ignored(relative):
             return
         if hint is not None:
             self._report(Hinted(path=relative, hint=hint, at=time.monotonic()))
@@ -185,6 +189,8 @@ class Watcher(threading.Thread):
     def _tree(self, path: bytes) -> None:
         """An event about a folder: everything in it is to be scanned."""
         relative = self._relative(path)
+        if self._is_ignored(relative):
+            return
         with self._wake:
             self._trees.add(relative)
             if relative != self._folder:

@@ -69,7 +69,7 @@ class Channel:
         self._answers = answers
         self._lock = threading.Lock()
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self.cancelled: set[int] = set()
+        self.cancelled: set[tuple[int, int]] = set()
 
     def start(self) -> None:
         """Begin to read orders and to tell that this process lives."""
@@ -97,7 +97,7 @@ class Channel:
             for line in stream:
                 order = json.loads(line)
                 if order["op"] == "cancel":
-                    self.cancelled.add(order["id"])
+                    self.cancelled.add((order["id"], order["token"]))
                 else:
                     self._inbox.put(order)
         # The daemon is gone or done with us: whatever runs now will never be published.
@@ -190,7 +190,7 @@ class Worker:
                 )
 
         def check_cancelled() -> None:
-            if job_id in self.channel.cancelled:
+            if (job_id, order["token"]) in self.channel.cancelled:
                 raise Cancelled(f"job {job_id} was cancelled")
 
         self._loader = self._loader or resolve(_LOADER_TARGET)(self.models)
@@ -247,11 +247,12 @@ def _failure(error: Exception) -> Message:
     """Tell apart what may work later, what waits for room, and what is a bug."""
     cause: BaseException | None = error
     kind = "transient" if isinstance(error, (TransientFailure, OSError)) else "bug"
+    text = str(error) or type(error).__name__
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in _NO_ROOM:
             kind = "room"
+            text = "the disk is full" if cause.errno != errno.EROFS else "it is read-only"
         cause = cause.__cause__ or cause.__context__
-    text = str(error) or type(error).__name__
     trace = "".join(traceback.format_exception(error))
     return {"event": "failed", "kind": kind, "error": text, "traceback": trace}
 
