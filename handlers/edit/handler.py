@@ -116,15 +116,19 @@ class EditHandler:
         edit = _edit(task, source, source.video, found, context)
         times = found.decoder.times if edit.vfr else None
         _write(task.folder, edit, times)
-        tell(_DECODE_SHARE, "contact sheet")
-        width = context.params.thumbnail_width
-        sheet.write_sheet(task.folder / "contact-sheet.jpg", edit, source, width)
+        sheet.write_sheet(
+            task.folder / "contact-sheet.jpg",
+            edit,
+            source,
+            context.params.thumbnail_width,
+            lambda part: tell(_between(_DECODE_SHARE, _SHEET_SHARE, part), "contact sheet"),
+        )
         verified = certificate(
             task.path,
             found.decoder,
             edit.start,
             use_mhl=context.params.mhl,
-            tell=lambda part: tell(_SHEET_SHARE + part * (1 - _SHEET_SHARE), "hash"),
+            tell=lambda part: tell(_between(_SHEET_SHARE, 1.0, part), "hash"),
         )
         tables.write_json(task.folder / "verified.json", verified)
         return edit, str(verified["verdict"])
@@ -194,6 +198,10 @@ def _proxy(task: _Task, source: Probe, video: VideoFacts, context: Context) -> P
     settings = ProxySettings(height=wanted.height, preset=wanted.preset, crf=wanted.crf)
     start, _ = record.start_of(source, video.rate)
     return ProxyWriter(task.folder / f"{task.stem}.mov", source, video, start, settings)
+
+
+def _between(first: float, last: float, part: float) -> float:
+    return first + (last - first) * part
 
 
 def _guess(source: Probe, video: VideoFacts) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,10 @@ def choose(shots: Sequence[PlacedShot]) -> list[Cell]:
     return [Cell(shot=shot, number=sum(shot.decoded) // 2) for shot in kept]
 
 
-def write_sheet(path: Path, edit: Edit, source: Probe, width: int) -> int:
-    """Write the sheet as JPEG; returns how many shots it shows.
+def write_sheet(
+    path: Path, edit: Edit, source: Probe, width: int, tell: Callable[[float], None]
+) -> int:
+    """Write the sheet as JPEG, ``tell`` gets the fraction done; returns how many shots it shows.
 
     Pictures are sought one by one after the shots are known, so that decoding
     the clip need not keep any.
@@ -60,6 +62,7 @@ def write_sheet(path: Path, edit: Edit, source: Probe, width: int) -> int:
     draw = ImageDraw.Draw(sheet)
     draw.text((_MARGIN, 10), _title(edit, len(cells)), fill=_INK, font=_font())
     for position, (cell, picture) in enumerate(_pictures(edit, source, cells, size[1])):
+        tell(position / len(cells))
         row, column = divmod(position, columns)
         corner = (
             _MARGIN + column * (size[0] + _MARGIN),

@@ -364,7 +364,7 @@ def sheet_of(tmp_path, count, width=320, **changes):
             shots(list(range(count + 1))), record.start_of(found, found.video.rate)[0]
         ),
     )
-    shown = sheet.write_sheet(tmp_path / "sheet.jpg", made, found, width)
+    shown = sheet.write_sheet(tmp_path / "sheet.jpg", made, found, width, float)
     with Image.open(tmp_path / "sheet.jpg") as picture:
         return shown, picture.size
 
