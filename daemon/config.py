@@ -16,6 +16,7 @@ from daemon.modes import WatchMode
 
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)?\s*$")
 _SECONDS = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_OCTAL = re.compile(r"^0o[0-7]+$")
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kmgt]i?b?|b)?\s*$", re.IGNORECASE)
 
 
@@ -45,6 +46,11 @@ def parse_size(value: Any) -> int:
     unit = (match[2] or "b").lower()
     base = 1024 if "i" in unit else 1000
     return int(float(match[1]) * base ** " kmgt".index(unit[0] if unit != "b" else " "))
+
+
+def _octal(value: Any) -> Any:
+    """Take ``0o002``, which YAML leaves as text; it reads ``0002`` as octal by itself."""
+    return int(value, 8) if isinstance(value, str) and _OCTAL.match(value) else value
 
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
@@ -185,4 +191,4 @@ class Config(_Section):
     slots: SlotsConfig = SlotsConfig()
     disk: DiskConfig = DiskConfig()
     log: LogConfig = LogConfig()
-    umask: Annotated[int, Field(ge=0, le=0o777)] = 0o002
+    umask: Annotated[int, Field(ge=0, le=0o777), BeforeValidator(_octal)] = 0o002

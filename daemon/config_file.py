@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ def load_plan(path: Path, registry: Registry | None = None) -> Plan:
     """
     registry = registry or discover()
     data = read_yaml(path)
-    lines = _line_numbers(path)
+    root = yaml.compose(path.read_bytes(), Loader=yaml.SafeLoader)
+    lines, twice = dict(_walk(root, "")), list(_keys_twice(root, ""))
     filled = data | {"storage": storage_of(data, path), "state": state_of(data, path)}
     try:
         config = Config.model_validate(filled)
@@ -35,8 +36,10 @@ def load_plan(path: Path, registry: Registry | None = None) -> Plan:
         faults = [_fault(item, lines) for item in error.errors()]
         # What can be checked beside the faults is: a person wants to see all of them.
         faults += _loose_faults(filled, registry, lines)
-        raise ConfigError(str(path), _sorted(faults)) from None
-    return _resolve(path, config, registry, lines)
+        raise ConfigError(str(path), _sorted(faults + twice)) from None
+    checker = _Checker(storage=config.storage, registry=registry, lines=lines)
+    checker.faults += twice
+    return _resolve(path, config, checker)
 
 
 def _sorted(faults: list[Fault]) -> list[Fault]:
@@ -44,14 +47,14 @@ def _sorted(faults: list[Fault]) -> list[Fault]:
 
 
 def _fault(item: Any, lines: Lines) -> Fault:
-    where = _dotted([part for part in item["loc"] if part != "params"])
+    where = _dotted(item["loc"])
     what = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         what = "no such key"
     return Fault(where=where, line=_line(where, lines), what=what)
 
 
-def _dotted(location: list[Any]) -> str:
+def _dotted(location: Sequence[Any]) -> str:
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
@@ -65,11 +68,6 @@ def _line(where: str, lines: Lines) -> int | None:
     return lines.get(where)
 
 
-def _line_numbers(path: Path) -> dict[str, int]:
-    root = yaml.compose(path.read_bytes(), Loader=yaml.SafeLoader)
-    return dict(_walk(root, "")) if root is not None else {}
-
-
 def _walk(node: yaml.Node, prefix: str) -> Iterator[tuple[str, int]]:
     yield prefix or "file", node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
@@ -80,6 +78,21 @@ def _walk(node: yaml.Node, prefix: str) -> Iterator[tuple[str, int]]:
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             yield from _walk(value, f"{prefix}[{index}]")
+
+
+def _keys_twice(node: yaml.Node, prefix: str) -> Iterator[Fault]:
+    """Name keys that are there twice: YAML takes the last and says nothing."""
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            name = f"{prefix}.{key.value}".lstrip(".")
+            if name in seen:
+                yield Fault(where=name, line=key.start_mark.line + 1, what="is there twice")
+            seen.add(name)
+            yield from _keys_twice(value, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from _keys_twice(value, f"{prefix}[{index}]")
 
 
 def _loose_faults(data: Mapping[str, Any], registry: Registry, lines: Lines) -> list[Fault]:
@@ -97,8 +110,7 @@ def _loose_faults(data: Mapping[str, Any], registry: Registry, lines: Lines) -> 
     return faults
 
 
-def _resolve(path: Path, config: Config, registry: Registry, lines: Lines) -> Plan:
-    checker = _Checker(storage=config.storage, registry=registry, lines=lines)
+def _resolve(path: Path, config: Config, checker: _Checker) -> Plan:
     checker.roots(config)
     watches = [
         checker.watch(index, watch, watch.settle or config.settle)
@@ -107,7 +119,7 @@ def _resolve(path: Path, config: Config, registry: Registry, lines: Lines) -> Pl
     checker.together(watches)
     if checker.faults:
         raise ConfigError(str(path), _sorted(checker.faults))
-    return Plan(file=path, config=config, watches=tuple(watches), specs=registry.specs)
+    return Plan(file=path, config=config, watches=tuple(watches), specs=checker.registry.specs)
 
 
 class _Checker:
@@ -126,8 +138,8 @@ class _Checker:
         if not config.storage.is_dir():
             self._add("storage", f"{config.storage} is no folder here; is the share mounted?")
         for watch in config.watches:
-            if config.state == config.storage / watch.folder:
-                self._add("state", "is a watched folder; put it elsewhere, on a local disk")
+            if config.state.is_relative_to(config.storage / watch.folder):
+                self._add("state", "is in a watched folder; put it elsewhere, on a local disk")
 
     def watch(self, index: int, watch: WatchConfig, settle: Any) -> Watch:
         where = f"watches[{index}]"
