@@ -28,6 +28,7 @@ def load_plan(path: Path, registry: Registry | None = None) -> Plan:
     registry = registry or discover()
     data = read_yaml(path)
     root = yaml.compose(path.read_bytes(), Loader=yaml.SafeLoader)
+    assert root is not None  # noqa: S101 - a mapping was read from it above
     lines, twice = dict(_walk(root, "")), list(_keys_twice(root, ""))
     filled = data | {"storage": storage_of(data, path), "state": state_of(data, path)}
     try:

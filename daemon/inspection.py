@@ -64,7 +64,7 @@ def fingerprint_of(path: Path, members: Sequence[str]) -> str:
     Raises:
         OSError: A member cannot be read.
     """
-    if not members:
+    if not members and not path.is_dir():
         return fingerprint(path)
     folder = path if path.is_dir() else path.parent
     state = xxhash.xxh3_128()
@@ -148,6 +148,9 @@ def _safe_check(
     """Only what a media check can say is asked of it; a plain file is whole as it is."""
     if kind is AssetKind.FILE:
         return CheckReport(verdict=Verdict.WHOLE)
+    if kind is AssetKind.CARD and not members:
+        reason = f"{path.name} holds no clip and no recording yet"
+        return CheckReport(verdict=Verdict.INCOMPLETE, reason=reason)
     if not members and not stat.S_ISREG(os.lstat(path).st_mode):
         return CheckReport(verdict=Verdict.UNUSABLE, reason=f"{path.name} is no file")
     return check(path, kind, members)
