@@ -82,7 +82,7 @@ class Studio:
 
     # The daemon.
 
-    def start(self, prefix=(), wait=True):
+    def start(self, *, prefix=(), wait=True):
         """Start the daemon and wait until it has looked at everything once."""
         with self.logs.open("ab") as log:
             self.process = subprocess.Popen(

@@ -8,6 +8,7 @@ import shutil
 import signal
 import sqlite3
 import time
+from pathlib import Path
 
 from daemon.jobs import TRANSITIONS, JobState
 from tests.studio import assert_whole
@@ -19,7 +20,7 @@ def random_kill(it, chance):
     """Kill the daemon or one of its children; return what was killed."""
     daemon = it.process.pid
     children = children_of(daemon)
-    if children and chance.random() < 0.5:
+    if children and chance.random() < 0.6:
         victim = chance.choice(children)
         with contextlib.suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
@@ -33,7 +34,7 @@ def random_kill(it, chance):
 def children_of(pid):
     """Return the pids of a process's children."""
     with contextlib.suppress(OSError):
-        return [int(p) for p in open(f"/proc/{pid}/task/{pid}/children").read().split()]
+        return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []
 
 
@@ -95,7 +96,7 @@ def test_hundred_kills_while_copying(studio):
     it.start(wait=False)
     for number, size in enumerate(sizes[60:], 60):
         it.drop(f"in/late/{number:03}.bin", chance.randbytes(size))
-    killed = kill_until_done(it, 100, len(sizes), seed=11, pause=(0.05, 0.7))
+    killed = kill_until_done(it, 100, len(sizes), seed=11, pause=(0.1, 1.6))
     assert min(killed.values()) > 10
     folders = check_outputs(it, "in_copy", len(sizes))
     for folder in folders:
