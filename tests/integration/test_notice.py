@@ -71,7 +71,7 @@ def test_replaced_touched_renamed_deleted(studio, mode):
     it.wait_states(done=2)
     assert (it.storage / "in_copy/a/a.bin.copy").read_bytes() == b"two"
     path.rename(it.storage / "in/b.bin")
-    it.wait_for(lambda: (it.storage / "in_copy/b/a.bin.copy").exists())
+    it.wait_for((it.storage / "in_copy/b/a.bin.copy").exists)
     assert not (it.storage / "in_copy/a").exists()
     it.wait_for(lambda: names(it) == ["in/b.bin"])
     (it.storage / "in/b.bin").unlink()
