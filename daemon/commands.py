@@ -55,6 +55,9 @@ class Commands:
             return command(request, now)
         except FxdError as error:
             return {"error": str(error)}
+        except (KeyError, TypeError, ValueError) as error:
+            # Anyone of the group may connect and send anything.
+            return {"error": f"the request is not complete or not right: {error!r}"}
 
     def _retry(self, request: Mapping[str, Any], now: float) -> Answer:
         wanted = request.get("job")

@@ -27,6 +27,10 @@ class DaemonError(FxdError):
     """A command could not be carried out; the sentence says why."""
 
 
+class NoJournalError(DaemonError):
+    """The service has never run on this state folder."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One fault in a configuration file: where (path and line) and what."""

@@ -91,8 +91,11 @@ def _write_config(config: Path, storage: Path, options: InitOptions) -> str:
 
 
 def _make_folders(config: Path, storage: Path) -> Iterator[str]:
-    for watch in read_yaml(config).get("watches") or []:
-        folder = storage / str(watch.get("folder"))
-        if not folder.is_dir():
+    watches = read_yaml(config).get("watches")
+    for watch in watches if isinstance(watches, list) else []:
+        name = watch.get("folder") if isinstance(watch, dict) else None
+        folder = Path(os.path.normpath(storage / str(name)))
+        # What 'fxd check-config' refuses is not made either.
+        if isinstance(name, str) and folder.is_relative_to(storage) and not folder.is_dir():
             folder.mkdir(parents=True)
             yield f"made {folder}"

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
-from daemon.errors import DaemonError
+from daemon.errors import DaemonError, NoJournalError
 from daemon.storage import file_system_of, read_mounts, tells_of_changes
 
 JOURNAL = "journal.sqlite3"
@@ -118,11 +118,18 @@ def open_reader(state: Path) -> sqlite3.Connection:
     is right only because nobody holds the daemon's lock.
 
     Raises:
-        DaemonError: There is no journal yet, or it may not be read.
+        NoJournalError: There is none yet.
+        DaemonError: It may not be read, or cannot.
     """
     path = state / JOURNAL
-    if not path.exists():
-        raise DaemonError(f"there is no journal in {state} yet; start fxd once with 'fxd run'")
+    try:
+        path.stat()
+    except PermissionError:
+        raise DaemonError(f"you may not read {state}; join the service's group") from None
+    except OSError:
+        raise NoJournalError(
+            f"there is no journal in {state} yet; start fxd once with 'fxd run'"
+        ) from None
     mode = "mode=ro" if lock_holder(state) is not None or _has_wal(path) else "immutable=1"
     uri = f"file:{_quoted(path)}?{mode}"
     try:

@@ -83,7 +83,9 @@ def screen(status: dict[str, Any]) -> Group:
     for watch in status["watches"]:
         state = Text(watch["state"], style=_COLOURS.get(watch["state"], ""))
         note = f" {watch['reason']}" if watch.get("reason") else ""
-        watches.add_row(watch["folder"], state + note, watch["mode"] or "", str(watch["assets"]))
+        watches.add_row(
+            Text(watch["folder"]), state + note, watch["mode"] or "", str(watch["assets"])
+        )
     counts = Text("jobs: ")
     counts.append(", ".join(f"{n} {state}" for state, n in status["jobs"].items() if n) or "none")
     jobs = Table("job", "state", "asset", "handler", "", box=None, pad_edge=False)
@@ -107,11 +109,12 @@ def screen(status: dict[str, Any]) -> Group:
 def _bar(job: dict[str, Any]) -> Any:
     from rich.columns import Columns  # noqa: PLC0415 - only on a terminal
     from rich.progress_bar import ProgressBar  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     if job["progress"] is None:
-        return job["message"]
+        return Text(job["message"])
     bar = ProgressBar(total=1.0, completed=job["progress"], width=24)
-    return Columns([bar, _progress(job)])
+    return Columns([bar, Text(_progress(job))])
 
 
 def show_lines(job: dict[str, Any]) -> Iterator[str]:

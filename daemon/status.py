@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from daemon.errors import DaemonError, NoSuchJobError
+from daemon.errors import NoJournalError, NoSuchJobError
 from daemon.jobs import JobState
 from daemon.journal import lock_holder, open_reader
 from daemon.locate import read_yaml, state_of
@@ -37,9 +37,7 @@ def gather(config: Path) -> dict[str, Any]:
     live = read_status(state) if holder is not None else {}
     try:
         connection = open_reader(state)
-    except DaemonError:
-        if (state / "journal.sqlite3").exists():
-            raise
+    except NoJournalError:
         return _nothing_yet(data, holder)
     try:
         return _assembled(connection, data, holder, live)
@@ -54,6 +52,9 @@ def _nothing_yet(data: dict[str, Any], holder: int | None) -> dict[str, Any]:
         "jobs": {str(state): 0 for state in JobState},
         "running": [],
         "waiting": [],
+        "waiting_count": 0,
+        "blocked": {},
+        "problems": [],
         "recent": [],
     }
 
