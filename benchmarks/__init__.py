@@ -1,0 +1,1 @@
+"""Measures fxd against peers and limits: ``python -m benchmarks [NAME…] [--quick]``."""
