@@ -33,8 +33,7 @@ help:
 all: lint typecheck test
 
 demo: $(RUN)
-	$(BIN)/python -m tests.media $(MEDIA)
-	FXD_MEDIA=$(MEDIA) $(BIN)/python -m daemon.demo
+	FXD_MEDIA=$(MEDIA) $(BIN)/python -m tests.demo
 
 # Parts of the data come from children that were killed: coverage combines what there is.
 test: $(DEV) systemd-analyze
