@@ -8,7 +8,7 @@ import os
 import socket
 import socketserver
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +62,14 @@ class ControlServer(socketserver.ThreadingUnixStreamServer):
     """Listens in the state folder for as long as the daemon runs."""
 
     daemon_threads = True
+    request_queue_size = 64
 
     def __init__(self, state: Path, deliver: Callable[[Call], None]) -> None:
         path = state / SOCKET
         # We hold the state folder's lock, so a socket that is left there is a dead one.
         path.unlink(missing_ok=True)
-        super().__init__(_short(path), _Handler)
+        with _short(path) as address:
+            super().__init__(address, _Handler)
         path.chmod(0o660)
         self._path = path
         self.deliver = deliver
@@ -81,13 +83,17 @@ class ControlServer(socketserver.ThreadingUnixStreamServer):
         self._path.unlink(missing_ok=True)
 
 
-def _short(path: Path) -> str:
+@contextlib.contextmanager
+def _short(path: Path) -> Iterator[str]:
     """A socket's address holds 107 bytes: a longer path goes through an open folder."""
-    if len(str(path).encode()) <= 100:
-        return str(path)
-
+    if len(os.fsencode(path)) <= 100:
+        yield str(path)
+        return
     fd = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    return f"/proc/self/fd/{fd}/{path.name}"
+    try:
+        yield f"/proc/self/fd/{fd}/{path.name}"
+    finally:
+        os.close(fd)
 
 
 def call(state: Path, request: Request) -> Request:
@@ -99,7 +105,8 @@ def call(state: Path, request: Request) -> Request:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(_TIMEOUT + 5)
         try:
-            connection.connect(_short(state / SOCKET))
+            with _short(state / SOCKET) as address:
+                connection.connect(address)
             connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile("rb") as stream:
                 answer = json.loads(stream.readline())

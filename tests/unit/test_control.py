@@ -1,0 +1,297 @@
+"""Orders over a real socket, and what each of them does to the journal."""
+
+import json
+import os
+import queue
+import socket
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from daemon import control
+from daemon.commands import Commands
+from daemon.config_file import load_plan
+from daemon.control import SOCKET, ControlServer, call
+from daemon.errors import DaemonError
+from daemon.jobs import Change
+from daemon.journal import Lock, open_writer
+from daemon.model_store import new_job
+from daemon.offline import order, relative_to_storage
+from daemon.settle import Look
+from daemon.store import Accepted, Store
+from handlers.contract import AssetKind
+
+
+@pytest.fixture
+def answering(tmp_path):
+    """A daemon's server whose main thread answers with what it was asked."""
+    state = tmp_path / "state"
+    state.mkdir()
+    calls = queue.SimpleQueue()
+    server = ControlServer(state, calls.put)
+
+    def work():
+        while (item := calls.get()) is not None:
+            item.answer({"said": item.request})
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield state
+    server.close()
+    calls.put(None)
+    thread.join()
+
+
+def raw(state, data):
+    """Send bytes and return the answer's line."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(state / SOCKET))
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        return json.loads(connection.makefile("rb").readline())
+
+
+def test_call(answering):
+    """A request goes to the main thread and its answer comes back, whatever text it holds."""
+    request = {"command": "submit", "path": "dailies/caf\udce9.mov"}
+    assert call(answering, request) == {"said": request}
+
+
+def test_many_at_once(answering):
+    """Callers do not wait for each other."""
+    answers = []
+    threads = [
+        threading.Thread(target=lambda n=n: answers.append(call(answering, {"n": n})["said"]["n"]))
+        for n in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == list(range(20))
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"{\n", b"[1]\n", b"\xff\n"])
+def test_what_is_no_request(answering, data):
+    """Anything but a mapping is refused and changes nothing."""
+    assert raw(answering, data) == {"error": "the request could not be read"}
+
+
+def test_a_caller_that_leaves(answering):
+    """Somebody who hangs up does not stop the next one."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(answering / SOCKET))
+        connection.sendall(b'{"a": 1}\n')
+    assert call(answering, {"b": 2}) == {"said": {"b": 2}}
+
+
+def test_group_rights(answering):
+    """The service's group may give orders, others may not."""
+    assert stat.S_IMODE((answering / SOCKET).stat().st_mode) == 0o660
+
+
+def test_an_old_socket_is_replaced(tmp_path):
+    """What a killed daemon left is no obstacle, and closing removes the new one."""
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / SOCKET))
+    server = ControlServer(tmp_path, lambda item: item.answer({}))
+    assert call(tmp_path, {}) == {}
+    server.close()
+    assert not (tmp_path / SOCKET).exists()
+
+
+def test_a_long_path(tmp_path):
+    """A state folder deeper than a socket's address holds works all the same."""
+    state = tmp_path / ("d" * 100) / ("e" * 100)
+    state.mkdir(parents=True)
+    server = ControlServer(state, lambda item: item.answer({"ok": 1}))
+    assert call(state, {}) == {"ok": 1}
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        call(state, {})
+    assert len(os.listdir("/proc/self/fd")) == before
+    server.close()
+
+
+def test_nobody_listens(tmp_path):
+    """Without a daemon the sentence says so."""
+    with pytest.raises(DaemonError, match="does not answer"):
+        call(tmp_path, {})
+
+
+def test_an_answer_that_is_an_error(tmp_path):
+    """A refusal is raised with the daemon's own sentence."""
+    server = ControlServer(tmp_path, lambda item: item.answer({"error": "no such job"}))
+    with pytest.raises(DaemonError, match="no such job"):
+        call(tmp_path, {})
+    server.close()
+
+
+def test_no_answer_in_time():
+    """A main thread that hangs is an answer too."""
+    item = control.Call({})
+    item._done.set()
+    assert item.wait() == {"error": "the daemon did not answer in time; try again"}
+
+
+# What the orders do, on the journal of a daemon that is stopped.
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A storage with a configuration."""
+    (tmp_path / "dailies").mkdir()
+    path = tmp_path / "config.yaml"
+    path.write_text(f"state: {tmp_path / 'state'}\nwatches:\n- folder: dailies\n  run: [edit]\n")
+    return path
+
+
+@pytest.fixture
+def plan(config):
+    """What it means."""
+    return load_plan(config)
+
+
+@pytest.fixture
+def jobs(plan):
+    """Three jobs in the journal: queued, failed, done."""
+    plan.state.mkdir()
+    connection = open_writer(plan.state)
+    store = Store(connection)
+    ids = []
+    for number in range(3):
+        path = b"dailies/%d.mov" % number
+        job = new_job(plan.watches[0].runs[0], lambda names: dict.fromkeys(names, "1"))
+        asset = Accepted(
+            look=Look(path=path, kind=AssetKind.CLIP, signature=b"", size=1),
+            watch="dailies", inode=number, fingerprint="f", facts="{}", jobs=(job,),
+        )  # fmt: skip
+        ids += store.record(asset, 0.0).jobs
+    for job_id, change in ((ids[1], Change.FAIL), (ids[2], Change.PUBLISH)):
+        store.jobs.change(job_id, Change.CLAIM, 1.0)
+        store.jobs.change(job_id, change, 2.0)
+    connection.close()
+    return ids
+
+
+def states(plan):
+    """The state of every job."""
+    connection = open_writer(plan.state)
+    rows = connection.execute("SELECT id, state FROM job ORDER BY id").fetchall()
+    connection.close()
+    return [row["state"] for row in rows]
+
+
+def test_retry_one(config, plan, jobs):
+    """A failed job is queued again with all its attempts."""
+    assert order(config, {"command": "retry", "job": jobs[1]})["jobs"] == [jobs[1]]
+    assert states(plan) == ["queued", "queued", "done"]
+
+
+def test_retry_all(config, plan, jobs):
+    """Without a number all failed ones are meant; none is no error."""
+    assert order(config, {"command": "retry", "job": None})["jobs"] == [jobs[1]]
+    assert order(config, {"command": "retry", "job": None})["jobs"] == []
+
+
+@pytest.mark.parametrize(("which", "said"), [(0, "is queued"), (2, "'fxd submit PATH'")])
+def test_nothing_to_retry(config, jobs, which, said):
+    """A job that waits or is done is refused, with a hint."""
+    with pytest.raises(DaemonError, match=f"nothing to retry|{said}"):
+        order(config, {"command": "retry", "job": jobs[which]})
+
+
+def test_cancel(config, plan, jobs):
+    """A queued job is cancelled; what is done cannot be."""
+    order(config, {"command": "cancel", "job": jobs[0]})
+    assert states(plan)[0] == "cancelled"
+    with pytest.raises(DaemonError, match="cannot be changed by cancel"):
+        order(config, {"command": "cancel", "job": jobs[2]})
+
+
+def test_no_such_job(config, jobs):
+    """A number that there is not is named."""
+    for command in ("retry", "cancel"):
+        with pytest.raises(DaemonError, match="there is no job 99"):
+            order(config, {"command": command, "job": 99})
+
+
+def test_pause_and_resume(config, plan, jobs):
+    """Both are remembered for the next start."""
+    for command, said in (("pause", "yes"), ("resume", "no")):
+        order(config, {"command": command})
+        connection = open_writer(plan.state)
+        assert Store(connection).meta("paused") == said
+        connection.close()
+
+
+def test_submit(config, plan, jobs):
+    """A clip runs again however often it was done, and waits for a model that is missing."""
+    for _ in range(2):
+        order(config, {"command": "submit", "path": "dailies/2.mov", "handler": None})
+    assert states(plan) == ["queued", "failed", "done", "queued", "queued"]
+
+
+@pytest.mark.parametrize(
+    ("path", "handler", "said"),
+    [
+        ("dailies/none.mov", None, "is not known"),
+        ("dailies/2.mov", "nothing", "handler 'nothing' does not take a clip"),
+    ],
+)
+def test_submit_is_refused(config, jobs, path, handler, said):
+    """What is not whole yet, and what no handler takes, is said so."""
+    with pytest.raises(DaemonError, match=said):
+        order(config, {"command": "submit", "path": path, "handler": handler})
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {}, {"command": "explode"}, {"command": "cancel"}, {"command": "cancel", "job": None},
+        {"command": "retry", "job": "x"}, {"command": "retry", "job": []}, {"command": "submit"},
+        {"command": ["retry"]},
+    ],
+)  # fmt: skip
+def test_requests_that_are_not_right(plan, jobs, request_):
+    """Whatever is asked, the answer is an answer: no order stops the daemon."""
+    connection = open_writer(plan.state)
+    store = Store(connection)
+    runs = type("Runs", (), {"plan": plan, "paused": False, "cancel": lambda *_: "x"})()
+    commands = Commands(store, runs, dict.fromkeys)
+    assert "error" in commands.carry_out(request_, 1.0)
+    connection.close()
+
+
+def test_a_submit_for_a_watch_that_is_no_more(config, plan, jobs):
+    """An asset of a folder that is no longer watched runs with a named handler."""
+    connection = open_writer(plan.state)
+    connection.execute("UPDATE asset SET watch = 'old'")
+    connection.close()
+    order(config, {"command": "submit", "path": "dailies/2.mov", "handler": "edit"})
+    with pytest.raises(DaemonError, match="no handler here takes a clip"):
+        order(config, {"command": "submit", "path": "dailies/2.mov", "handler": None})
+
+
+def test_a_running_daemon_is_asked(config, plan, jobs):
+    """With the lock held the order goes over the socket, not into the journal."""
+    lock = Lock(plan.state)
+    lock.acquire()
+    server = ControlServer(plan.state, lambda item: item.answer({"said": item.request}))
+    assert order(config, {"command": "pause"}) == {"said": {"command": "pause"}}
+    server.close()
+    lock.release()
+
+
+def test_paths_as_the_journal_has_them(config, tmp_path, monkeypatch):
+    """Absolute, relative, and through a link to the storage: all name the same clip."""
+    (tmp_path / "dailies" / "A.mov").touch()
+    link = tmp_path.with_name(tmp_path.name + "-link")
+    link.symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path / "dailies")
+    for path in (tmp_path / "dailies/A.mov", Path("A.mov"), link / "dailies" / "A.mov"):
+        assert relative_to_storage(config, path) == "dailies/A.mov"
+    with pytest.raises(DaemonError, match="is outside the storage"):
+        relative_to_storage(config, tmp_path / ".." / "other.mov")
