@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from daemon.config import Config, RunEntry, WatchConfig, relative_folder
 from daemon.errors import ConfigError, Fault
 from daemon.locate import read_yaml, state_of, storage_of
-from daemon.plan import Plan, Run, Watch, default_output, is_inside
+from daemon.outputs import is_inside
+from daemon.plan import Plan, Run, Watch, default_output
 from handlers.registry import Registry, discover
 
 _COMING = frozenset({"sound", "effects"})

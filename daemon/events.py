@@ -8,6 +8,7 @@ made visible, so that the watcher compares everything, and opened or read files
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from typing import cast
 
@@ -39,6 +40,10 @@ _FILTER: list[type[FileSystemEvent]] = [
     DirMovedEvent,
     DirDeletedEvent,
 ]
+
+
+# A folder that is made and moved at once is registered twice, which does no harm.
+warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
 
 
 class _CountingFD(InotifyFD):

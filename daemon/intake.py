@@ -14,7 +14,8 @@ from daemon.assets import printable
 from daemon.jobstore import NewJob
 from daemon.model_store import ModelVersions, new_job
 from daemon.modes import WatchMode
-from daemon.plan import Run, Watch, is_inside
+from daemon.outputs import is_inside
+from daemon.plan import Run, Watch
 from daemon.prober import Answer, Prober
 from daemon.settle import Check, Decision, Lease, Look, Pending, Quiet, SettleGate
 from daemon.store import Accepted, Arrival, Recorded, Store, folder_of

@@ -11,6 +11,11 @@ from daemon.assets import stem
 _LONGEST = 255
 
 
+def is_inside(path: str, folder: str) -> bool:
+    """Say whether a storage-relative path is ``folder`` or lies below it."""
+    return path == folder or path.startswith(folder + "/")
+
+
 def candidates(root: str, watch: str, asset_path: bytes) -> Iterator[bytes]:
     """Yield folders for an asset's results, best first, without end.
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from daemon.config import Config, SettleConfig
 from daemon.modes import WatchMode
+from daemon.outputs import is_inside
 from handlers.contract import AssetKind, HandlerSpec
 
 
@@ -83,11 +84,6 @@ class Plan:
     def outputs(self) -> Iterable[str]:
         """Return every output folder, once."""
         return dict.fromkeys(run.output for watch in self.watches for run in watch.runs)
-
-
-def is_inside(path: str, folder: str) -> bool:
-    """Say whether a storage-relative path is ``folder`` or lies below it."""
-    return path == folder or path.startswith(folder + "/")
 
 
 def default_output(folder: str, spec: HandlerSpec) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 from daemon.assets import printable
 from daemon.jobs import JobState
-from daemon.plan import is_inside
+from daemon.outputs import is_inside
 from daemon.publish import make_folders
 from daemon.settle import Pending, Stage
 
