@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,8 +15,10 @@ from daemon import walk
 from daemon.jobstore import NewJob
 from daemon.journal import open_writer, transaction
 from daemon.store import Accepted, Store
-from tests.studio import Studio
+from tests.studio import SITE, Studio
 
+# The null handler is registered there, as a third party would.
+sys.path.append(str(SITE))
 REPOSITORY = Path(__file__).parents[1]
 NULL = NewJob(handler="null", handler_version="1", output_root="in_null")
 NULL_WATCH = [{"folder": "in", "run": ["null"]}]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -55,6 +56,15 @@ def _number(value: float) -> str:
 
 
 def measure(name: str, quick: bool) -> list[Row]:  # noqa: FBT001 - called by its place
-    """Run one benchmark by its module's name, in this process."""
-    rows: list[Row] = importlib.import_module(f"benchmarks.{name}").run(quick)
+    """Run one benchmark by its module's name, in this process.
+
+    Raises:
+        RuntimeError: It could not be measured. Not every exception can be handed over
+            to another process, so its text is.
+    """
+    try:
+        rows: list[Row] = importlib.import_module(f"benchmarks.{name}").run(quick)
+    except Exception as error:  # noqa: BLE001 - told to the other process
+        traceback.print_exc()
+        raise RuntimeError(f"{type(error).__name__}: {error}") from None
     return rows
