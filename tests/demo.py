@@ -78,7 +78,7 @@ class DemoError(Exception):
 
 def main() -> int:
     """Run it; return 0 only if the results are there and right."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         _demonstrate()
@@ -193,7 +193,7 @@ def _daemon() -> Iterator[Path]:
         if code or _status()["daemon"]["running"]:
             raise DemoError(f"the daemon did not stop cleanly (exit code {code}): {_last(path)}")
     finally:
-        _stop(process)
+        _stop(process, at_once=True)
 
 
 def _end_with_parent() -> None:
@@ -201,9 +201,13 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> int:
+def _stop(process: subprocess.Popen[bytes], *, at_once: bool = False) -> int:
+    """Stop the daemon; a second SIGTERM tells it not to finish what runs."""
     if process.poll() is None:
         process.terminate()
+        if at_once:
+            time.sleep(0.3)
+            process.terminate()
         try:
             process.wait(45)
         except subprocess.TimeoutExpired:
