@@ -58,7 +58,9 @@ RECORDING_ENDINGS = frozenset(
 SEQUENCE_ENDINGS = frozenset(["dpx", "exr", "tif", "tiff", "png", "jpg", "jpeg", "cin", "tga"])
 
 _PARTIAL = (".part", ".tmp", ".filepart", ".crdownload", "~")
-_IGNORED = frozenset({"thumbs.db", "@eadir", "desktop.ini", "_status.txt", "_failed", "manifest.json"})
+_IGNORED = frozenset(
+    {"thumbs.db", "@eadir", "desktop.ini", "_status.txt", "_failed", "manifest.json"}
+)
 # Folders that only a camera or recorder makes, spelled as it does: their parent is a card.
 _CARD_INSIDES = frozenset(
     ["M4ROOT", "XDROOT", "BPAV", "CONTENTS", "CLIPS001", "AVCHD", "BDMV", "AVF_INFO", "PRIVATE"]

@@ -17,7 +17,7 @@ from daemon.modes import WatchMode
 from daemon.outputs import is_inside
 from daemon.plan import Run, Watch
 from daemon.prober import Answer, Prober
-from daemon.settle import Check, Decision, Lease, Look, Pending, Quiet, SettleGate
+from daemon.settle import Check, Decision, Hint, Lease, Look, Pending, Quiet, SettleGate
 from daemon.store import Accepted, Arrival, Recorded, Store, folder_of
 from daemon.walk import Difference
 from daemon.watcher import (
@@ -30,7 +30,7 @@ from daemon.watcher import (
     Unreadable,
     Watcher,
 )
-from handlers.contract import Verdict
+from handlers.contract import AssetKind, Verdict
 
 log = structlog.get_logger()
 
@@ -65,11 +65,15 @@ class Intake:
 
     store: Store
     prober: Prober
+    # Reading whole files takes long: it must not hold up the looks inside.
+    verifier: Prober
     model_versions: ModelVersions
     watches: dict[str, WatchInfo] = field(default_factory=dict)
     gate: SettleGate = field(default_factory=SettleGate)
     problems: dict[bytes, list[str]] = field(default_factory=dict)
     compared: set[str] = field(default_factory=set)
+    # Folders with a media hash list.
+    _listed: set[bytes] = field(default_factory=set)
     _accepted: list[Accepted] = field(default_factory=list)
     _gone: list[bytes] = field(default_factory=list)
     _gone_folders: list[bytes] = field(default_factory=list)
@@ -105,6 +109,8 @@ class Intake:
         for path in found.gone:
             self.gate.gone(path)
         self._gone.extend(found.gone)
+        if found.manifest:
+            self._manifest_in(found.folder)
         if found.clean:
             self._digests.append((found.folder, found.digest))
         self._note(found.folder, _problems(found))
@@ -128,15 +134,37 @@ class Intake:
         fresh = self._fresh.get(look.path)
         if fresh is not None and fresh[0] == look.signature:
             return
+        known = look.path in self.gate
         if self.gate.observe(look, info.quiet, at):
             self.prober.submit(look, leases=info.local)
+        elif not known and any(_is_below(look.path, top) for top in self._listed):
+            self._verify(look)
+
+    def _manifest_in(self, folder: bytes) -> None:
+        """A media hash list lies here: what it lists need not be quiet for long."""
+        parent, _, name = folder.rpartition(b"/")
+        top = parent if name == b"ascmhl" else folder
+        self._listed.add(top)
+        for pending in list(self.gate.pending()):
+            if _is_below(pending.look.path, top):
+                self._verify(pending.look)
+
+    def _verify(self, look: Look) -> None:
+        if look.kind in {AssetKind.CLIP, AssetKind.RECORDING}:
+            self.verifier.verify(look)
+
+    def _verified(self, look: Look, message: Mapping[str, Any], now: float) -> None:
+        """Only what is still as it was when its hash was right is proven whole."""
+        present = self.gate.look(look.path)
+        if present is not None and present.signature.hex() == message["signature"]:
+            self.gate.hint(look.path, Hint.VERIFIED, now)
 
     def poll(self, now: float) -> None:
         """Ask for the observations that are due and take the prober's answers."""
         for path in self.gate.due(now):
             if (info := self._watch_of(path)) is not None and (look := self.gate.look(path)):
                 info.watcher.observe([look])
-        for answer in self.prober.poll(now):
+        for answer in [*self.prober.poll(now), *self.verifier.poll(now)]:
             self._answered(answer, now)
         self._forget_fresh(now)
         for folder, (watch, due) in list(self._again.items()):
@@ -171,7 +199,9 @@ class Intake:
             self._unread(answer.look, str(error), now)
         elif message["event"] == "vanished":
             self.gate.gone(path)
-        else:
+        elif message["event"] == "verified":
+            self._verified(answer.look, message, now)
+        elif message["event"] == "checked":
             self._checked(answer.look, message, now)
 
     def _unread(self, look: Look, error: str, now: float) -> None:
@@ -257,6 +287,10 @@ class Intake:
     def idle(self) -> bool:
         """Say whether nothing is on its way into the journal."""
         return not (len(self.gate) or len(self.prober) or self.has_news)
+
+
+def _is_below(path: bytes, top: bytes) -> bool:
+    return path.startswith(top + b"/")
 
 
 def _problems(found: Difference) -> list[str]:

@@ -35,6 +35,8 @@ class _Order:
     tries: int = 0
     # Take the fingerprint alone: the look inside has killed children before.
     plain: bool = False
+    # "check" looks inside, "verify" compares with a media hash list.
+    op: str = "check"
 
 
 @dataclass(slots=True)
@@ -59,6 +61,10 @@ class Prober:
     def submit(self, look: Look, *, leases: bool) -> None:
         """Have one asset inspected."""
         self._waiting.append(_Order(look=look, leases=leases))
+
+    def verify(self, look: Look) -> None:
+        """Have one asset compared with the hash list that may lie beside or above it."""
+        self._waiting.append(_Order(look=look, leases=False, op="verify"))
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._given)
@@ -130,7 +136,7 @@ class Prober:
         self._given[self._next_id] = order
         child.send(
             {
-                "op": "check",
+                "op": order.op,
                 "id": self._next_id,
                 "path": order.look.path.hex(),
                 "kind": order.look.kind,

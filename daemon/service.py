@@ -47,6 +47,7 @@ _MOST_AT_ONCE = 5000
 # A queued job whose source has been gone this long is cancelled; a rename takes less.
 _GONE_GRACE = 60.0
 _PROBE_LIMIT = 120.0
+_VERIFY_LIMIT = 6 * 3600.0
 _STALL = 900.0
 
 
@@ -154,7 +155,8 @@ class Service:
         )
         self.executor: Executor = LocalExecutor(self._local_settings(), self._wake)
         prober = Prober(plan.storage, plan.state / "models", _PROBE_LIMIT, self._wake)
-        self.intake = Intake(self.store, prober, self.models.versions)
+        verifier = Prober(plan.storage, plan.state / "models", _VERIFY_LIMIT, self._wake)
+        self.intake = Intake(self.store, prober, verifier, self.models.versions)
         self.runs = Runs(
             plan, self.store, self.executor, self.writer, self._marker.id, self.models.describe
         )
@@ -222,6 +224,7 @@ class Service:
             self.watchers.stop()
             self.executor.close()
             self.intake.prober.close()
+            self.intake.verifier.close()
             self.writer.stop()
             self.writer.join(30.0)
             self.reporter.end()

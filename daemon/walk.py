@@ -204,6 +204,8 @@ class Difference:
     gone: list[bytes] = field(default_factory=list)
     links: tuple[bytes, ...] = ()
     clashes: list[tuple[str, ...]] = field(default_factory=list)
+    # Whether a media hash list lies here, which may prove what it lists to be whole.
+    manifest: bool = False
 
     @property
     def clean(self) -> bool:
@@ -222,6 +224,7 @@ def compare(
     """Compare a scanned folder (or the whole card) with the journal's signatures for it."""
     seen = [look_at_card(root, folder.path)] if card else list(looks(folder))
     result = Difference(folder=folder.path, digest=folder.digest, links=folder.links)
+    result.manifest = any(name.endswith(b".mhl") for name in folder.files)
     present = set()
     for look in seen:
         if look.kind in kinds:

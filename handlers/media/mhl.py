@@ -50,6 +50,19 @@ def listed(path: Path) -> Listed | None:
     return None
 
 
+def verified(path: Path, top: Path) -> bool:
+    """Say whether a manifest inside ``top`` lists ``path`` with the hash that it has now.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    found = listed(path)
+    if found is None or not found.manifest.is_relative_to(top):
+        return False
+    made = digests(path, found.algorithm, lambda _: None)[found.algorithm]
+    return made.lower() == found.expected.lower()
+
+
 def digests(path: Path, algorithm: str | None, tell: Callable[[float], None]) -> dict[str, str]:
     """Read a file once; return its xxh3 (64 bits) and xxh64, and one more where asked.
 

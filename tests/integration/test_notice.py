@@ -9,7 +9,7 @@ import time
 import pytest
 
 from daemon.events import EventSource
-from tests.studio import assert_whole
+from tests.studio import REPOSITORY, assert_whole
 
 POLLED = [{"folder": "in", "run": ["copy"], "mode": "poll"}]
 
@@ -274,3 +274,23 @@ def test_sixty_thousand_files(studio):
     assert it.query("SELECT COUNT(DISTINCT asset_id), COUNT(*) FROM job") == [(count, count)]
     with contextlib.suppress(ProcessLookupError):
         it.process.kill()
+
+
+def test_verified_manifest_shortens_the_wait(studio, media):
+    """A clip whose hash a media hash list confirms starts long before its quiet time is over."""
+    it = studio(
+        POLLED, settle={"quiet": "10m", "quiet_network": "10m", "quiet_after_close": "0.3s"}
+    )
+    folder = it.storage / "in/card"
+    folder.mkdir()
+    for name in ("listed.mp4", "changed.mp4", "unlisted.mp4"):
+        shutil.copy(media / "bigbuckbunny.mp4", folder / name)
+    subprocess.run(
+        [REPOSITORY / ".venv/bin/ascmhl", "create", "-h", "xxh64", "-sf", folder / "listed.mp4",
+         "-sf", folder / "changed.mp4", folder], check=True, capture_output=True)  # fmt: skip
+    with (folder / "changed.mp4").open("ab") as file:
+        file.write(b"more")
+    it.start()
+    it.wait_state("in/card/listed.mp4", "done")
+    waiting = {item["path"] for item in it.status()["waiting"]}
+    assert {"in/card/changed.mp4", "in/card/unlisted.mp4"} <= waiting
