@@ -267,6 +267,8 @@ def _load(info: BundleInfo) -> Any:
 def import_keras() -> Any:
     """Import Keras on TensorFlow, quietly; takes seconds the first time."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    # A keras.json in somebody's home must not change results, and none is written there.
+    os.environ["KERAS_HOME"] = os.devnull
     # Level 3, because TensorFlow 2.17 logs three false errors about CUDA at each start;
     # what really fails is raised in Python all the same.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
