@@ -49,8 +49,6 @@ def main() -> None:
         _fail(str(error), 2)
     except FxdError as error:
         _fail(str(error), 1)
-    except BrokenPipeError:
-        sys.exit(0)
 
 
 def _fail(message: str, code: int) -> NoReturn:

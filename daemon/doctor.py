@@ -54,12 +54,14 @@ class Finding:
 
 def examine(config: Path | None) -> list[Finding]:
     """Look at everything; a missing configuration is one finding among others."""
-    findings = [*_software(), *_tensorflow(), *_machine()]
+    return [*_software(), *_tensorflow(), *_machine(), *_configured(config)]
+
+
+def _configured(config: Path | None) -> list[Finding]:
     try:
-        plan = load_plan(find_config(config))
+        return list(_storage(load_plan(find_config(config))))
     except ConfigError as error:
-        return [*findings, Finding(what="configuration", said=str(error), bad=True)]
-    return [*findings, *_storage(plan)]
+        return [Finding(what="configuration", said=str(error), bad=True)]
 
 
 def _software() -> Iterator[Finding]:
