@@ -17,10 +17,7 @@ from daemon.modes import WatchMode
 from daemon.outputs import is_inside
 from daemon.plan import Run, Watch
 from daemon.prober import Answer, Prober
-from daemon.settle import Check, Decision, Hint, Lease, Look, Pending, Quiet, SettleGate
-from daemon.store import Accepted, Arrival, Recorded, Store, folder_of
-from daemon.walk import Difference
-from daemon.watcher import (
+from daemon.reports import (
     Differs,
     FolderGone,
     Hinted,
@@ -28,8 +25,11 @@ from daemon.watcher import (
     Report,
     StateChanged,
     Unreadable,
-    Watcher,
 )
+from daemon.settle import Check, Decision, Hint, Lease, Look, Pending, Quiet, SettleGate
+from daemon.store import Accepted, Arrival, Recorded, Store, folder_of
+from daemon.walk import Difference
+from daemon.watcher import Watcher
 from handlers.contract import AssetKind, Verdict
 
 log = structlog.get_logger()

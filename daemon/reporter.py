@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from daemon import tell
+from daemon.active import Finished
 from daemon.intake import Intake
 from daemon.jobs import Change
 from daemon.plan import Plan
-from daemon.runs import Finished, Runs
+from daemon.runs import Runs
 from daemon.watchers import Watchers
 
 _STATUS_PAUSE = 0.5

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 import structlog
 
 from daemon import publish
+from daemon.active import Active, Finished, Stage, clearing, name_of, preparing, why_not_written
 from daemon.config import RunConfig
 from daemon.dispatch import Candidate, choose, free_slots, room_reason
 from daemon.errors import DaemonError, NoRoomError, StorageLostError
@@ -32,43 +31,6 @@ log = structlog.get_logger()
 # Results that wait to be published hold staging room; beyond this nothing new starts.
 _MOST_PUBLISHING = 32
 _SEED = 20_240_101
-
-
-class Stage(StrEnum):
-    """Where a claimed job is."""
-
-    PREPARING = "preparing"
-    RUNNING = "running"
-    PUBLISHING = "publishing"
-    CLEARING = "clearing"
-
-
-@dataclass(slots=True, kw_only=True)
-class Active:
-    """One claimed job on its way."""
-
-    row: sqlite3.Row
-    token: int
-    place: Place
-    stage: Stage = Stage.PREPARING
-    outcome: Outcome | None = None
-    stale: bool = False
-    retry_at: float | None = None
-    note: str = ""
-
-    @property
-    def id(self) -> int:
-        """The job's id."""
-        return int(self.row["id"])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """A job that reached a final state or went back to the queue, for telling people."""
-
-    job: int
-    change: Change
-    reason: str = ""
 
 
 @dataclass(slots=True)
@@ -154,7 +116,7 @@ class Runs:
             return
         active = Active(row=row, token=row["token"] + 1, place=self._place(row, row["token"] + 1))
         self.active[candidate.id] = active
-        self.writer.submit(("prepare", active.id, active.token), _preparing(active.place))
+        self.writer.submit(("prepare", active.id, active.token), preparing(active.place))
 
     def _place(self, row: sqlite3.Row, token: int) -> Place:
         output = self.store.output_path(
@@ -219,12 +181,14 @@ class Runs:
             self._clear(active, Ending.CANCELLED, REPLACED)
         else:
             active.stage = Stage.RUNNING
-            log.info("runs", job=active.id, asset=_name(active.row), handler=active.row["handler"])
+            log.info(
+                "runs", job=active.id, asset=name_of(active.row), handler=active.row["handler"]
+            )
             self.executor.submit(self._task(active))
 
     def _no_room(self, active: Active, error: Exception, now: float) -> None:
         """Nothing of this is the job's fault: it goes back, and its output is left alone."""
-        reason = _why_not_written(active.place.root, error)
+        reason = why_not_written(active.place.root, error)
         if not isinstance(error, StorageLostError):
             self.blocked[active.place.root] = (reason, now + self.pause)
         log.warning("cannot write", job=active.id, why=reason)
@@ -246,7 +210,7 @@ class Runs:
             self._clear(active, Ending.CANCELLED, REPLACED)
         else:
             active.outcome, active.stage = outcome, Stage.CLEARING
-            self.writer.submit(("clear", active.id, active.token), _clearing(active.place))
+            self.writer.submit(("clear", active.id, active.token), clearing(active.place))
 
     def _is_stale(self, active: Active) -> bool:
         row = self.store.jobs.with_asset(active.id)
@@ -255,7 +219,7 @@ class Runs:
     def _clear(self, active: Active, ending: Ending, reason: str) -> None:
         active.outcome = Outcome(job=active.id, token=active.token, ending=ending, error=reason)
         active.stage = Stage.CLEARING
-        self.writer.submit(("clear", active.id, active.token), _clearing(active.place))
+        self.writer.submit(("clear", active.id, active.token), clearing(active.place))
 
     def _publish(self, active: Active) -> None:
         assert active.outcome is not None  # noqa: S101 - set by the only caller
@@ -287,12 +251,12 @@ class Runs:
         assert active.outcome is not None  # noqa: S101 - set before it was submitted
         if error is None:
             metrics = json.dumps(dict(active.outcome.metrics))
-            log.info("done", job=active.id, asset=_name(active.row), output=active.place.output)
+            log.info("done", job=active.id, asset=name_of(active.row), output=active.place.output)
             self._change(active, Change.PUBLISH, now, metrics=metrics, not_before=0)
         elif isinstance(error, (OSError, StorageLostError)):
             # A full disk, a lost share, a file that somebody holds open: the results are
             # made and stay in staging until they can be put into place.
-            active.note = _why_not_written(active.place.root, error)
+            active.note = why_not_written(active.place.root, error)
             active.retry_at = now + self.pause
             log.warning("cannot publish yet", job=active.id, why=active.note)
         else:
@@ -315,7 +279,7 @@ class Runs:
         elif lost or outcome.ending is Ending.ROOM:
             self._no_room(active, error or DaemonError(outcome.error), now)
         elif outcome.ending is Ending.UNUSABLE:
-            log.warning("rejected", job=active.id, asset=_name(active.row), why=outcome.error)
+            log.warning("rejected", job=active.id, asset=name_of(active.row), why=outcome.error)
             self._change(active, Change.REJECT, now, reason=outcome.error)
         else:
             self._failed(active, outcome, now)
@@ -329,7 +293,7 @@ class Runs:
         log.error(
             "attempt failed",
             job=active.id,
-            asset=_name(active.row),
+            asset=name_of(active.row),
             why=outcome.error,
             attempt=attempts,
             again=change is Change.RETRY,
@@ -414,25 +378,3 @@ class Runs:
         """Return every claimed job with what its run last said."""
         said = {progress.job: progress for progress in self.executor.running()}
         return [(active, said.get(active.id)) for active in self.active.values()]
-
-
-def _preparing(place: Place) -> Callable[[], None]:
-    return lambda: publish.prepare(place)
-
-
-def _clearing(place: Place) -> Callable[[], None]:
-    return lambda: publish.discard(place)
-
-
-def _why_not_written(root: str, error: Exception) -> str:
-    if isinstance(error, StorageLostError):
-        return f"{error}; it is tried again by itself"
-    what = str(error)
-    if isinstance(error, OSError):
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        what = "the disk is full" if full else (error.strerror or what)
-    return f"{root} cannot be written to now: {what}; it is tried again by itself"
-
-
-def _name(row: sqlite3.Row) -> str:
-    return os.fsdecode(row["asset_path"])

@@ -19,25 +19,18 @@ from typing import Any
 
 import structlog
 
-from daemon import publish, storage
-from daemon.commands import Commands
+from daemon import publish
+from daemon.active import Finished
 from daemon.config_file import load_plan
 from daemon.control import Call, ControlServer
 from daemon.errors import ConfigError, Fault
-from daemon.executor import Executor
-from daemon.intake import Intake
 from daemon.jobs import Change
 from daemon.journal import Lock, open_writer, prepare_state, transaction
-from daemon.local import LocalExecutor, LocalSettings
-from daemon.model_store import ModelStore
 from daemon.notify import LoopHealth, Notifier, watchdog_interval
+from daemon.parts import assemble, recover
 from daemon.plan import Plan
-from daemon.prober import Prober
-from daemon.reporter import Reporter
-from daemon.runs import Finished, Runs
-from daemon.store import Recorded, Store
-from daemon.watchers import Watchers
-from daemon.writer import StorageWriter, Written
+from daemon.store import Recorded
+from daemon.writer import Written
 
 log = structlog.get_logger()
 
@@ -46,8 +39,6 @@ _TURN = 0.5
 _MOST_AT_ONCE = 5000
 # A queued job whose source has been gone this long is cancelled; a rename takes less.
 _GONE_GRACE = 60.0
-_PROBE_LIMIT = 120.0
-_VERIFY_LIMIT = 6 * 3600.0
 _STALL = 900.0
 
 
@@ -132,78 +123,14 @@ class Service:
     @contextmanager
     def _assembled(self) -> Iterator[None]:
         """Put the parts together, recover, and take them apart again in the end."""
-        plan = self.plan
-        connection = open_writer(plan.state)
+        connection = open_writer(self.plan.state)
         try:
-            self.store = Store(connection)
-            self._connection = connection
-            known = self.store.meta("storage_id")
-            self._marker = storage.adopt(plan.storage, known)
-            self.store.set_meta("storage_id", self._marker.id)
-            self._assemble_parts()
-            self._recover()
+            self.parts = assemble(self.plan, connection, self._inbox.put, self._health)
+            recover(self.parts)
             with self._started():
                 yield
         finally:
             connection.close()
-
-    def _assemble_parts(self) -> None:
-        plan = self.plan
-        self.models = ModelStore(plan.state / "models")
-        self.writer = StorageWriter(
-            plan.storage, self._marker, self._inbox.put, lambda: self._beat("writer")
-        )
-        self.executor: Executor = LocalExecutor(self._local_settings(), self._wake)
-        prober = Prober(plan.storage, plan.state / "models", _PROBE_LIMIT, self._wake)
-        verifier = Prober(plan.storage, plan.state / "models", _VERIFY_LIMIT, self._wake)
-        self.intake = Intake(self.store, prober, verifier, self.models.versions)
-        self.runs = Runs(
-            plan, self.store, self.executor, self.writer, self._marker.id, self.models.describe
-        )
-        self.runs.paused = self.store.meta("paused") == "yes"
-        self.watchers = Watchers(plan, self._marker, self.intake, self._inbox.put, self._health)
-        self.reporter = Reporter(plan, self._connection, self.intake, self.runs, self.watchers)
-        self.commands = Commands(self.store, self.runs, self.models.versions)
-
-    def _local_settings(self) -> LocalSettings:
-        config = self.plan.config
-        return LocalSettings(
-            storage=self.plan.storage,
-            models=self.plan.state / "models",
-            run=config.run,
-            slots=config.slots,
-        )
-
-    def _recover(self) -> None:
-        """Bring storage and journal together after a stop at any instant."""
-        for root in self.plan.outputs():
-            with suppress(FileNotFoundError):
-                publish.sweep(self.plan.storage, root, self._marker.id)
-        now = time.time()
-        with transaction(self._connection):
-            self.runs.recover(now)
-            self._adapt_to_plan(now)
-        for move in self.store.moves():
-            publish.move(self.plan.storage, os.fsdecode(move.source), os.fsdecode(move.target))
-            self.store.finish_intent(move.id)
-
-    def _adapt_to_plan(self, now: float) -> None:
-        """Take up what is new in the configuration: other kinds of assets, other handlers."""
-        for watch in self.plan.watches:
-            key, kinds = f"kinds:{watch.folder}", " ".join(sorted(watch.kinds))
-            if self.store.meta(key) != kinds:
-                self.store.clear_digests()
-                self.store.set_meta(key, kinds)
-        count = 0
-        for watch in self.plan.watches:
-            for run in watch.runs:
-                job = self.intake.new_job(run)
-                for asset in self.store.assets_without_job(
-                    watch.folder, run.spec.name, run.spec.kinds
-                ):
-                    count += self.store.add_job(asset, job, now) is not None
-        if count:
-            log.info("a handler is new in the configuration", jobs=count)
 
     @contextmanager
     def _started(self) -> Iterator[None]:
@@ -211,9 +138,9 @@ class Service:
         now = time.monotonic()
         self._health.register("main", _STALL, now)
         self._health.register("writer", _STALL, now)
-        self.writer.start()
-        self.watchers.start()
-        self.reporter.begin()
+        self.parts.writer.start()
+        self.parts.watchers.start()
+        self.parts.reporter.begin()
         self._notifier.ready(f"watching {len(self.plan.watches)} folders")
         log.info("started", storage=str(self.plan.storage), state=str(self.plan.state))
         try:
@@ -221,22 +148,8 @@ class Service:
         finally:
             self._notifier.stopping("stopping")
             control.close()
-            self.watchers.stop()
-            self.executor.close()
-            self.intake.prober.close()
-            self.intake.verifier.close()
-            self.writer.stop()
-            self.writer.join(30.0)
-            self.reporter.end()
+            self.parts.close()
             log.info("stopped")
-
-    # What the threads call.
-
-    def _wake(self) -> None:
-        self._inbox.put(None)
-
-    def _beat(self, name: str) -> None:
-        self._health.beat(name, time.monotonic())
 
     # The loop.
 
@@ -246,12 +159,12 @@ class Service:
             items = self._collect()
             self._turn(items)
             self._feed_watchdog()
-        with transaction(self._connection):
-            self.runs.give_all_back(time.time())
+        with transaction(self.parts.connection):
+            self.parts.runs.give_all_back(time.time())
 
     def _collect(self) -> list[Any]:
         """Wait for something to happen, then take all there is."""
-        due = self.intake.next_due()
+        due = self.parts.intake.next_due()
         now = time.monotonic()
         timeout = _TURN if due is None else min(_TURN, max(0.0, due - now))
         items: list[Any] = []
@@ -265,20 +178,20 @@ class Service:
         """Take what came, change the journal once, then tell."""
         written, calls = self._sort(items)
         monotonic, now = time.monotonic(), time.time()
-        self.intake.poll(monotonic)
-        outcomes = self.runs.poll(monotonic)
+        self.parts.intake.poll(monotonic)
+        outcomes = self.parts.runs.poll(monotonic)
         answers = []
         recorded: list[Recorded] = []
-        with transaction(self._connection):
-            recorded = self.intake.journal(now)
+        with transaction(self.parts.connection):
+            recorded = self.parts.intake.journal(now)
             for result in written:
-                self.runs.written(result, now)
+                self.parts.runs.written(result, now)
             for outcome in outcomes:
-                self.runs.ended(outcome)
-            answers = [(call, self.commands.carry_out(call.request, now)) for call in calls]
+                self.parts.runs.ended(outcome)
+            answers = [(call, self.parts.commands.carry_out(call.request, now)) for call in calls]
             self._housekeeping(now)
-            self.runs.dispatch(now)
-        self.intake.journaled()
+            self.parts.runs.dispatch(now)
+        self.parts.intake.journaled()
         for call, answer in answers:
             call.answer(answer)
         self._follow(recorded)
@@ -295,18 +208,18 @@ class Service:
             elif isinstance(item, Signalled):
                 self._signalled(item.number)
             else:
-                self.intake.take(item)
+                self.parts.intake.take(item)
         return written, calls
 
     def _take_written(self, item: Written, written: list[Written]) -> None:
         kind, number, _ = item.key
         if kind == "move":
             if item.error is None:
-                self.store.finish_intent(number)
+                self.parts.store.finish_intent(number)
             else:
                 log.warning("results cannot follow their renamed source yet", why=str(item.error))
         elif kind == "tell":
-            self.reporter.told(item.error)
+            self.parts.reporter.told(item.error)
         else:
             written.append(item)
 
@@ -316,16 +229,18 @@ class Service:
         for item in recorded:
             moved = moved or bool(item.moves)
             for job_id in item.superseded:
-                self.runs.supersede(job_id)
+                self.parts.runs.supersede(job_id)
             if item.rejected:
-                self.runs.finished += [Finished(job=job, change=Change.REJECT) for job in item.jobs]
-        if moved:
-            for move in self.store.moves():
+                self.parts.runs.finished += [
+                    Finished(job=job, change=Change.REJECT) for job in item.jobs
+                ]
+        if moved or self._is_time("moves", 30.0):
+            for move in self.parts.store.moves():
                 self._submit_move(move.id, os.fsdecode(move.source), os.fsdecode(move.target))
 
     def _submit_move(self, number: int, source: str, target: str) -> None:
         root = self.plan.storage
-        self.writer.submit(("move", number, 0), lambda: publish.move(root, source, target))
+        self.parts.writer.submit(("move", number, 0), lambda: publish.move(root, source, target))
 
     def _is_time(self, what: str, pause: float) -> bool:
         now = time.monotonic()
@@ -336,20 +251,20 @@ class Service:
 
     def _housekeeping(self, now: float) -> None:
         """Do now and then what no event asks for."""
-        self.runs.retry_publishing(now)
+        self.parts.runs.retry_publishing(now)
         if self._is_time("models", 2.0):
-            self.models.forget()
-            self.runs.release_waiting(self.models.versions)
+            self.parts.models.forget()
+            self.parts.runs.release_waiting(self.parts.models.versions)
         if self._is_time("gone", 5.0):
-            self.store.jobs.cancel_gone(now - _GONE_GRACE, now)
+            self.parts.store.jobs.cancel_gone(now - _GONE_GRACE, now)
 
     def _tell(self, now: float) -> None:
-        for operation in self.reporter.news(now):
-            self.writer.submit(("tell", 0, 0), operation)
+        for operation in self.parts.reporter.news(now):
+            self.parts.writer.submit(("tell", 0, 0), operation)
 
     def _feed_watchdog(self) -> None:
         now = time.monotonic()
-        self._beat("main")
+        self._health.beat("main", now)
         interval = watchdog_interval()
         if interval is not None and self._is_time("watchdog", interval):
             if self._health.healthy(now):
@@ -357,7 +272,7 @@ class Service:
             else:
                 log.error("a loop makes no progress", loops=self._health.stalled(now))
         if self._is_time("notify", 10.0):
-            self._notifier.status(self.reporter.summary())
+            self._notifier.status(self.parts.reporter.summary())
 
     # Stopping and reloading.
 
@@ -366,26 +281,26 @@ class Service:
             self._reload()
         elif self._stop_at is None:
             drain = self.plan.config.run.drain
-            log.info("stopping", running=len(self.runs.active), drain_seconds=drain)
-            self.runs.draining = True
+            log.info("stopping", running=len(self.parts.runs.active), drain_seconds=drain)
+            self.parts.runs.draining = True
             self._stop_at = time.monotonic() + drain
-            self._notifier.stopping(f"finishing {len(self.runs.active)} jobs")
+            self._notifier.stopping(f"finishing {len(self.parts.runs.active)} jobs")
         else:
             self._stop_at = 0.0
 
     def _is_over(self, started: float) -> bool:
         if self._stop_at is not None:
-            return not self.runs.active or time.monotonic() >= self._stop_at
+            return not self.parts.runs.active or time.monotonic() >= self._stop_at
         return self.once is not None and self._once_is_over(self.once, started)
 
     def _once_is_over(self, once: Once, started: float) -> bool:
-        if self.runs.active or len(self.intake.compared) < len(self.plan.watches):
+        if self.parts.runs.active or len(self.parts.intake.compared) < len(self.plan.watches):
             return False
-        if self.intake.idle() and self.store.jobs.active_count() == 0:
+        if self.parts.intake.idle() and self.parts.store.jobs.active_count() == 0:
             return True
         if time.monotonic() - started < once.wait:
             return False
-        once.growing = self.reporter.unfinished()
+        once.growing = self.parts.reporter.unfinished()
         return True
 
     def _reload(self) -> None:
@@ -395,11 +310,11 @@ class Service:
             plan = load_plan(self.plan.file)
             self._refuse_other_roots(plan)
         except ConfigError as error:
-            self.reporter.config_error = str(error)
+            self.parts.reporter.config_error = str(error)
             log.error("the new configuration is not taken", why=str(error))  # noqa: TRY400
         else:
             self._take_plan(plan)
-        self._notifier.ready(self.reporter.summary())
+        self._notifier.ready(self.parts.reporter.summary())
 
     def _refuse_other_roots(self, plan: Plan) -> None:
         for name in ("storage", "state"):
@@ -408,13 +323,8 @@ class Service:
                 raise ConfigError(str(plan.file), [Fault(where=name, line=None, what=what)])
 
     def _take_plan(self, plan: Plan) -> None:
-        self.plan = self.runs.plan = plan
-        self.reporter.take_plan(plan)
-        if isinstance(self.executor, LocalExecutor):
-            self.executor.settings = self._local_settings()
-        with transaction(self._connection):
-            self._adapt_to_plan(time.time())
-        self.watchers.take_plan(plan)
+        self.plan = plan
+        self.parts.take_plan(plan)
         log.info("configuration reloaded", watches=len(plan.watches))
 
 

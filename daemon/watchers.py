@@ -11,8 +11,9 @@ import structlog
 from daemon.intake import Intake, WatchInfo
 from daemon.notify import LoopHealth
 from daemon.plan import Plan, Watch
+from daemon.reports import StateChanged, WatchState
 from daemon.storage import Marker, choose_mode, file_system_of, read_mounts, tells_of_changes
-from daemon.watcher import StateChanged, Watcher, WatcherSettings, WatchState
+from daemon.watcher import Watcher, WatcherSettings
 
 log = structlog.get_logger()
 

@@ -7,9 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
-from tests.studio import REPOSITORY, assert_whole
+import pytest
+
+from tests.studio import REPOSITORY, Studio, assert_whole
 
 ACT = [{"folder": "in", "run": ["act"]}]
 
@@ -163,17 +167,25 @@ def test_once_names_what_grows(studio):
     assert it.states() == {"done": 1}
 
 
-def test_status_for_another_user(studio):
-    """A user who may only read sees the status, with the daemon running or not."""
-    it = studio()
-    for folder in (it.state, it.storage):
+@pytest.fixture
+def open_folder():
+    """Give a folder that other users may enter, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         folder.chmod(0o755)
-    it.config.chmod(0o644)
-    # pytest's own folders are closed to others.
-    for parent in it.state.parents:
-        if parent.name.startswith("pytest-") or parent.parent.name.startswith("pytest-"):
-            parent.chmod(0o755)
-    it.state.parent.chmod(0o755)
+        yield folder
+
+
+def test_status_for_another_user(open_folder):
+    """A user who may only read sees the status, with the daemon running or not."""
+    it = Studio(open_folder, [{"folder": "in", "run": ["copy"]}])
+    try:
+        _compare_what_another_user_sees(it)
+    finally:
+        it.stop()
+
+
+def _compare_what_another_user_sees(it):
     it.start()
     it.drop("in/a.bin")
     it.wait_states(done=1)

@@ -1,0 +1,159 @@
+"""The service's parts, put together for one plan; and bringing them back after a stop."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from daemon import publish, storage
+from daemon.commands import Commands
+from daemon.intake import Intake
+from daemon.journal import transaction
+from daemon.local import LocalExecutor, LocalSettings
+from daemon.model_store import ModelStore
+from daemon.notify import LoopHealth
+from daemon.plan import Plan
+from daemon.prober import Prober
+from daemon.reporter import Reporter
+from daemon.runs import Runs
+from daemon.store import Store
+from daemon.watchers import Watchers
+from daemon.writer import StorageWriter
+
+log = structlog.get_logger()
+
+_PROBE_LIMIT = 120.0
+_VERIFY_LIMIT = 6 * 3600.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Parts:
+    """What one running service is made of."""
+
+    plan: Plan
+    storage_id: str
+    connection: sqlite3.Connection
+    store: Store
+    models: ModelStore
+    writer: StorageWriter
+    executor: LocalExecutor
+    intake: Intake
+    runs: Runs
+    watchers: Watchers
+    reporter: Reporter
+    commands: Commands
+
+    def take_plan(self, plan: Plan) -> None:
+        """Follow a new configuration."""
+        self.plan = self.runs.plan = plan
+        self.reporter.take_plan(plan)
+        self.executor.settings = local_settings(plan)
+        with transaction(self.connection):
+            adapt_to_plan(self, time.time())
+        self.watchers.take_plan(plan)
+
+    def close(self) -> None:
+        """Stop threads and children; what is submitted to the writer is still written."""
+        self.watchers.stop()
+        self.executor.close()
+        self.intake.prober.close()
+        self.intake.verifier.close()
+        self.writer.stop()
+        self.writer.join(30.0)
+        self.reporter.end()
+
+
+def local_settings(plan: Plan) -> LocalSettings:
+    """Return what the local executor needs of a plan."""
+    config = plan.config
+    return LocalSettings(
+        storage=plan.storage, models=plan.state / "models", run=config.run, slots=config.slots
+    )
+
+
+def assemble(
+    plan: Plan, connection: sqlite3.Connection, put: Callable[[Any], None], health: LoopHealth
+) -> Parts:
+    """Put the parts together; nothing runs yet.
+
+    Raises:
+        StorageLostError: The storage is not the journal's.
+        StorageTakenError: Another host looks after it.
+    """
+    store = Store(connection)
+    marker = storage.adopt(plan.storage, store.meta("storage_id"))
+    store.set_meta("storage_id", marker.id)
+    folder = plan.state / "models"
+    models = ModelStore(folder)
+
+    def wake() -> None:
+        put(None)
+
+    def beat() -> None:
+        health.beat("writer", time.monotonic())
+
+    writer = StorageWriter(plan.storage, marker, put, beat)
+    executor = LocalExecutor(local_settings(plan), wake)
+    prober = Prober(plan.storage, folder, _PROBE_LIMIT, wake)
+    verifier = Prober(plan.storage, folder, _VERIFY_LIMIT, wake)
+    intake = Intake(store, prober, verifier, models.versions)
+    runs = Runs(plan, store, executor, writer, marker.id, models.describe)
+    runs.paused = store.meta("paused") == "yes"
+    watchers = Watchers(plan, marker, intake, put, health)
+    return Parts(
+        plan=plan,
+        storage_id=marker.id,
+        connection=connection,
+        store=store,
+        models=models,
+        writer=writer,
+        executor=executor,
+        intake=intake,
+        runs=runs,
+        watchers=watchers,
+        reporter=Reporter(plan, connection, intake, runs, watchers),
+        commands=Commands(store, runs, models.versions),
+    )
+
+
+def recover(parts: Parts) -> None:
+    """Bring storage and journal together after a stop at any instant."""
+    root = parts.plan.storage
+    for output in parts.plan.outputs():
+        try:
+            publish.sweep(root, output, parts.storage_id)
+        except OSError as error:
+            # A read-only output, say: nothing is lost, and the next start sweeps again.
+            log.warning("cannot be swept now", folder=output, why=str(error))
+    now = time.time()
+    with transaction(parts.connection):
+        parts.runs.recover(now)
+        adapt_to_plan(parts, now)
+    for move in parts.store.moves():
+        with suppress(OSError):
+            publish.move(root, os.fsdecode(move.source), os.fsdecode(move.target))
+            parts.store.finish_intent(move.id)
+
+
+def adapt_to_plan(parts: Parts, now: float) -> None:
+    """Take up what is new in the configuration: other kinds of assets, other handlers."""
+    for watch in parts.plan.watches:
+        key, kinds = f"kinds:{watch.folder}", " ".join(sorted(watch.kinds))
+        if parts.store.meta(key) != kinds:
+            parts.store.clear_digests()
+            parts.store.set_meta(key, kinds)
+    count = sum(
+        parts.store.add_job(asset, parts.intake.new_job(run), now) is not None
+        for watch in parts.plan.watches
+        for run in watch.runs
+        for asset in parts.store.assets_without_job(watch.folder, run.spec.name, run.spec.kinds)
+    )
+    if count:
+        log.info("a handler is new in the configuration", jobs=count)
