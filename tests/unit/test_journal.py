@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,25 @@ def test_no_journal_yet(tmp_path):
     """Before the first start a reader is told how to make one."""
     with pytest.raises(DaemonError, match=r"no journal in .* yet; start fxd once"):
         open_reader(tmp_path)
+
+
+def test_a_state_folder_that_may_not_be_read():
+    """Who is not in the service's group is told so, not that there is no journal."""
+    with tempfile.TemporaryDirectory() as name:
+        state = Path(name) / "state"
+        state.mkdir()
+        remember(state)
+        Path(name).chmod(0o755)
+        state.chmod(0o000)
+        user = os.geteuid()
+        # Root may read everything, so it steps down for as long as the test takes.
+        os.seteuid(65534 if user == 0 else user)
+        try:
+            with pytest.raises(DaemonError, match="you may not read .*; join the service's group"):
+                open_reader(state)
+        finally:
+            os.seteuid(user)
+            state.chmod(0o700)
 
 
 @pytest.mark.parametrize("content", [b"not a database, but long enough to look at" * 50, b""])
