@@ -145,12 +145,12 @@ class JobStore:
         return row
 
     def queued(
-        self, now: float, limit: int, blocked: Collection[str] = (), skip: Collection[str] = ()
+        self, now: float, limit: int, handlers: Collection[str], blocked: Collection[str] = ()
     ) -> list[sqlite3.Row]:
-        """Return jobs that could start now, by priority, then age.
+        """Return jobs of ``handlers`` that could start now, by priority, then age.
 
-        Left out: those that wait for something, whose source is gone, whose output
-        root is in ``blocked``, or whose handler is in ``skip``.
+        Left out: those that wait for something, whose source is gone, or whose
+        output root is in ``blocked``.
         """
         return self._db.execute(
             "SELECT job.id, job.handler, job.output_root, job.priority FROM job"  # noqa: S608
@@ -158,9 +158,9 @@ class JobStore:
             " WHERE job.state = 'queued' AND waits_for IS NULL AND not_before <= ?"
             " AND asset.gone_at IS NULL"
             f" AND output_root NOT IN ({','.join('?' * len(blocked))})"
-            f" AND handler NOT IN ({','.join('?' * len(skip))})"
+            f" AND handler IN ({','.join('?' * len(handlers))})"
             " ORDER BY job.priority DESC, job.id LIMIT ?",
-            (now, *blocked, *skip, limit),
+            (now, *blocked, *handlers, limit),
         ).fetchall()
 
     def running(self) -> list[sqlite3.Row]:

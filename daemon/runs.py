@@ -78,7 +78,9 @@ class Runs:
         if slots.cpu <= 0 and slots.gpu <= 0:
             return False
         self._look_for_room(now)
-        rows = self.store.jobs.queued(now, 100, list(self.blocked), ())
+        # Only what finds a slot is asked for: a hundred others must not hide it.
+        fitting = [name for name, spec in specs.items() if slots.fits(spec.needs)]
+        rows = self.store.jobs.queued(now, 100, fitting, list(self.blocked))
         choice = choose(
             [Candidate(**{key: row[key] for key in row.keys()}) for row in rows],  # noqa: SIM118 - a Row
             needs={name: spec.needs for name, spec in specs.items()},

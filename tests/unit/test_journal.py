@@ -140,7 +140,7 @@ def test_a_state_folder_that_may_not_be_read():
         # Root may read everything, so it steps down for as long as the test takes.
         os.seteuid(65534 if user == 0 else user)
         try:
-            with pytest.raises(DaemonError, match="you may not read .*; join the service's group"):
+            with pytest.raises(DaemonError, match=r"you may not read .*; join the service's group"):
                 open_reader(state)
         finally:
             os.seteuid(user)

@@ -151,7 +151,7 @@ def test_gone_and_back(store):
     assert store.mark_gone([b"dailies/A.mov", b"dailies/never"], 10.0) == 1
     assert store.mark_gone([b"dailies/A.mov"], 11.0) == 0
     assert store.asset_by_path(b"dailies/A.mov") is None
-    assert store.jobs.queued(20.0, 10) == []
+    assert store.jobs.queued(20.0, 10, ["edit"]) == []
     assert store.jobs.cancel_gone(10.0, 20.0) == 0
     assert store.jobs.cancel_gone(10.5, 20.0) == 1
     assert state(store, first.jobs[0]) == (JobState.CANCELLED, GONE)
@@ -376,13 +376,15 @@ def test_queue_order_and_what_is_left_out(store):
             token = claim(store, found.jobs[0])
             store.jobs.change(found.jobs[0], Change.RETRY, 0.0, token=token, not_before=due)
 
-    def ids(**terms):
-        return [row["id"] for row in store.jobs.queued(50.0, 10, **terms)]
+    def ids(*handlers, now=50.0, limit=10, **terms):
+        return [row["id"] for row in store.jobs.queued(now, limit, handlers, **terms)]
 
-    assert ids() == [jobs[1], jobs[0], jobs[4]]
-    assert ids(blocked=["r"]) == [jobs[0], jobs[4]]
-    assert [row["id"] for row in store.jobs.queued(100.0, 2)] == [jobs[1], jobs[0]]
-    assert len(store.jobs.queued(100.0, 10)) == 4
+    assert ids("edit", "other") == [jobs[1], jobs[0], jobs[4]]
+    assert ids("edit", "other", blocked=["r"]) == [jobs[0], jobs[4]]
+    assert ids("other") == [jobs[4]]
+    assert ids() == []
+    assert ids("edit", "other", now=100.0, limit=2) == [jobs[1], jobs[0]]
+    assert len(ids("edit", "other", now=100.0)) == 4
     assert store.jobs.active_count() == 5
 
 
@@ -393,13 +395,13 @@ def test_waits_for_a_model(store):
         waits_for="waits for model m",
     )  # fmt: skip
     (job,) = store.record(accepted(jobs=(waiting,)), 0.0).jobs
-    assert store.jobs.queued(1.0, 10) == []
+    assert store.jobs.queued(1.0, 10, ["edit"]) == []
     assert [row["id"] for row in store.jobs.waiting()] == [job]
     assert state(store, job) == (JobState.QUEUED, "waits for model m")
     store.jobs.release(job, {"m": "1"})
     assert store.jobs.waiting() == []
     assert json.loads(store.jobs.get(job)["models"]) == {"m": "1"}
-    assert [row["id"] for row in store.jobs.queued(1.0, 10)] == [job]
+    assert [row["id"] for row in store.jobs.queued(1.0, 10, ["edit"])] == [job]
 
 
 def test_failed_and_running(store):
