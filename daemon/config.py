@@ -69,6 +69,8 @@ class SettleConfig(_Section):
     # Longer than the attribute caches of NFS and SMB clients, 3 to 60 s.
     quiet_network: Seconds = 65.0
     give_up: Seconds = 86400.0
+    # Tell versions apart by the whole content, not by size and samples of it.
+    full_hash: bool = False
 
 
 class NoticeConfig(_Section):
@@ -127,6 +129,13 @@ class LogConfig(_Section):
         if value not in {"auto", "plain", "json"}:
             raise ValueError("should be auto, plain or json")
         return value
+
+
+class NotifyConfig(_Section):
+    """Whom to tell when a job has come to its end: a command that gets it as JSON."""
+
+    command: list[str] = Field(default_factory=list)
+    time_limit: Seconds = 30.0
 
 
 class RunEntry(_Section):
@@ -190,5 +199,6 @@ class Config(_Section):
     run: RunConfig = RunConfig()
     slots: SlotsConfig = SlotsConfig()
     disk: DiskConfig = DiskConfig()
+    notify: NotifyConfig = NotifyConfig()
     log: LogConfig = LogConfig()
     umask: Annotated[int, Field(ge=0, le=0o777), BeforeValidator(_octal)] = 0o002

@@ -37,8 +37,8 @@ class Inspection:
     facts: MediaFacts
 
 
-def fingerprint(path: Path) -> str:
-    """Return size and xxh3 of a file's head, tail and 16 sampled MiB between them.
+def fingerprint(path: Path, *, full: bool = False) -> str:
+    """Return size and xxh3 of a file's head, tail and 16 sampled MiB, or of all of it.
 
     Raises:
         OSError: The file cannot be read.
@@ -46,7 +46,7 @@ def fingerprint(path: Path) -> str:
     with path.open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         state = xxhash.xxh3_128()
-        for offset in _offsets(size):
+        for offset in range(0, size, MIB) if full else _offsets(size):
             state.update(os.pread(file.fileno(), MIB, offset))
     return f"{size:x}-{state.hexdigest()}"
 
@@ -58,22 +58,22 @@ def _offsets(size: int) -> list[int]:
     return [int(step * index) for index in range(_SAMPLES + 2)]
 
 
-def fingerprint_of(path: Path, members: Sequence[str]) -> str:
+def fingerprint_of(path: Path, members: Sequence[str], *, full: bool = False) -> str:
     """Return the fingerprint of a file, or of a sequence's or card's names and sampled files.
 
     Raises:
         OSError: A member cannot be read.
     """
     if not members and not path.is_dir():
-        return fingerprint(path)
+        return fingerprint(path, full=full)
     folder = path if path.is_dir() else path.parent
     state = xxhash.xxh3_128()
-    sampled = set(_sampled(len(members)))
+    sampled = set(range(len(members)) if full else _sampled(len(members)))
     for index, name in enumerate(members):
         size = (folder / name).stat().st_size
         state.update(os.fsencode(name) + b"\0" + str(size).encode() + b"\0")
         if index in sampled:
-            state.update(fingerprint(folder / name).encode())
+            state.update(fingerprint(folder / name, full=full).encode())
     return f"{len(members):x}-{state.hexdigest()}"
 
 
@@ -113,11 +113,13 @@ def _lease_of(files: Sequence[Path]) -> Lease:
     return Lease.FREE
 
 
-def inspect(root: Path, look: Look, check: Checker, *, leases: bool = True) -> Inspection | None:
+def inspect(
+    root: Path, look: Look, check: Checker, *, leases: bool = True, full: bool = False
+) -> Inspection | None:
     """Inspect one asset; None when it vanished meanwhile.
 
     ``leases`` is False on network file systems, where a lease speaks only of
-    this machine's writers.
+    this machine's writers. ``full`` hashes the whole content.
 
     Raises:
         OSError: It cannot be read.
@@ -134,7 +136,7 @@ def inspect(root: Path, look: Look, check: Checker, *, leases: bool = True) -> I
     return Inspection(
         signature=now.signature,
         inode=os.lstat(path if path.exists() else files[0]).st_ino,
-        fingerprint=fingerprint_of(path, look.members),
+        fingerprint=fingerprint_of(path, look.members, full=full),
         lease=lease,
         verdict=report.verdict,
         reason=report.reason,

@@ -136,7 +136,9 @@ class Intake:
             return
         known = look.path in self.gate
         if self.gate.observe(look, info.quiet, at):
-            self.prober.submit(look, leases=info.local)
+            full = info.watch.settle.full_hash
+            prober = self.verifier if full else self.prober
+            prober.submit(look, leases=info.local, full=full)
         elif not known and any(_is_below(look.path, top) for top in self._listed):
             self._verify(look)
 
@@ -212,7 +214,9 @@ class Intake:
             lease=Lease.UNKNOWN,
             reason=f"cannot be read yet ({error})",
         )
-        self.gate.checked(check, now)
+        decision, reason = self.gate.checked(check, now)
+        if decision is not Decision.RESETTLE:
+            log.warning("waits", asset=_text(look.path), why=reason)
 
     def _checked(self, look: Look, message: Mapping[str, Any], now: float) -> None:
         signature = bytes.fromhex(message["signature"])

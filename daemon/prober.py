@@ -32,6 +32,7 @@ class Answer:
 class _Order:
     look: Look
     leases: bool
+    full: bool = False
     tries: int = 0
     # Take the fingerprint alone: the look inside has killed children before.
     plain: bool = False
@@ -58,9 +59,9 @@ class Prober:
     _measured: float = 0.0
     _verdict: str = ""
 
-    def submit(self, look: Look, *, leases: bool) -> None:
-        """Have one asset inspected."""
-        self._waiting.append(_Order(look=look, leases=leases))
+    def submit(self, look: Look, *, leases: bool, full: bool = False) -> None:
+        """Have one asset inspected; ``full`` has all of it read."""
+        self._waiting.append(_Order(look=look, leases=leases, full=full))
 
     def verify(self, look: Look) -> None:
         """Have one asset compared with the hash list that may lie beside or above it."""
@@ -143,6 +144,7 @@ class Prober:
                 "members": list(order.look.members),
                 "leases": order.leases,
                 "plain": order.plain,
+                "full": order.full,
             }
         )
         self._next_id += 1

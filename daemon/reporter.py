@@ -13,6 +13,7 @@ from typing import Any
 
 from daemon import tell
 from daemon.active import Finished
+from daemon.hook import Hook
 from daemon.intake import Intake
 from daemon.jobs import Change
 from daemon.plan import Plan
@@ -45,20 +46,25 @@ class Reporter:
         self._status_due = 0.0
         self._text_due = 0.0
         self._texts: dict[str, list[str] | None] = dict.fromkeys(plan.outputs())
+        self._hook = Hook(plan.config.notify)
         self.config_error = ""
 
     def begin(self) -> None:
         """Say that the daemon is there."""
+        self._hook.start()
         self._write_status(time.time())
 
     def end(self) -> None:
         """Say that it is not there any more."""
+        self._hook.stop()
+        self._hook.join(5.0)
         with suppress(OSError):
             tell.write_status(self._plan.state, self._status(time.time()) | {"running": []})
 
     def take_plan(self, plan: Plan) -> None:
         """Follow a new configuration."""
         self._plan = plan
+        self._hook.config = plan.config.notify
         self.config_error = ""
         self._texts = {root: self._texts.get(root) for root in plan.outputs()}
 
@@ -155,6 +161,7 @@ class Reporter:
         storage, root = self._plan.storage, job["output_root"]
         asset = os.fsdecode(job["asset_path"])
         path = tell.failed_path(storage, root, job["asset_watch"], asset)
+        self._tell_hook(item, job)
         if item.change in {Change.FAIL, Change.REJECT}:
             said = {key: job[key] for key in ("id", "state", "reason")}
             said["asset"] = tell.text(job["asset_path"])
@@ -162,6 +169,16 @@ class Reporter:
         if item.change in {Change.PUBLISH, Change.CANCEL}:
             return lambda: tell.remove_failed(storage, root, path)
         return None
+
+    def _tell_hook(self, item: Finished, job: sqlite3.Row) -> None:
+        if item.change not in {Change.PUBLISH, Change.FAIL, Change.REJECT}:
+            return
+        told = {key: job[key] for key in ("id", "handler", "state", "reason")}
+        told["asset"] = tell.text(job["asset_path"])
+        told["output"] = job["output_root"]
+        if item.change is Change.PUBLISH:
+            told["output"] = tell.text(self._runs.output_of(job))
+        self._hook.tell(told)
 
     def summary(self) -> str:
         """Return one line for the service manager."""

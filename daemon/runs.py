@@ -120,19 +120,22 @@ class Runs:
         self.active[candidate.id] = active
         self.writer.submit(("prepare", active.id, active.token), preparing(active.place))
 
-    def _place(self, row: sqlite3.Row, token: int) -> Place:
-        output = self.store.output_path(
+    def output_of(self, row: sqlite3.Row) -> bytes:
+        """Return the folder, relative to the storage, that a job's results go to."""
+        return self.store.output_path(
             row["asset_id"],
             row["handler"],
             row["output_root"],
             row["asset_watch"],
             row["asset_path"],
         )
+
+    def _place(self, row: sqlite3.Row, token: int) -> Place:
         return Place(
             storage=self.plan.storage,
             storage_id=self.storage_id,
             root=row["output_root"],
-            output=os.fsdecode(output),
+            output=os.fsdecode(self.output_of(row)),
             job=row["id"],
             token=token,
         )

@@ -232,6 +232,5 @@ def compare(
             if known.get(look.path) != look.signature:
                 result.changed.append(look)
     result.gone = [path for path in known if path not in present]
-    if not result.clean:
-        result.clashes = assets.clashes(os.fsdecode(name) for name in folder.files)
+    result.clashes = assets.clashes(os.fsdecode(name) for name in folder.files)
     return result

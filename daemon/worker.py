@@ -153,7 +153,7 @@ class Worker:
         try:
             self._checker = self._checker or resolve(_CHECK_TARGET)
             checker = _take_for_whole if order["plain"] else self._checker
-            found = inspect(self.root, look, checker, leases=order["leases"])
+            found = inspect(self.root, look, checker, leases=order["leases"], full=order["full"])
         except Exception as error:  # noqa: BLE001 - told to the daemon, which decides
             return {"event": "check_failed", "error": f"{type(error).__name__}: {error}"}
         if found is None:

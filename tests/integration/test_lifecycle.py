@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.studio import REPOSITORY, Studio, assert_whole
+from tests.studio import FAST, REPOSITORY, Studio, assert_whole
 
 ACT = [{"folder": "in", "run": ["act"]}]
 
@@ -329,3 +329,38 @@ def test_full_state_disk_is_waited_for(studio):
         it.stop()
     finally:
         subprocess.run(["umount", "-l", it.state], check=True)
+
+
+def test_command_is_told_of_every_end(studio, tmp_path):
+    """The studio's own command gets each finished job as JSON; its failures harm nothing."""
+    told = tmp_path / "told.jsonl"
+    command = ["sh", "-c", f"cat >> {told}; exit 3"]
+    it = studio(ACT, notify={"command": command})
+    it.start()
+    it.drop("in/fine.bin")
+    it.wait_states(done=1)
+    it.drop("in/unusable.bin")
+    it.wait_states(done=1, rejected=1)
+    jobs = it.wait_for(lambda: told.exists() and len(told.read_text().splitlines()) == 2 and told)
+    first, second = map(json.loads, jobs.read_text().splitlines())
+    assert (first["asset"], first["state"], first["output"]) == (
+        "in/fine.bin",
+        "done",
+        "in_act/fine",
+    )
+    assert (second["state"], second["handler"]) == ("rejected", "act")
+    assert "holds no picture" in second["reason"]
+    assert "the notify command failed" in it.log()
+
+
+def test_whole_content_decides_when_asked(studio):
+    """With full_hash a change between the sampled places is a new version."""
+    content = bytearray(64 << 20)
+    it = studio([{"folder": "in", "run": ["null"]}], settle=FAST["settle"] | {"full_hash": True})
+    it.start()
+    path = it.drop("in/a.bin", content)
+    it.wait_states(done=1)
+    with path.open("r+b") as file:
+        file.seek(2_500_000)
+        file.write(b"changed")
+    it.wait_states(done=2)
