@@ -37,7 +37,7 @@ def keys(model, prefix=""):
         if isinstance(field.default, BaseModel) and name != "settle":
             yield from keys(type(field.default), f"{prefix}{name}.")
         else:
-            yield prefix + name, field.default
+            yield prefix + name, field.get_default(call_default_factory=True)
 
 
 def same(written, default):
