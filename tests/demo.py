@@ -268,7 +268,7 @@ class Progress:
             if item["path"] == clip.asset:
                 self.seen.add(clip.name)
                 return str(item["reason"])
-        for reason in status["blocked"].values():
+        for reason in status.get("blocked", {}).values():
             return str(reason)
         return "whole; waits for its turn" if clip.name in self.seen else "dropped"
 
