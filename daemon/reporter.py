@@ -23,6 +23,7 @@ from daemon.watchers import Watchers
 _STATUS_PAUSE = 0.5
 _TEXT_PAUSE = 2.0
 _MOST_WAITING = 200
+_MOST_SHOWN = 1000
 Operation = Callable[[], None]
 
 
@@ -130,7 +131,9 @@ class Reporter:
 
     def _text_operations(self) -> list[Operation]:
         jobs = self._jobs()
-        waiting = [tell.describe_pending(item) for item in self._intake.waiting()]
+        # A storm of files would take long to describe, and nobody reads that far.
+        shown = self._intake.waiting()[:_MOST_SHOWN]
+        waiting = [tell.describe_pending(item) for item in shown]
         operations = []
         for watch in self._plan.watches:
             for run in watch.runs:
@@ -191,6 +194,11 @@ class Reporter:
         """Return what is not done, one line each, for ``fxd once``."""
         waiting = [tell.describe_pending(item) for item in self._intake.waiting()]
         lines = [f"{item['path']}: {item['reason']}" for item in waiting]
+        lines += [
+            f"watch {watch['folder']}: {watch['reason']}"
+            for watch in self._watchers.describe()
+            if watch["state"] == "lost"
+        ]
         blocked = {root: why for root, (why, _) in self._runs.blocked.items()}
         for row in tell.active_jobs(self._db):
             reason = row["reason"] or blocked.get(row["root"]) or row["state"]

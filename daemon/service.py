@@ -294,9 +294,11 @@ class Service:
         return self.once is not None and self._once_is_over(self.once, started)
 
     def _once_is_over(self, once: Once, started: float) -> bool:
-        if self.parts.runs.active or len(self.parts.intake.compared) < len(self.plan.watches):
+        parts = self.parts
+        if parts.runs.active:
             return False
-        if self.parts.intake.idle() and self.parts.store.jobs.active_count() == 0:
+        compared = len(parts.intake.compared) >= len(self.plan.watches)
+        if compared and parts.intake.idle() and parts.store.jobs.active_count() == 0:
             return True
         if time.monotonic() - started < once.wait:
             return False
