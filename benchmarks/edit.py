@@ -2,24 +2,26 @@
 
 All runs use the same generated 1080p H.264 clip: one take, moving, with grain.
 Peers are loops that do nothing else: decode every frame with PyAV; decode, scale
-and encode every frame with the proxy's settings, sound left out in both.
-
-    python -m benchmarks.edit [frames]
+and encode every frame with the proxy's settings, sound left out in both. One peer finds
+shots too: PySceneDetect's AdaptiveDetector, in an environment of its own that is made when
+it is missing.
 """
 
 from __future__ import annotations
 
 import statistics
+import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 
+from benchmarks.bench import REPOSITORY, scratch
+from benchmarks.row import Row, at_least, figure
 from handlers.edit.detect import ShotDetector
 from handlers.edit.onepass import decode_once
 from handlers.media.picture import display_size
@@ -28,7 +30,9 @@ from handlers.media.proxy import ProxySettings, ProxyWriter
 from handlers.media.timecode import Timecode
 
 RATE = Fraction(25)
-RUNS = 3
+FRAMES, RUNS = 1500, 3
+PEER_VENV = REPOSITORY / ".venv-bench"
+PEER = "scenedetect-headless==0.7.2"
 SETTINGS = ProxySettings()
 
 
@@ -110,31 +114,64 @@ def edit_pass_with_proxy(path: Path, scratch: Path) -> int:
     return found.frames
 
 
-def measure(path: Path, scratch: Path, frames: int) -> dict[str, float]:
-    """Run all four in turn, several times; return the median frames a second of each."""
+def peer_python() -> Path:
+    """Return the Python that has PySceneDetect; make its environment if it is not there."""
+    python, done = PEER_VENV / "bin" / "python", PEER_VENV / f".{PEER}"
+    if not done.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", PEER_VENV], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", PEER], check=True, stdout=sys.stderr
+        )
+        done.touch()
+    return python
+
+
+def adaptive_speed(path: Path, frames: int) -> float:
+    """Return PySceneDetect's frames a second, as it measures itself in its own process."""
+    script = Path(__file__).with_name("adaptive.py")
+    done = subprocess.run(
+        [peer_python(), script, path], check=True, stdout=subprocess.PIPE, text=True
+    )
+    read, seconds = done.stdout.split()
+    assert int(read) == frames, f"PySceneDetect read {read} of {frames} frames"
+    return frames / float(seconds)
+
+
+def speed(way: Callable[[Path, Path], int], path: Path, folder: Path, frames: int) -> float:
+    """Return the frames a second of one run of one way."""
+    began = time.perf_counter()
+    assert way(path, folder) == frames
+    return frames / (time.perf_counter() - began)
+
+
+def measure(path: Path, folder: Path, frames: int, runs: int) -> dict[str, float]:
+    """Run all ways in turn, several times; return the median frames a second of each."""
     ways = (decode_only, edit_pass, decode_encode, edit_pass_with_proxy)
-    speeds: dict[str, list[float]] = {way.__name__: [] for way in ways}
-    for _ in range(RUNS):
+    peer_python()
+    speeds: dict[str, list[float]] = {way.__name__: [] for way in ways} | {"adaptive": []}
+    for _ in range(runs):
         for way in ways:
-            began = time.perf_counter()
-            assert way(path, scratch) == frames
-            speeds[way.__name__].append(frames / (time.perf_counter() - began))
+            speeds[way.__name__].append(speed(way, path, folder, frames))
+        speeds["adaptive"].append(adaptive_speed(path, frames))
     return {name: statistics.median(each) for name, each in speeds.items()}
 
 
-def main(frames: int = 1500) -> None:
-    """Print speeds and the two ratios."""
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder)
-        path = scratch / "take.mp4"
+def run(quick: bool) -> list[Row]:  # noqa: FBT001 - called by its place
+    """Measure on 1,500 frames three times, or 150 twice."""
+    frames, runs = (150, 2) if quick else (FRAMES, RUNS)
+    with scratch() as folder:
+        path = folder / "take.mp4"
         make_clip(path, frames)
-        speeds = measure(path, scratch, frames)
-    for name, speed in speeds.items():
-        print(f"{name:<22}{speed:8.1f} frames/s")
-    print(f"edit pass / decode only           {speeds['edit_pass'] / speeds['decode_only']:.2f}")
-    ratio = speeds["edit_pass_with_proxy"] / speeds["decode_encode"]
-    print(f"edit pass + proxy / decode+encode {ratio:.2f}")
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1500)
+        found = measure(path, folder, frames, runs)
+    edit, proxy = found["edit_pass"], found["edit_pass_with_proxy"]
+    return [
+        figure("frames of 1080p H.264", frames, ""),
+        figure("decode only", found["decode_only"], "frames/s"),
+        figure("edit pass", edit, "frames/s"),
+        figure("decode and encode", found["decode_encode"], "frames/s"),
+        figure("edit pass with proxy", proxy, "frames/s"),
+        figure("PySceneDetect, AdaptiveDetector", found["adaptive"], "frames/s"),
+        at_least("edit pass / decode only", edit / found["decode_only"], "times", 0.8),
+        at_least("with proxy / decode and encode", proxy / found["decode_encode"], "times", 0.85),
+        at_least("edit pass / AdaptiveDetector", edit / found["adaptive"], "times", 1.5),
+    ]

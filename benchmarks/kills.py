@@ -58,12 +58,12 @@ def wrong_shots(folders: list[Path]) -> int:
 
 
 def run(quick: bool) -> list[Row]:  # noqa: FBT001 - called by its place
-    """Kill 100 times, or 6 times."""
+    """Kill 100 times, or 4 times."""
     clip = fetch(default_folder()) / CLIP
     watches = [{"folder": "dailies", "run": ["edit"]}]
     with studio(watches, models=models_folder(), run=RUN) as it:
         it.start(wait=False)
-        killed, clips = kill_and_feed(it, clip, 6 if quick else KILLS)
+        killed, clips = kill_and_feed(it, clip, 4 if quick else KILLS)
         began = time.monotonic()
         it.wait_states(timeout=300, done=clips)
         recovered = time.monotonic() - began

@@ -143,9 +143,9 @@ def network_rows(takes: Sequence[Frames], judge: Judge, sequences: int) -> list[
 
 
 def run(quick: bool) -> list[Row]:  # noqa: FBT001 - called by its place
-    """Measure with 60 sequences of each kind for the gate and 8 for the network, or 10 and 1."""
+    """Measure with 60 sequences of each kind for the gate and 8 for the network, or 4 and 1."""
     takes = single_takes(fetch(media_folder()))
     judge = WindowJudge(BundleLoader(models_folder()).load("transnetv2"))
-    return gate_rows(takes, 10 if quick else GATE_SEEDS) + network_rows(
+    return gate_rows(takes, 4 if quick else GATE_SEEDS) + network_rows(
         takes, judge, 1 if quick else 8
     )
