@@ -148,8 +148,7 @@ def _status() -> dict[str, Any]:
 
 def _open_studio() -> None:
     """Make a fresh storage with its configuration, and install the model that it needs."""
-    if CONFIG.is_file() and _status()["daemon"]["running"]:
-        pid = _status()["daemon"]["pid"]
+    if pid := _another():
         raise DemoError(f"another demonstration runs (process {pid}); let it end, or stop it")
     shutil.rmtree(STUDIO, ignore_errors=True)
     state = _state_folder()
@@ -158,6 +157,13 @@ def _open_studio() -> None:
     with CONFIG.open("a", encoding="utf-8") as file:
         file.write(SETTINGS)
     _fxd("models", "install", "transnetv2", "-c", ".demo/config.yaml")
+
+
+def _another() -> int | None:
+    """The daemon of a demonstration that still runs; what is left of an old one does not count."""
+    with contextlib.suppress(DemoError):
+        return _status()["daemon"]["pid"] if CONFIG.is_file() else None
+    return None
 
 
 def _state_folder() -> Path:
@@ -347,7 +353,10 @@ def verify(clip: Clip) -> None:
         DemoError: Something is missing or not right.
     """
     _verify_files(clip.results)
-    shots = json.loads((clip.results / "shots.json").read_text(encoding="utf-8"))
+    verdict = _json(clip.results / "verified.json")["verdict"]
+    if verdict != "whole":
+        raise DemoError(f"the certificate of {clip.name} says {verdict}, not whole")
+    shots = _json(clip.results / "shots.json")
     ranges = [(shot["start"], shot["end"] - shot["start"]) for shot in shots["shots"]]
     ends = (*clip.starts[1:], clip.frames)
     wanted = [(start, end - start) for start, end in zip(clip.starts, ends, strict=True)]
@@ -355,10 +364,14 @@ def verify(clip: Clip) -> None:
     _compare(f"{clip.name}.otio", _ranges(clip.results / f"{clip.name}.otio"), wanted)
 
 
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def _verify_files(folder: Path) -> None:
     if not (folder / MANIFEST).is_file():
         raise DemoError(f"there are no results in {_shown(folder)}")
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest = _json(folder / MANIFEST)
     promised = {item["path"]: item for item in manifest["artifacts"]}
     if set(files_in(folder)) != {*promised, MANIFEST}:
         raise DemoError(f"the files in {_shown(folder)} are not those of its manifest")
