@@ -300,7 +300,9 @@ class Service:
         compared = len(parts.intake.compared) >= len(self.plan.watches)
         if compared and parts.intake.idle() and parts.store.jobs.active_count() == 0:
             return True
-        if time.monotonic() - started < once.wait:
+        # Before the first look nobody can say what is still growing.
+        lost = any(watch["state"] == "lost" for watch in parts.watchers.describe())
+        if time.monotonic() - started < once.wait or not (compared or lost):
             return False
         once.growing = self.parts.reporter.unfinished()
         return True
