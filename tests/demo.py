@@ -103,7 +103,7 @@ def _demonstrate() -> None:
     with _daemon() as log:
         _drop(media)
         _watch_progress()
-        _stop_line()
+        say("\nBoth are done; the daemon is stopped with SIGTERM, as systemd does it.")
     for clip in CLIPS:
         verify(clip)
     _show_results()
@@ -262,8 +262,10 @@ class Progress:
 
     def _of(self, clip: Clip, status: dict[str, Any]) -> tuple[str, float]:
         for job in status["recent"]:
+            if job["asset"] == clip.asset and job["status"] != "done":
+                raise DemoError(f"{clip.asset} {job['status']}: {job['error']}")
             if job["asset"] == clip.asset:
-                return _ended(clip, job), 1.0
+                return "done", 1.0
         for job in status["running"]:
             if job["asset"] == clip.asset:
                 return job["message"].partition(": ")[2] or "starting", job["progress"] or 0.0
@@ -277,12 +279,6 @@ class Progress:
         for reason in status.get("blocked", {}).values():
             return str(reason)
         return "whole; waits for its turn" if clip.name in self.seen else "dropped"
-
-
-def _ended(clip: Clip, job: dict[str, Any]) -> str:
-    if job["status"] != "done":
-        raise DemoError(f"{clip.asset} {job['status']}: {job['error']}")
-    return "done"
 
 
 def _watch_progress() -> None:
@@ -339,10 +335,6 @@ class _Lines:
                 say(f"  {name}: {sentence}")
 
 
-def _stop_line() -> None:
-    say("\nBoth are done; the daemon is stopped with SIGTERM, as systemd does it.")
-
-
 # The results.
 
 
@@ -384,7 +376,7 @@ def _verify_files(folder: Path) -> None:
 def _ranges(timeline: Path) -> list[tuple[int, int]]:
     try:
         clips = otio.adapters.read_from_file(str(timeline)).video_tracks()[0].find_clips()
-    except (otio.exceptions.OTIOError, IndexError) as error:
+    except (otio.exceptions.OTIOError, ValueError, AttributeError, IndexError) as error:
         raise DemoError(f"{_shown(timeline)} does not open: {error}") from None
     ranges = [clip.source_range for clip in clips]
     return [(r.start_time.to_frames(), r.duration.to_frames()) for r in ranges]
