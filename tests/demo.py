@@ -297,11 +297,8 @@ def _watch_progress() -> None:
             time.sleep(0.5)
 
 
-Show = Callable[[dict[str, tuple[str, float]]], None]
-
-
 @contextlib.contextmanager
-def _display() -> Iterator[Show]:
+def _display() -> Iterator[Callable[[dict[str, tuple[str, float]]], None]]:
     if not sys.stdout.isatty():
         yield _Lines().show
         return
