@@ -30,16 +30,6 @@ class Candidate:
 
     id: int
     handler: str
-    output_root: str
-    priority: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """What starts now, and why each of the others does not."""
-
-    start: tuple[Candidate, ...]
-    held: Mapping[int, str]
 
 
 def free_slots(total: Slots, running: Iterable[Needs]) -> Slots:
@@ -51,30 +41,19 @@ def free_slots(total: Slots, running: Iterable[Needs]) -> Slots:
 
 
 def choose(
-    candidates: Iterable[Candidate],
-    *,
-    needs: Mapping[str, Needs],
-    slots: Slots,
-    blocked: Mapping[str, str],
-) -> Choice:
+    candidates: Iterable[Candidate], *, needs: Mapping[str, Needs], slots: Slots
+) -> list[Candidate]:
     """Pick jobs in the given order (priority, then age) as long as slots last.
 
-    ``blocked`` maps an output root to the reason why nothing may be written
-    there now (no room, not writable). A job that needs a scarce slot does not
-    hold up one behind it that needs another sort.
+    A job that needs a scarce slot does not hold up one behind it that needs
+    another sort. ``needs`` knows the handler of every candidate.
     """
-    start: list[Candidate] = []
-    held: dict[int, str] = {}
+    start = []
     for job in candidates:
-        want = needs.get(job.handler)
-        if want is None:
-            held[job.id] = f"handler '{job.handler}' is not installed"
-        elif job.output_root in blocked:
-            held[job.id] = blocked[job.output_root]
-        elif slots.fits(want):
-            slots = slots.less(want)
+        if slots.fits(needs[job.handler]):
+            slots = slots.less(needs[job.handler])
             start.append(job)
-    return Choice(start=tuple(start), held=held)
+    return start
 
 
 def room_reason(*, free: int, minimum: int, folder: str) -> str | None:

@@ -24,6 +24,7 @@ from daemon.errors import DaemonError
 STAGING = ".fxd-staging-"
 _STAGED = re.compile(r"^\d+-\d+$")
 _SWAP = re.compile(r"^swap-\d+-\d+\.json$")
+_SWAP_DRAFT = re.compile(r"^swap-\d+-\d+\.tmp$")
 _AT_FDCWD = -100
 _NOREPLACE = 1
 _EXCHANGE = 2
@@ -99,8 +100,14 @@ def publish(place: Place, artifacts: Sequence[Mapping[str, Any]], facts: Mapping
         DaemonError: The run's own list of artifacts is wrong (a bug in a handler).
         OSError: The output cannot be written to now.
     """
+    if was_published(place):
+        # An earlier try got this far, and failed only in clearing up behind it.
+        if place.staging.exists():
+            _let_go(place.staging, place.target)
+        return
     _refuse_strangers(place.staging)
     described = [_checked(place.staging, artifact) for artifact in artifacts]
+    _remove_unlisted(place.staging, {artifact["path"] for artifact in described})
     _refuse_obstacle(place.target)
     kept = _keep_edits(place.target, place.staging)
     own = {"job": place.job, "attempt": place.token, "storage": place.storage_id}
@@ -143,6 +150,13 @@ def _checked(staging: Path, artifact: Mapping[str, Any]) -> dict[str, Any]:
     if not stat.S_ISREG(info.st_mode) or info.st_size != artifact["size"]:
         raise DaemonError(f"an artifact is not what its handler said: {relative}")
     return dict(artifact)
+
+
+def _remove_unlisted(staging: Path, listed: set[str]) -> None:
+    """Scratch files of a handler are no results."""
+    for name in list(manifest.files_in(staging)):
+        if name not in listed:
+            (staging / name).unlink()
 
 
 def _keep_edits(old: Path, new: Path) -> list[str]:
@@ -282,6 +296,8 @@ def sweep(storage: Path, root: str, storage_id: str) -> None:
     for path in sorted(folder.iterdir(), reverse=True):
         if _SWAP.match(path.name):
             _complete_swap(storage, path)
+        elif _SWAP_DRAFT.match(path.name):
+            path.unlink()
     for path in sorted(folder.iterdir()):
         if _STAGED.match(path.name) and path.is_dir() and not path.is_symlink():
             _sweep_one(storage, path)

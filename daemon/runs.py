@@ -51,6 +51,9 @@ class Runs:
     active: dict[int, Active] = field(default_factory=dict)
     blocked: dict[str, tuple[str, float]] = field(default_factory=dict)
     finished: list[Finished] = field(default_factory=list)
+    room_known: bool = False
+    _room: dict[str, str] = field(default_factory=dict)
+    _held: set[str] = field(default_factory=set)
 
     @property
     def limits(self) -> RunConfig:
@@ -66,7 +69,8 @@ class Runs:
 
     def dispatch(self, now: float) -> bool:
         """Claim what can start; return whether anything was claimed."""
-        if self.paused or self.draining or self._publishing() >= _MOST_PUBLISHING:
+        held = self.paused or self.draining or not self.room_known
+        if held or self._publishing() >= _MOST_PUBLISHING:
             return False
         specs = self.plan.specs
         busy = [
@@ -77,32 +81,46 @@ class Runs:
         slots = free_slots(self.executor.slots(), busy)
         if slots.cpu <= 0 and slots.gpu <= 0:
             return False
-        self._look_for_room(now)
+        self.blocked = {root: why for root, why in self.blocked.items() if why[1] > now}
         # Only what finds a slot is asked for: a hundred others must not hide it.
         fitting = [name for name, spec in specs.items() if slots.fits(spec.needs)]
         rows = self.store.jobs.queued(now, 100, fitting, list(self.blocked))
-        choice = choose(
-            [Candidate(**{key: row[key] for key in row.keys()}) for row in rows],  # noqa: SIM118 - a Row
+        starting = choose(
+            [Candidate(id=row["id"], handler=row["handler"]) for row in rows],
             needs={name: spec.needs for name, spec in specs.items()},
             slots=slots,
-            blocked={},
         )
-        for candidate in choice.start:
+        for candidate in starting:
             self._claim(candidate, now)
-        return bool(choice.start)
+        return bool(starting)
 
     def _publishing(self) -> int:
         return sum(job.stage is Stage.PUBLISHING for job in self.active.values())
 
-    def _look_for_room(self, now: float) -> None:
-        """Block outputs whose disk is too full, and open those up that had their pause."""
-        self.blocked = {root: why for root, why in self.blocked.items() if why[1] > now}
-        for root in self.plan.outputs():
-            if root not in self.blocked and (reason := self._room(root)) is not None:
-                self.blocked[root] = (reason, now + self.pause)
-                log.warning("no room", folder=root, why=reason)
+    def ask_for_room(self) -> None:
+        """Have the outputs looked at by the thread that may wait for a share that hangs."""
+        found: dict[str, str] = {}
+        self._room = found
+        roots, room = list(self.plan.outputs()), self._room_of
 
-    def _room(self, root: str) -> str | None:
+        def look() -> None:
+            found.update((root, why) for root in roots if (why := room(root)) is not None)
+
+        self.writer.submit(("room", 0, 0), look)
+
+    def room_told(self, error: Exception | None, now: float) -> None:
+        """Hold up what cannot be written now; without its storage that is everything."""
+        self.room_known = True
+        found = self._room
+        if error is not None:
+            found = dict.fromkeys(self.plan.outputs(), str(error))
+        for root in found.keys() - self._held:
+            log.warning("held up", folder=root, why=found[root])
+        self._held = set(found)
+        until = now + self.pause
+        self.blocked.update((root, (reason, until)) for root, reason in found.items())
+
+    def _room_of(self, root: str) -> str | None:
         folder = self.plan.storage / root
         try:
             free = free_bytes(folder)

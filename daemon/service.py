@@ -218,6 +218,8 @@ class Service:
                 self.parts.store.finish_intent(number)
             else:
                 log.warning("results cannot follow their renamed source yet", why=str(item.error))
+        elif kind == "room":
+            self.parts.runs.room_told(item.error, time.time())
         elif kind == "tell":
             self.parts.reporter.told(item.error)
         else:
@@ -252,6 +254,8 @@ class Service:
     def _housekeeping(self, now: float) -> None:
         """Do now and then what no event asks for."""
         self.parts.runs.retry_publishing(now)
+        if self._is_time("room", min(2.0, self.plan.config.disk.retry)):
+            self.parts.runs.ask_for_room()
         if self._is_time("models", 2.0):
             self.parts.models.forget()
             self.parts.runs.release_waiting(self.parts.models.versions)

@@ -9,50 +9,35 @@ from handlers.contract import Needs
 NEEDS = {"edit": Needs(cpu=1), "effects": Needs(cpu=1, gpu=1), "heavy": Needs(cpu=4)}
 
 
-def job(number, handler="edit", root="dailies_edit", priority=0):
+def job(number, handler="edit"):
     """A queued job as dispatch sees it."""
-    return Candidate(id=number, handler=handler, output_root=root, priority=priority)
+    return Candidate(id=number, handler=handler)
 
 
-def started(candidates, *, cpu=1, gpu=0, blocked=None):
-    """The ids that start, and why others are held."""
+def started(candidates, *, cpu=1, gpu=0):
+    """The ids that start."""
     slots = Slots(cpu=cpu, gpu=gpu)
-    choice = choose(candidates, needs=NEEDS, slots=slots, blocked=blocked or {})
-    return [item.id for item in choice.start], dict(choice.held)
+    return [item.id for item in choose(candidates, needs=NEEDS, slots=slots)]
 
 
 def test_in_the_given_order():
-    """The first that fit start; what finds no slot waits without a reason."""
-    assert started([job(1), job(2), job(3)], cpu=2) == ([1, 2], {})
+    """The first that fit start; what finds no slot waits."""
+    assert started([job(1), job(2), job(3)], cpu=2) == [1, 2]
 
 
 def test_scarce_slot_holds_nobody_else():
     """A job without its GPU lets one behind it start that needs none."""
-    assert started([job(1, "effects"), job(2)], cpu=2, gpu=0) == ([2], {})
+    assert started([job(1, "effects"), job(2)], cpu=2, gpu=0) == [2]
 
 
 def test_gpu_slot_is_taken_once():
     """One GPU runs one job that needs it."""
-    assert started([job(1, "effects"), job(2, "effects"), job(3)], cpu=4, gpu=1) == ([1, 3], {})
-
-
-def test_unknown_handler_says_so():
-    """A job of a handler that was removed is held with a reason."""
-    ids, held = started([job(1, "gone"), job(2)])
-    assert ids == [2]
-    assert held == {1: "handler 'gone' is not installed"}
-
-
-def test_blocked_output_says_so():
-    """Where nothing may be written nothing starts; other outputs go on."""
-    ids, held = started([job(1, root="full"), job(2)], blocked={"full": "no room"})
-    assert ids == [2]
-    assert held == {1: "no room"}
+    assert started([job(1, "effects"), job(2, "effects"), job(3)], cpu=4, gpu=1) == [1, 3]
 
 
 def test_nothing_without_slots():
     """With all slots taken nothing starts."""
-    assert started([job(1)], cpu=0) == ([], {})
+    assert started([job(1)], cpu=0) == []
 
 
 def test_free_slots_beside_what_runs():
@@ -71,7 +56,7 @@ def test_free_slots_beside_what_runs():
 def test_never_more_than_the_slots(handlers, cpu, gpu):
     """However the queue looks, what starts fits, and the first that fits is never passed over."""
     candidates = [job(number, handler) for number, handler in enumerate(handlers)]
-    ids, _ = started(candidates, cpu=cpu, gpu=gpu)
+    ids = started(candidates, cpu=cpu, gpu=gpu)
     assert sum(NEEDS[handlers[i]].cpu for i in ids) <= cpu
     assert sum(NEEDS[handlers[i]].gpu for i in ids) <= gpu
     fitting = [i for i, h in enumerate(handlers) if Slots(cpu=cpu, gpu=gpu).fits(NEEDS[h])]
