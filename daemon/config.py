@@ -54,6 +54,8 @@ def _octal(value: Any) -> Any:
 
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
+# A pause or limit of nothing would spin, or end everything at once.
+Pause = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
 Bytes = Annotated[int, BeforeValidator(parse_size)]
 
 
@@ -76,8 +78,8 @@ class SettleConfig(_Section):
 class NoticeConfig(_Section):
     """How often storage is compared with the journal."""
 
-    poll_interval: Seconds = 10.0
-    reconcile_interval: Seconds = 900.0
+    poll_interval: Pause = 10.0
+    reconcile_interval: Pause = 900.0
 
 
 class RunConfig(_Section):
@@ -86,10 +88,10 @@ class RunConfig(_Section):
     attempts: int = Field(default=3, ge=1)
     backoff: Seconds = 10.0
     backoff_most: Seconds = 600.0
-    time_limit: Seconds = 6 * 3600.0
+    time_limit: Pause = 6 * 3600.0
     # No progress for this long means that the run hangs.
-    stall_limit: Seconds = 600.0
-    heartbeat_limit: Seconds = 60.0
+    stall_limit: Pause = 600.0
+    heartbeat_limit: Pause = 60.0
     # A child is replaced after this many runs, whatever it may have leaked.
     recycle_after: int = Field(default=100, ge=1)
     drain: Seconds = 30.0
@@ -107,7 +109,7 @@ class DiskConfig(_Section):
 
     min_free: Bytes = 5_000_000_000
     # How soon a place is tried again that was full, read-only or held open.
-    retry: Seconds = 10.0
+    retry: Pause = 10.0
 
 
 class LogConfig(_Section):
@@ -135,7 +137,7 @@ class NotifyConfig(_Section):
     """Whom to tell when a job has come to its end: a command that gets it as JSON."""
 
     command: list[str] = Field(default_factory=list)
-    time_limit: Seconds = 30.0
+    time_limit: Pause = 30.0
 
 
 class RunEntry(_Section):

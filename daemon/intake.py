@@ -284,6 +284,12 @@ class Intake:
             log.info("arrived", asset=name, how=str(recorded.arrival), jobs=len(recorded.jobs))
         return recorded
 
+    def forget_unwatched(self) -> None:
+        """Let go of what waits in a folder that is no longer watched."""
+        for pending in list(self.gate.pending()):
+            if self._watch_of(pending.look.path) is None:
+                self.gate.gone(pending.look.path)
+
     def waiting(self) -> list[Pending]:
         """Return what is not journaled yet, for showing."""
         return list(self.gate.pending())

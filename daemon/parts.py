@@ -58,6 +58,7 @@ class Parts:
         with transaction(self.connection):
             adapt_to_plan(self, time.time())
         self.watchers.take_plan(plan)
+        self.intake.forget_unwatched()
 
     def close(self) -> None:
         """Stop threads and children; what is submitted to the writer is still written."""
@@ -144,6 +145,10 @@ def recover(parts: Parts) -> None:
 
 def adapt_to_plan(parts: Parts, now: float) -> None:
     """Take up what is new in the configuration: other kinds of assets, other handlers."""
+    slots = parts.executor.slots()
+    for run in (run for watch in parts.plan.watches for run in watch.runs):
+        if not slots.fits(run.spec.needs):
+            log.error("no slot here is large enough", handler=run.spec.name, slots=str(slots))
     for watch in parts.plan.watches:
         key, kinds = f"kinds:{watch.folder}", " ".join(sorted(watch.kinds))
         if parts.store.meta(key) != kinds:
