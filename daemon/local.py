@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
 import time
@@ -54,8 +55,9 @@ class LocalSettings:
     slots: SlotsConfig
 
 
+@functools.cache
 def gpu_count(devices: Path = Path("/proc/driver/nvidia/gpus")) -> int:
-    """Return how many NVIDIA GPUs the kernel driver shows."""
+    """Return how many NVIDIA GPUs the kernel driver shows; asked once a process."""
     return len(list(devices.iterdir())) if devices.is_dir() else 0
 
 

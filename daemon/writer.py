@@ -1,12 +1,15 @@
-"""The one thread that writes to the storage, so that a share that hangs stops nothing else.
+"""The two threads that write to the storage, so that a share that hangs stops nothing else.
 
-Before each operation it makes sure that the storage is still the one we know.
+What a run waits for (its staging folder) goes past what no run waits for (results that are
+brought to the disk and published). Within each of the two, order is kept. Before each
+operation its thread makes sure that the storage is still the one we know.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,11 @@ from daemon.storage import Marker, check
 Operation = Callable[[], None]
 # What kind of operation, for which job (or 0), for which claim of it.
 Key = tuple[str, int, int]
+# Quick, and waited for: making and removing staging folders, looking at room.
+_QUICK = frozenset({"prepare", "clear", "room"})
+_IDLE = 5.0
+# While an operation takes longer than this, nothing is said to progress.
+_LONG = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +34,43 @@ class Written:
     error: Exception | None
 
 
-class StorageWriter(threading.Thread):
+class _Lane(threading.Thread):
     """Does operations one after another and reports each by its key."""
+
+    def __init__(self, name: str, do: Callable[[Key, Operation], None], idle: Operation) -> None:
+        super().__init__(name=name, daemon=True)
+        self._do = do
+        self._idle = idle
+        self._queue: queue.SimpleQueue[tuple[Key, Operation] | None] = queue.SimpleQueue()
+        self._since: float | None = None
+
+    def submit(self, item: tuple[Key, Operation] | None) -> None:
+        """Have an operation done after those before it; None is the last."""
+        self._queue.put(item)
+
+    def run(self) -> None:
+        """Work until stopped."""
+        while True:
+            try:
+                item = self._queue.get(timeout=_IDLE)
+            except queue.Empty:
+                self._idle()
+                continue
+            if item is None:
+                return
+            self._since = time.monotonic()
+            self._do(*item)
+            self._since = None
+            self._idle()
+
+    def hangs(self) -> bool:
+        """Say whether one operation has taken very long."""
+        since = self._since
+        return since is not None and time.monotonic() - since > _LONG
+
+
+class StorageWriter:
+    """Hands operations to the thread that does them, and reports their ends."""
 
     def __init__(
         self,
@@ -36,39 +79,44 @@ class StorageWriter(threading.Thread):
         report: Callable[[Written], None],
         beat: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(name="storage writer", daemon=True)
         self._storage = storage
         self._marker = marker
         self._report = report
         self._beat = beat
-        self._queue: queue.SimpleQueue[tuple[Key, Operation] | None] = queue.SimpleQueue()
+        self._quick = _Lane("staging", self._do, self._progress)
+        self._slow = _Lane("publishing", self._do, self._progress)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._quick.start()
+        self._slow.start()
 
     def submit(self, key: Key, operation: Operation) -> None:
-        """Have an operation done after those before it."""
-        self._queue.put((key, operation))
+        """Have an operation done after those of its sort before it."""
+        lane = self._quick if key[0] in _QUICK else self._slow
+        lane.submit((key, operation))
 
     def stop(self) -> None:
         """End after what was submitted."""
-        self._queue.put(None)
+        self._quick.submit(None)
+        self._slow.submit(None)
 
-    def run(self) -> None:
-        """Work until stopped. Whatever an operation raises is reported, not lost."""
-        while True:
-            try:
-                item = self._queue.get(timeout=5.0)
-            except queue.Empty:
-                self._beat()
-                continue
-            if item is None:
-                return
-            key, operation = item
-            self._report(Written(key=key, error=self._attempt(operation)))
+    def join(self, timeout: float) -> None:
+        """Wait until both have ended."""
+        until = time.monotonic() + timeout
+        for lane in (self._quick, self._slow):
+            lane.join(max(0.0, until - time.monotonic()))
+
+    def _progress(self) -> None:
+        if not (self._quick.hangs() or self._slow.hangs()):
             self._beat()
 
-    def _attempt(self, operation: Operation) -> Exception | None:
+    def _do(self, key: Key, operation: Operation) -> None:
+        """Whatever an operation raises is reported, not lost."""
+        error: Exception | None = None
         try:
             check(self._storage, self._marker)
             operation()
-        except Exception as error:  # noqa: BLE001 - handed to the main thread
-            return error
-        return None
+        except Exception as raised:  # noqa: BLE001 - handed to the main thread
+            error = raised
+        self._report(Written(key=key, error=error))
