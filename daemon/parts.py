@@ -22,6 +22,7 @@ from daemon.notify import LoopHealth
 from daemon.plan import Plan
 from daemon.prober import Prober
 from daemon.reporter import Reporter
+from daemon.room import Room
 from daemon.runs import Runs
 from daemon.store import Store
 from daemon.watchers import Watchers
@@ -52,7 +53,7 @@ class Parts:
 
     def take_plan(self, plan: Plan) -> None:
         """Follow a new configuration."""
-        self.plan = self.runs.plan = plan
+        self.plan = self.runs.plan = self.runs.room.plan = plan
         self.reporter.take_plan(plan)
         self.executor.settings = local_settings(plan)
         with transaction(self.connection):
@@ -105,7 +106,7 @@ def assemble(
     prober = Prober(plan.storage, folder, _PROBE_LIMIT, wake)
     verifier = Prober(plan.storage, folder, _VERIFY_LIMIT, wake)
     intake = Intake(store, prober, verifier, models.versions)
-    runs = Runs(plan, store, executor, writer, marker.id, models.describe)
+    runs = Runs(plan, store, executor, writer, Room(plan, writer), marker.id, models.describe)
     runs.paused = store.meta("paused") == "yes"
     watchers = Watchers(plan, marker, intake, put, health)
     return Parts(

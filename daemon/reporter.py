@@ -104,7 +104,7 @@ class Reporter:
             "running": self._running(),
             "waiting": [tell.describe_pending(item) for item in waiting[:_MOST_WAITING]],
             "waiting_count": len(waiting),
-            "blocked": {root: why for root, (why, _) in self._runs.blocked.items()},
+            "blocked": self._runs.room.blocked(now),
             "problems": self._problems(),
             "config_error": self.config_error,
         }
@@ -199,7 +199,7 @@ class Reporter:
             for watch in self._watchers.describe()
             if watch["state"] == "lost"
         ]
-        blocked = {root: why for root, (why, _) in self._runs.blocked.items()}
+        blocked = self._runs.room.blocked(time.time())
         for row in tell.active_jobs(self._db):
             reason = row["reason"] or blocked.get(row["root"]) or row["state"]
             lines.append(f"{tell.text(row['path'])}: {row['handler']}: {reason}")

@@ -14,14 +14,14 @@ import structlog
 from daemon import publish
 from daemon.active import Active, Finished, Stage, clearing, name_of, preparing, why_not_written
 from daemon.config import RunConfig
-from daemon.dispatch import Candidate, choose, free_slots, room_reason
-from daemon.errors import DaemonError, NoRoomError, StorageLostError
+from daemon.dispatch import Candidate, choose, free_slots
+from daemon.errors import DaemonError, StorageLostError
 from daemon.executor import Ending, Executor, Outcome, Progress, Task
 from daemon.jobs import Change, JobState, backoff, change_after_failure
 from daemon.jobstore import REPLACED
 from daemon.plan import Plan
 from daemon.publish import Place
-from daemon.storage import free_bytes
+from daemon.room import Room
 from daemon.store import Store
 from daemon.writer import StorageWriter, Written
 from handlers.contract import AssetKind
@@ -44,16 +44,13 @@ class Runs:
     store: Store
     executor: Executor
     writer: StorageWriter
+    room: Room
     storage_id: str
     models_of: Callable[[Mapping[str, str | None]], list[dict[str, Any]]]
     paused: bool = False
     draining: bool = False
     active: dict[int, Active] = field(default_factory=dict)
-    blocked: dict[str, tuple[str, float]] = field(default_factory=dict)
     finished: list[Finished] = field(default_factory=list)
-    room_known: bool = False
-    _room: dict[str, str] = field(default_factory=dict)
-    _held: set[str] = field(default_factory=set)
 
     @property
     def limits(self) -> RunConfig:
@@ -69,7 +66,7 @@ class Runs:
 
     def dispatch(self, now: float) -> bool:
         """Claim what can start; return whether anything was claimed."""
-        held = self.paused or self.draining or not self.room_known
+        held = self.paused or self.draining or not self.room.known
         if held or self._publishing() >= _MOST_PUBLISHING:
             return False
         specs = self.plan.specs
@@ -81,10 +78,9 @@ class Runs:
         slots = free_slots(self.executor.slots(), busy)
         if slots.cpu <= 0 and slots.gpu <= 0:
             return False
-        self.blocked = {root: why for root, why in self.blocked.items() if why[1] > now}
         # Only what finds a slot is asked for: a hundred others must not hide it.
         fitting = [name for name, spec in specs.items() if slots.fits(spec.needs)]
-        rows = self.store.jobs.queued(now, 100, fitting, list(self.blocked))
+        rows = self.store.jobs.queued(now, 100, fitting, list(self.room.blocked(now)))
         starting = choose(
             [Candidate(id=row["id"], handler=row["handler"]) for row in rows],
             needs={name: spec.needs for name, spec in specs.items()},
@@ -96,38 +92,6 @@ class Runs:
 
     def _publishing(self) -> int:
         return sum(job.stage is Stage.PUBLISHING for job in self.active.values())
-
-    def ask_for_room(self) -> None:
-        """Have the outputs looked at by the thread that may wait for a share that hangs."""
-        found: dict[str, str] = {}
-        self._room = found
-        roots, room = list(self.plan.outputs()), self._room_of
-
-        def look() -> None:
-            found.update((root, why) for root in roots if (why := room(root)) is not None)
-
-        self.writer.submit(("room", 0, 0), look)
-
-    def room_told(self, error: Exception | None, now: float) -> None:
-        """Hold up what cannot be written now; without its storage that is everything."""
-        self.room_known = True
-        found = self._room
-        if error is not None:
-            found = dict.fromkeys(self.plan.outputs(), str(error))
-        for root in found.keys() - self._held:
-            log.warning("held up", folder=root, why=found[root])
-        self._held = set(found)
-        until = now + self.pause
-        self.blocked.update((root, (reason, until)) for root, reason in found.items())
-
-    def _room_of(self, root: str) -> str | None:
-        folder = self.plan.storage / root
-        try:
-            free = free_bytes(folder)
-        except NoRoomError as error:
-            return str(error)
-        minimum = self.plan.config.disk.min_free
-        return room_reason(free=free, minimum=minimum, folder=root)
 
     def _claim(self, candidate: Candidate, now: float) -> None:
         row = self.store.jobs.with_asset(candidate.id)
@@ -213,7 +177,7 @@ class Runs:
         """Nothing of this is the job's fault: it goes back, and its output is left alone."""
         reason = why_not_written(active.place.root, error)
         if not isinstance(error, StorageLostError):
-            self.blocked[active.place.root] = (reason, now + self.pause)
+            self.room.block(active.place.root, reason, now)
         log.warning("cannot write", job=active.id, why=reason)
         self._change(active, Change.GIVE_BACK, now, reason=reason, not_before=now + self.pause)
 

@@ -219,7 +219,7 @@ class Service:
             else:
                 log.warning("results cannot follow their renamed source yet", why=str(item.error))
         elif kind == "room":
-            self.parts.runs.room_told(item.error, time.time())
+            self.parts.runs.room.told(item.error, time.time())
         elif kind == "tell":
             self.parts.reporter.told(item.error)
         else:
@@ -255,7 +255,7 @@ class Service:
         """Do now and then what no event asks for."""
         self.parts.runs.retry_publishing(now)
         if self._is_time("room", min(2.0, self.plan.config.disk.retry)):
-            self.parts.runs.ask_for_room()
+            self.parts.runs.room.ask()
         if self._is_time("models", 2.0):
             self.parts.models.forget()
             self.parts.runs.release_waiting(self.parts.models.versions)
