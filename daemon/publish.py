@@ -1,6 +1,6 @@
 """Puts results into place: readers see nothing or everything, and people's edits stay.
 
-All of it happens in one thread, the only one that writes to the storage.
+Publishing happens in one thread, one result after another; see writer for who does what.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import functools
 import json
 import os
 import re
@@ -210,10 +211,14 @@ def _sync_folder(path: Path) -> None:
     _sync(path, os.O_RDONLY | os.O_DIRECTORY)
 
 
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _rename(source: Path, target: Path, flags: int) -> None:
     """Rename with the kernel's renameat2, or plainly where a file system lacks the flag."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    result = libc.renameat2(
+    result = _libc().renameat2(
         _AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), ctypes.c_uint(flags)
     )
     if result == 0:

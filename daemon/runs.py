@@ -80,7 +80,9 @@ class Runs:
             return False
         # Only what finds a slot is asked for: a hundred others must not hide it.
         fitting = [name for name, spec in specs.items() if slots.fits(spec.needs)]
-        rows = self.store.jobs.queued(now, 100, fitting, list(self.room.blocked(now)))
+        # A few more than can start: each turn asks, and a long queue must not cost each time.
+        most = 8 + 2 * (slots.cpu + slots.gpu)
+        rows = self.store.jobs.queued(now, most, fitting, list(self.room.blocked(now)))
         starting = choose(
             [Candidate(id=row["id"], handler=row["handler"]) for row in rows],
             needs={name: spec.needs for name, spec in specs.items()},
@@ -349,7 +351,7 @@ class Runs:
     def give_all_back(self, now: float) -> None:
         """Return what still runs to the queue: the service stops, and no attempt is counted."""
         for active in list(self.active.values()):
-            self._change(active, Change.GIVE_BACK, now, reason="the service was stopped")
+            self._change(active, Change.GIVE_BACK, now, note="the service was stopped")
 
     def recover(self, now: float) -> None:
         """After a restart: what was published is done, what was not is queued again."""
@@ -359,7 +361,7 @@ class Runs:
             if publish.was_published(active.place):
                 self._change(active, Change.PUBLISH, now)
             else:
-                self._change(active, Change.GIVE_BACK, now, reason="the service was restarted")
+                self._change(active, Change.GIVE_BACK, now, note="the service was restarted")
 
     def running(self) -> list[tuple[Active, Progress | None]]:
         """Return every claimed job with what its run last said."""
