@@ -12,50 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from handlers.contract import AssetKind
-
-CLIP_ENDINGS = frozenset(
-    [
-        "mov",
-        "mp4",
-        "m4v",
-        "mxf",
-        "mkv",
-        "avi",
-        "mts",
-        "m2ts",
-        "mpg",
-        "mpeg",
-        "ts",
-        "webm",
-        "wmv",
-        "mjpeg",
-        "mjpg",
-        "dv",
-        "y4m",
-        "ogv",
-        "3gp",
-    ]
-)
-RECORDING_ENDINGS = frozenset(
-    [
-        "wav",
-        "bwf",
-        "wave",
-        "rf64",
-        "w64",
-        "aif",
-        "aiff",
-        "flac",
-        "mp3",
-        "m4a",
-        "aac",
-        "ogg",
-        "opus",
-        "caf",
-    ]
-)
-SEQUENCE_ENDINGS = frozenset(["dpx", "exr", "tif", "tiff", "png", "jpg", "jpeg", "cin", "tga"])
+from handlers.contract import CLIP_ENDINGS, RECORDING_ENDINGS, SEQUENCE_ENDINGS, AssetKind
 
 _PARTIAL = (".part", ".tmp", ".filepart", ".crdownload", "~")
 _IGNORED = frozenset(

@@ -71,7 +71,7 @@ class Commands:
                 job_id,
                 Change.REOPEN,
                 now,
-                reason="retried by a person",
+                note="retried by a person",
                 attempts=0,
                 not_before=0,
                 traceback="",

@@ -81,12 +81,14 @@ class JobStore:
         now: float,
         *,
         reason: str = "",
+        note: str = "",
         token: int | None = None,
         **columns: Any,
     ) -> bool:
         """Change a job's state by the transition table and log the change.
 
-        With ``token``, only the claim that holds it may change the job: the answer
+        ``reason`` stays with the job until its next change; ``note`` is for its
+        history alone. With ``token``, only the claim that holds it may change the job: the answer
         of an older claim is refused (False) and nothing happens.
 
         Raises:
@@ -107,7 +109,7 @@ class JobStore:
             (*values.values(), job_id, before, row["token"]),
         )
         if cursor.rowcount == 1:
-            self._event(job_id, before, after, change, reason, now)
+            self._event(job_id, before, after, change, reason or note, now)
         return cursor.rowcount == 1
 
     def _event(

@@ -67,6 +67,8 @@ class Parts:
         self.executor.close()
         self.intake.prober.close()
         self.intake.verifier.close()
+        for operation in self.reporter.farewell():
+            self.writer.submit(("tell", 0, 0), operation)
         self.writer.stop()
         self.writer.join(30.0)
         self.reporter.end()

@@ -63,7 +63,11 @@ def _trouble(status: dict[str, Any]) -> Iterator[str]:
 def _watch_line(watch: dict[str, Any]) -> str:
     reason = f": {watch['reason']}" if watch.get("reason") else ""
     mode = f" by {watch['mode']}" if watch["mode"] else ""
-    return f"watch {watch['folder']}: {watch['state']}{mode}, {watch['assets']} assets{reason}"
+    return f"watch {watch['folder']}: {watch['state']}{mode}, {_assets(watch['assets'])}{reason}"
+
+
+def _assets(count: int) -> str:
+    return f"{count} asset" if count == 1 else f"{count} assets"
 
 
 def _progress(job: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from daemon import tell
 from daemon.active import Finished
+from daemon.executor import Progress
 from daemon.hook import Hook
 from daemon.intake import Intake
 from daemon.jobs import Change
@@ -85,6 +86,10 @@ class Reporter:
             operations += self._text_operations()
         return operations
 
+    def farewell(self) -> list[Operation]:
+        """Return the last texts: nothing runs any more, what is queued waits for the next start."""
+        return self._text_operations()
+
     def _write_status(self, now: float) -> None:
         self._status_due = now + _STATUS_PAUSE
         # A full state disk shows as a journal that cannot be written; status follows then.
@@ -123,7 +128,7 @@ class Reporter:
                 "asset": tell.text(active.row["asset_path"]),
                 "handler": active.row["handler"],
                 "progress": progress.fraction if progress else None,
-                "message": active.note or (progress.message if progress else str(active.stage)),
+                "message": active.note or _message(progress) or str(active.stage),
                 "pid": progress.pid if progress else None,
             }
             for active, progress in self._runs.running()
@@ -208,3 +213,10 @@ class Reporter:
 
 def _writing(storage: Path, root: str, lines: list[str]) -> Operation:
     return lambda: tell.write_status_text(storage, root, lines)
+
+
+def _message(progress: Progress | None) -> str:
+    if progress is None:
+        return ""
+    # A child that has said nothing yet imports and loads.
+    return progress.message or "starting"

@@ -83,13 +83,12 @@ CREATE TABLE job_event (
 );
 CREATE INDEX job_event_job ON job_event (job_id);
 
--- Changes of published folders that take more than one rename: completed at the next start.
+-- Published folders on their way to another place: completed at the next start.
 CREATE TABLE intent (
   id     INTEGER PRIMARY KEY,
   kind   TEXT NOT NULL,
   source BLOB NOT NULL,
-  target BLOB NOT NULL,
-  aside  BLOB NOT NULL DEFAULT x''
+  target BLOB NOT NULL
 );
 
 PRAGMA user_version = 1;

@@ -265,20 +265,6 @@ class Store:
         rows = self._db.execute("SELECT id, source, target FROM intent WHERE kind = 'move'")
         return [Move(id=row[0], source=row[1], target=row[2]) for row in rows]
 
-    def intents(self, kind: str) -> list[sqlite3.Row]:
-        """Return the unfinished changes of one kind, oldest first."""
-        return self._db.execute(
-            "SELECT * FROM intent WHERE kind = ? ORDER BY id", (kind,)
-        ).fetchall()
-
-    def add_intent(self, kind: str, source: bytes, target: bytes, aside: bytes) -> int:
-        """Note a change of more than one rename before it begins."""
-        cursor = self._db.execute(
-            "INSERT INTO intent (kind, source, target, aside) VALUES (?, ?, ?, ?)",
-            (kind, source, target, aside),
-        )
-        return int(cursor.lastrowid or 0)
-
     def finish_intent(self, intent_id: int) -> None:
         """Forget a change that is complete."""
         self._db.execute("DELETE FROM intent WHERE id = ?", (intent_id,))

@@ -61,6 +61,7 @@ def describe_pending(pending: Pending) -> dict[str, Any]:
         "path": text(pending.look.path),
         "size": pending.look.size,
         "reason": pending.reason or stages.get(pending.stage, ""),
+        "stage": str(pending.stage),
     }
 
 
@@ -69,7 +70,7 @@ def status_lines(
 ) -> list[str]:
     """Return the lines of one output's ``_status.txt``: what is copying, waits, runs."""
     lines = [
-        f"copying   {item['path']}: {item['reason']}"
+        f"{_arriving(item):<9} {item['path']}: {item['reason']}"
         for item in waiting
         if is_inside(item["path"], watch)
     ]
@@ -79,6 +80,10 @@ def status_lines(
     if len(lines) > _MOST_LINES:
         lines = [*lines[:_MOST_LINES], f"… and {len(lines) - _MOST_LINES} more"]
     return lines
+
+
+def _arriving(item: Mapping[str, Any]) -> str:
+    return "copying" if item["stage"] == Stage.SETTLING else "waiting"
 
 
 def _detail(job: Mapping[str, Any]) -> str:

@@ -41,6 +41,18 @@ class AssetKind(StrEnum):
     FILE = "file"
 
 
+# Endings of file names, lower case. Raw formats that nothing here decodes are clips all the
+# same: whoever drops one is told so.
+CLIP_ENDINGS = frozenset(
+    """3gp ari avi braw dv m2ts m4v mjpeg mjpg mkv mov mp4 mpeg mpg mts mxf ogv r3d ts webm wmv
+    y4m""".split()  # noqa: SIM905 - a table reads better so
+)
+RECORDING_ENDINGS = frozenset(
+    "aac aif aiff bwf caf flac m4a mp3 ogg opus rf64 w64 wav wave".split()  # noqa: SIM905
+)
+SEQUENCE_ENDINGS = frozenset("cin dpx exr jpeg jpg png tga tif tiff".split())  # noqa: SIM905
+
+
 class Treatment(StrEnum):
     """What a handler does to the picture or sound, as every manifest must say."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.contract import (
+    CLIP_ENDINGS,
     Artifact,
     Asset,
     AssetKind,
@@ -20,7 +21,6 @@ from handlers.edit.certificate import certificate
 from handlers.edit.detect import ShotDetector
 from handlers.edit.onepass import PassResult, decode_once
 from handlers.edit.record import Edit
-from handlers.media.check import CLIP_SUFFIXES
 from handlers.media.probe import Probe, VideoFacts, probe
 from handlers.media.proxy import ProxySettings, ProxyWriter
 from handlers.media.source import shown
@@ -72,7 +72,7 @@ class EditHandler:
         )
 
     def _card(self, asset: Asset, context: Context) -> HandlerResult:
-        clips = [path for path in asset.members if path.suffix.lower() in CLIP_SUFFIXES]
+        clips = [path for path in asset.members if path.suffix.lower().lstrip(".") in CLIP_ENDINGS]
         if not clips:
             raise UnusableMedia(f"{shown(asset.path)} holds no clip; drop the whole card again.")
         listing, shots = [], 0

@@ -17,7 +17,15 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from handlers.contract import AssetKind, CheckReport, MediaFacts, UnusableMedia, Verdict
+from handlers.contract import (
+    CLIP_ENDINGS,
+    RECORDING_ENDINGS,
+    AssetKind,
+    CheckReport,
+    MediaFacts,
+    UnusableMedia,
+    Verdict,
+)
 from handlers.media import boxes, ebml, images, mxf, riff
 from handlers.media.probe import probe_container
 from handlers.media.source import (
@@ -27,15 +35,6 @@ from handlers.media.source import (
     picture_stream,
     shown,
     sound_streams,
-)
-
-CLIP_SUFFIXES = frozenset(
-    {".mov", ".mp4", ".m4v", ".mxf", ".avi", ".mkv", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg"}
-    | {".webm", ".3gp", ".dv", ".r3d", ".braw"}
-)
-RECORDING_SUFFIXES = frozenset(
-    {".wav", ".bwf", ".rf64", ".w64", ".aif", ".aiff", ".flac", ".mp3", ".m4a", ".ogg", ".opus"}
-    | {".caf"}
 )
 
 _HEAD = (1 << 16) + 64
@@ -90,12 +89,14 @@ def _check_file(path: Path, _members: tuple[Path, ...] = ()) -> MediaFacts:
 
 
 def _check_card(path: Path, members: tuple[Path, ...]) -> MediaFacts:
-    suffixes = CLIP_SUFFIXES | RECORDING_SUFFIXES
-    media = [member for member in members if member.suffix.lower() in suffixes]
-    facts = [_check_file(member) for member in media]
+    endings = CLIP_ENDINGS | RECORDING_ENDINGS
+    media = [member for member in members if member.suffix.lower().lstrip(".") in endings]
+    facts, unusable = _usable(media)
     for member in members:
         if member not in media:
             _require_readable(member)
+    if not facts and unusable is not None:
+        raise unusable
     if not facts:
         raise _Incomplete(f"{shown(path)} holds no clip yet")
     durations = [one.duration for one in facts if one.duration is not None]
@@ -104,6 +105,17 @@ def _check_card(path: Path, members: tuple[Path, ...]) -> MediaFacts:
         duration=sum(durations, Fraction(0)),
         reel=next((one.reel for one in facts if one.reel), None),
     )
+
+
+def _usable(media: list[Path]) -> tuple[list[MediaFacts], UnusableMedia | None]:
+    """Return the facts of a card's good files, and what is wrong with the last bad one."""
+    facts, unusable = [], None
+    for member in media:
+        try:
+            facts.append(_check_file(member))
+        except UnusableMedia as error:
+            unusable = error
+    return facts, unusable
 
 
 def _check_sequence(path: Path, members: tuple[Path, ...]) -> MediaFacts:

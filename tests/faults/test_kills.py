@@ -10,6 +10,8 @@ import sqlite3
 import time
 from pathlib import Path
 
+import pytest
+
 from daemon.jobs import TRANSITIONS, JobState
 from tests.studio import assert_whole
 
@@ -18,17 +20,25 @@ RUN = {"attempts": 1000, "backoff": "0.05s", "backoff_most": "0.1s", "drain": "1
 
 def random_kill(it, chance):
     """Kill the daemon or one of its children; return what was killed."""
-    daemon = it.process.pid
-    children = children_of(daemon)
-    if children and chance.random() < 0.6:
-        victim = chance.choice(children)
+    if chance.random() < 0.4 and (child := some_child(it, chance)) is not None:
+        time.sleep(chance.uniform(0.0, 0.4))
         with contextlib.suppress(ProcessLookupError):
-            os.kill(victim, signal.SIGKILL)
+            os.kill(child, signal.SIGKILL)
         return "child"
     it.process.kill()
     it.process.wait()
     it.start(wait=False)
     return "daemon"
+
+
+def some_child(it, chance, patience=5.0):
+    """Return a child of the daemon; a daemon that has just been started needs a moment for one."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        if children := children_of(it.process.pid):
+            return chance.choice(children)
+        time.sleep(0.02)
+    return None
 
 
 def children_of(pid):
@@ -66,7 +76,7 @@ def kill_until_done(it, kills, jobs, seed, pause):
     while sum(killed.values()) < kills:
         time.sleep(chance.uniform(*pause))
         killed[random_kill(it, chance)] += 1
-    it.wait_states(timeout=150, done=jobs)
+    it.wait_states(timeout=300, done=jobs)
     return killed
 
 
@@ -85,6 +95,7 @@ def check_outputs(it, root, count):
     return folders
 
 
+@pytest.mark.timeout(900)
 def test_hundred_kills_while_copying(studio):
     """100 kills of daemon or child over a queue of copies on real files."""
     watch = [{"folder": "in", "run": [{"handler": "copy", "seconds": 0.3}]}]
@@ -96,7 +107,7 @@ def test_hundred_kills_while_copying(studio):
     it.start(wait=False)
     for number, size in enumerate(sizes[60:], 60):
         it.drop(f"in/late/{number:03}.bin", chance.randbytes(size))
-    killed = kill_until_done(it, 100, len(sizes), seed=11, pause=(0.1, 1.6))
+    killed = kill_until_done(it, 100, len(sizes), seed=11, pause=(0.05, 1.2))
     assert min(killed.values()) > 10
     folders = check_outputs(it, "in_copy", len(sizes))
     for folder in folders:
@@ -132,6 +143,7 @@ def test_kills_while_versions_change(studio):
     check_journal(it)
 
 
+@pytest.mark.timeout(900)
 def test_ten_kills_while_editing(studio, media, models_dir):
     """10 kills of daemon or child while real clips are edited."""
     it = studio([{"folder": "dailies", "run": ["edit"]}], models=models_dir, run=RUN)

@@ -254,6 +254,7 @@ def test_overflow_is_seen(tmp_path):
     assert seen
 
 
+@pytest.mark.timeout(600)
 def test_sixty_thousand_files(studio):
     """60,000 files as fast as they can be made: each is journaled exactly once."""
     it = studio([{"folder": "in", "run": ["null"]}], slots={"cpu": 1})
@@ -269,7 +270,7 @@ def test_sixty_thousand_files(studio):
         found = it.query("SELECT COUNT(*) FROM asset")
         return bool(found) and found[0][0] == count
 
-    it.wait_for(journaled, 150)
+    it.wait_for(journaled, 400)
     assert it.query("SELECT COUNT(DISTINCT path), COUNT(*) FROM asset") == [(count, count)]
     assert it.query("SELECT COUNT(DISTINCT asset_id), COUNT(*) FROM job") == [(count, count)]
     with contextlib.suppress(ProcessLookupError):

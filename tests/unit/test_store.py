@@ -413,16 +413,6 @@ def test_failed_and_running(store):
     assert (store.jobs.running(), store.jobs.failed_ids()) == ([], [job])
 
 
-def test_intents(store):
-    """Changes of more than one rename are noted and forgotten by kind."""
-    one = store.add_intent("swap", b"a", b"b", b"c")
-    store.add_intent("move", b"d", b"e", b"")
-    assert [row["id"] for row in store.intents("swap")] == [one]
-    store.finish_intent(one)
-    assert store.intents("swap") == []
-    assert len(store.moves()) == 1
-
-
 def test_names_of_any_bytes(store):
     """Undecodable and very long names are journaled as they are."""
     for number, path in enumerate(

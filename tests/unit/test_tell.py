@@ -12,7 +12,7 @@ from daemon.settle import Look, Pending, Quiet, Stage
 from daemon.store import Accepted, Store
 from handlers.contract import AssetKind
 
-WAITING = {"path": "dailies/day01/A.mov", "size": 3, "reason": "no index yet"}
+WAITING = {"path": "dailies/day01/A.mov", "size": 3, "reason": "no index yet", "stage": "waiting"}
 JOB = {"root": "dailies_edit", "state": "running", "asset": "dailies/B.mov"}
 
 
@@ -55,6 +55,7 @@ def test_pending_with_its_reason(stage, reason, said):
         "path": "dailies/caf\\xe9.mov",
         "size": 7,
         "reason": said,
+        "stage": stage,
     }
 
 
@@ -65,7 +66,7 @@ def test_lines_of_one_output():
     elsewhere = WAITING | {"path": "dailies2/A.mov"}
     lines = tell.status_lines("dailies_edit", "dailies", [WAITING, elsewhere], [running, *others])
     assert lines == [
-        "copying   dailies/day01/A.mov: no index yet",
+        "waiting   dailies/day01/A.mov: no index yet",
         "running   dailies/B.mov: 43 % frame 5",
         "queued    dailies/B.mov: waits",
     ]
