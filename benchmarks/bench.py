@@ -86,6 +86,11 @@ def pause(it: Studio) -> None:
     it.fxd("pause")
 
 
+def has_work(it: Studio) -> bool:
+    """Say whether any job is left; asked often, so it costs one look into an index."""
+    return bool(it.query("SELECT 1 FROM job WHERE state IN ('queued', 'running') LIMIT 1"))
+
+
 def resident_mib(pid: int) -> float:
     """Return the resident memory of one process, without its children."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()

@@ -15,7 +15,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from benchmarks.bench import NULL_WATCH, journal_all, make_files, pause, scratch, studio
+from benchmarks.bench import NULL_WATCH, has_work, journal_all, make_files, pause, scratch, studio
 from benchmarks.row import Row, at_most, figure
 from daemon.journal import open_writer, transaction
 from tests.studio import Studio
@@ -36,7 +36,8 @@ def drain(it: Studio, jobs: int) -> float:
     it.start()
     it.fxd("resume")
     it.wait_for(lambda: it.query("SELECT 1 FROM job_event WHERE change = 'publish'"), 30)
-    it.wait_for(lambda: it.states() == {"done": jobs}, 60 + jobs * 0.1)
+    it.wait_for(lambda: not has_work(it), 60 + jobs * 0.1)
+    assert it.states() == {"done": jobs}
     ((first, last),) = it.query("SELECT MIN(at), MAX(at) FROM job_event WHERE change <> 'add'")
     assert len(list((it.storage / "in_null").rglob("manifest.json"))) == jobs
     return float(last - first)
