@@ -69,12 +69,14 @@ $(VENV)/pyvenv.cfg:
 # setuptools is in the lock, so the last step builds without a download.
 $(RUN): $(VENV)/pyvenv.cfg requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index -e .
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index \
+		--config-settings editable_mode=compat -e .
 	touch $@
 
 $(DEV): $(VENV)/pyvenv.cfg requirements-dev.lock pyproject.toml
 	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index -e .
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index \
+		--config-settings editable_mode=compat -e .
 	touch $(RUN) $@
 
 # The tests let systemd itself judge the units; it does not need to run for that.

@@ -19,7 +19,6 @@ from daemon.publish import Place
 class Stage(StrEnum):
     """Where a claimed job is."""
 
-    PREPARING = "preparing"
     RUNNING = "running"
     PUBLISHING = "publishing"
     CLEARING = "clearing"
@@ -32,7 +31,7 @@ class Active:
     row: sqlite3.Row
     token: int
     place: Place
-    stage: Stage = Stage.PREPARING
+    stage: Stage = Stage.RUNNING
     outcome: Outcome | None = None
     stale: bool = False
     retry_at: float | None = None
@@ -51,11 +50,7 @@ class Finished:
     job: int
     change: Change
     reason: str = ""
-
-
-def preparing(place: Place) -> Callable[[], None]:
-    """Return the storage operation that makes a run's staging folder."""
-    return lambda: publish.prepare(place)
+    row: sqlite3.Row | None = None
 
 
 def clearing(place: Place) -> Callable[[], None]:

@@ -11,12 +11,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Self
-
-import psutil
 
 Message = dict[str, Any]
 _MIB = 1 << 20
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 # As much as an ordinary user may ask for, so that an order never waits for a busy child.
 _PIPE_BYTES = 1 << 20
 Sink = Callable[["Child", Message | None], None]
@@ -97,10 +97,15 @@ class Child:
 
 
 def resident_mib(pid: int) -> int:
-    """Return the resident memory of a process and its children, 0 once it is gone."""
-    try:
-        process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-        return sum(member.memory_info().rss for member in family) // _MIB
-    except psutil.NoSuchProcess:
-        return 0
+    """Return the resident memory of a process and all it started, 0 once it is gone.
+
+    Read from /proc directly: psutil looks at every process of the machine to find children.
+    """
+    pages, family = 0, [pid]
+    while family:
+        process = Path(f"/proc/{family.pop()}")
+        with contextlib.suppress(OSError):
+            pages += int((process / "statm").read_text(encoding="ascii").split()[1])
+            for children in process.glob("task/*/children"):
+                family.extend(map(int, children.read_text(encoding="ascii").split()))
+    return pages * _PAGE // _MIB

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from daemon.errors import DaemonError
 from daemon.jobs import Change, JobState
-from daemon.model_store import ModelVersions, new_job
-from daemon.plan import Plan, Run, default_output
 from daemon.store import Store
 from models.errors import FxdError
 
 Answer = dict[str, Any]
+Command = Callable[[Mapping[str, Any], float], Answer]
 
 
 class RunControl(Protocol):
     """What commands need of the runs: of a daemon's, or of a stopped one's journal."""
 
-    plan: Plan
     paused: bool
 
     def cancel(self, job_id: int, now: float) -> str:
@@ -34,14 +31,14 @@ class RunControl(Protocol):
 class Commands:
     """Carries out requests inside the caller's transaction."""
 
-    def __init__(self, store: Store, runs: RunControl, models: ModelVersions) -> None:
+    def __init__(self, store: Store, runs: RunControl, submit: Command) -> None:
         self._store = store
         self._runs = runs
-        self._models = models
+        self._submit = submit
 
     def carry_out(self, request: Mapping[str, Any], now: float) -> Answer:
         """Return the answer to a request; a refusal is an answer with an ``error``."""
-        known: dict[str, Callable[[Mapping[str, Any], float], Answer]] = {
+        known: dict[str, Command] = {
             "retry": self._retry,
             "cancel": self._cancel,
             "pause": self._pause,
@@ -93,35 +90,3 @@ class Commands:
     def _set_paused(self, value: str) -> None:
         self._store.set_meta("paused", value)
         self._runs.paused = value == "yes"
-
-    def _submit(self, request: Mapping[str, Any], now: float) -> Answer:
-        """Run an asset again with today's settings, or with a handler its watch does not name."""
-        path = os.fsencode(str(request["path"]))
-        row = self._store.asset_by_path(path)
-        if row is None:
-            raise DaemonError(
-                f"{os.fsdecode(path)} is not known: it is not whole yet, or in no watched folder"
-            )
-        runs = self._runs_for(self._runs.plan, dict(row), request.get("handler"))
-        ids = [
-            self._store.add_job(row["id"], new_job(run, self._models), now, again=True)
-            for run in runs
-        ]
-        return {"message": f"{len(ids)} jobs are queued", "jobs": ids}
-
-    @staticmethod
-    def _runs_for(plan: Plan, row: Mapping[str, Any], handler: str | None) -> list[Run]:
-        watch = next((w for w in plan.watches if w.folder == row["watch"]), None)
-        configured = [
-            run
-            for run in (watch.runs if watch else ())
-            if row["kind"] in run.spec.kinds and handler in {None, run.spec.name}
-        ]
-        if configured:
-            return configured
-        spec = plan.specs.get(handler or "")
-        if spec is None or row["kind"] not in spec.kinds:
-            what = f"handler '{handler}' does not take" if handler else "no handler here takes"
-            raise DaemonError(f"{what} a {row['kind']}")
-        output = default_output(row["watch"], spec)
-        return [Run(spec=spec, params=spec.params(), output=output)]

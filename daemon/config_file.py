@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from daemon.config import Config, RunEntry, WatchConfig, relative_folder
 from daemon.errors import ConfigError, Fault
-from daemon.locate import read_yaml, state_of, storage_of
+from daemon.locate import SafeLoader, read_yaml, state_of, storage_of
 from daemon.outputs import is_inside
 from daemon.plan import Plan, Run, Watch, default_output
 from handlers.registry import Registry, discover
@@ -28,7 +28,7 @@ def load_plan(path: Path, registry: Registry | None = None) -> Plan:
     """
     registry = registry or discover()
     data = read_yaml(path)
-    root = yaml.compose(path.read_bytes(), Loader=yaml.SafeLoader)
+    root = yaml.compose(path.read_bytes(), Loader=SafeLoader)
     assert root is not None  # noqa: S101 - a mapping was read from it above
     lines, twice = dict(_walk(root, "")), list(_keys_twice(root, ""))
     filled = data | {"storage": storage_of(data, path), "state": state_of(data, path)}

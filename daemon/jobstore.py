@@ -155,8 +155,9 @@ class JobStore:
         output root is in ``blocked``.
         """
         return self._db.execute(
-            "SELECT job.id, job.handler, job.output_root, job.priority FROM job"  # noqa: S608
-            " JOIN asset ON asset.id = job.asset_id"
+            # In the queue's own order, so that what stands far behind is not even looked at.
+            "SELECT job.id, job.handler FROM job INDEXED BY job_queue"  # noqa: S608
+            " CROSS JOIN asset ON asset.id = job.asset_id"
             " WHERE job.state = 'queued' AND waits_for IS NULL AND not_before <= ?"
             " AND asset.gone_at IS NULL"
             f" AND output_root NOT IN ({','.join('?' * len(blocked))})"
@@ -230,6 +231,15 @@ class JobStore:
         for (job_id,) in rows:
             self.change(job_id, Change.REOPEN, now, attempts=0, not_before=0)
         return [job_id for (job_id,) in rows]
+
+    def had_trouble(self, asset_id: int, handler: str) -> bool:
+        """Say whether a handler ever failed on an asset or rejected it."""
+        row = self._db.execute(
+            "SELECT EXISTS (SELECT 1 FROM job JOIN job_event ON job_event.job_id = job.id"
+            " WHERE job.asset_id = ? AND job.handler = ? AND after IN ('failed', 'rejected'))",
+            (asset_id, handler),
+        ).fetchone()
+        return bool(row[0])
 
     def failed_ids(self) -> list[int]:
         """Return the jobs that ``fxd retry --failed`` takes up again."""

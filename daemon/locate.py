@@ -17,7 +17,7 @@ from daemon.errors import ConfigError, Fault
 
 SYSTEM_CONFIG = Path("/etc/fxd/config.yaml")
 # libyaml's loader where it is built in: ten times faster.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def find_config(given: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
@@ -47,7 +47,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: It cannot be read, is no YAML, or is no mapping.
     """
     try:
-        data = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506 - the safe loader, in C
+        data = yaml.load(path.read_bytes(), Loader=SafeLoader)  # noqa: S506 - the safe loader, in C
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(str(path), [_read_fault(error)]) from None
     if not isinstance(data, dict):

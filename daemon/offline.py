@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from daemon.control import Request, call
 from daemon.errors import DaemonError
@@ -14,7 +15,6 @@ from daemon.journal import lock_holder
 from daemon.locate import read_yaml, state_of, storage_of
 
 if TYPE_CHECKING:
-    from daemon.plan import Plan
     from daemon.store import Store
 
 
@@ -34,12 +34,9 @@ def order(config: Path, request: Request) -> Request:
 def _on_journal(config: Path, state: Path, request: Request) -> Request:
     # Loaded here because a running daemon is asked without any of it.
     from daemon.commands import Commands  # noqa: PLC0415
-    from daemon.config_file import load_plan  # noqa: PLC0415
     from daemon.journal import Lock, open_writer, prepare_state, transaction  # noqa: PLC0415
-    from daemon.model_store import ModelStore  # noqa: PLC0415
     from daemon.store import Store  # noqa: PLC0415
 
-    plan = load_plan(config)
     prepare_state(state)
     if not os.access(state, os.W_OK):
         raise DaemonError(f"{state} belongs to the service's user; give this order as that user")
@@ -48,8 +45,7 @@ def _on_journal(config: Path, state: Path, request: Request) -> Request:
     connection = open_writer(state)
     try:
         store = Store(connection)
-        runs = _Stopped(plan, store)
-        commands = Commands(store, runs, ModelStore(state / "models").versions)
+        commands = Commands(store, _Stopped(store), lambda *asked: _submit(config, store, *asked))
         with transaction(connection):
             answer = commands.carry_out(request, time.time())
     finally:
@@ -60,11 +56,20 @@ def _on_journal(config: Path, state: Path, request: Request) -> Request:
     return answer
 
 
+def _submit(config: Path, store: Store, request: Mapping[str, Any], now: float) -> Request:
+    # Only this order needs the whole configuration, which takes long to import.
+    from daemon.config_file import load_plan  # noqa: PLC0415
+    from daemon.model_store import ModelStore  # noqa: PLC0415
+    from daemon.submit import submit  # noqa: PLC0415
+
+    plan = load_plan(config)
+    return submit(store, plan, ModelStore(plan.state / "models").versions, request, now)
+
+
 @dataclass
 class _Stopped:
     """The runs of a daemon that is not running: there are none."""
 
-    plan: Plan
     store: Store
     paused: bool = False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,7 @@ from daemon.reporter import Reporter
 from daemon.room import Room
 from daemon.runs import Runs
 from daemon.store import Store
+from daemon.submit import submit
 from daemon.watchers import Watchers
 from daemon.writer import StorageWriter
 
@@ -110,6 +111,10 @@ def assemble(
     intake = Intake(store, prober, verifier, models.versions)
     runs = Runs(plan, store, executor, writer, Room(plan, writer), marker.id, models.describe)
     runs.paused = store.meta("paused") == "yes"
+
+    def submitted(request: Mapping[str, Any], now: float) -> dict[str, Any]:
+        return submit(store, runs.plan, models.versions, request, now)
+
     watchers = Watchers(plan, marker, intake, put, health)
     return Parts(
         plan=plan,
@@ -123,7 +128,7 @@ def assemble(
         runs=runs,
         watchers=watchers,
         reporter=Reporter(plan, connection, intake, runs, watchers),
-        commands=Commands(store, runs, models.versions),
+        commands=Commands(store, runs, submitted),
     )
 
 

@@ -43,6 +43,17 @@ class Place:
     job: int
     token: int
 
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, for the child that makes the staging folder."""
+        return {
+            "storage": str(self.storage),
+            "storage_id": self.storage_id,
+            "root": self.root,
+            "output": self.output,
+            "job": self.job,
+            "token": self.token,
+        }
+
     @property
     def staging_root(self) -> Path:
         """The folder beside the results in which everything is made."""

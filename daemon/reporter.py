@@ -19,6 +19,7 @@ from daemon.intake import Intake
 from daemon.jobs import Change
 from daemon.plan import Plan
 from daemon.runs import Runs
+from daemon.status_file import text, write_status
 from daemon.watchers import Watchers
 
 _STATUS_PAUSE = 0.5
@@ -61,7 +62,7 @@ class Reporter:
         self._hook.stop()
         self._hook.join(5.0)
         with suppress(OSError):
-            tell.write_status(self._plan.state, self._status(time.time()) | {"running": []})
+            write_status(self._plan.state, self._status(time.time()) | {"running": []})
 
     def take_plan(self, plan: Plan) -> None:
         """Follow a new configuration."""
@@ -94,7 +95,7 @@ class Reporter:
         self._status_due = now + _STATUS_PAUSE
         # A full state disk shows as a journal that cannot be written; status follows then.
         with suppress(OSError):
-            tell.write_status(self._plan.state, self._status(now))
+            write_status(self._plan.state, self._status(now))
 
     def _status(self, now: float) -> dict[str, Any]:
         waiting = self._intake.waiting()
@@ -116,7 +117,7 @@ class Reporter:
 
     def _problems(self) -> list[dict[str, str]]:
         return [
-            {"folder": tell.text(folder), "what": what}
+            {"folder": text(folder), "what": what}
             for folder, whats in list(self._intake.problems.items())[:_MOST_WAITING]
             for what in whats
         ]
@@ -125,7 +126,7 @@ class Reporter:
         return [
             {
                 "id": active.id,
-                "asset": tell.text(active.row["asset_path"]),
+                "asset": text(active.row["asset_path"]),
                 "handler": active.row["handler"],
                 "progress": progress.fraction if progress else None,
                 "message": active.note or _message(progress) or str(active.stage),
@@ -157,7 +158,7 @@ class Reporter:
                 {
                     "root": row["root"],
                     "state": row["state"],
-                    "asset": tell.text(row["path"]),
+                    "asset": text(row["path"]),
                     "progress": live.get("progress"),
                     "message": live.get("message") or row["reason"],
                 }
@@ -165,6 +166,8 @@ class Reporter:
         return jobs
 
     def _failed(self, item: Finished) -> Operation | None:
+        if self._went_well(item):
+            return None
         job = self._runs.store.jobs.with_asset(item.job)
         storage, root = self._plan.storage, job["output_root"]
         asset = os.fsdecode(job["asset_path"])
@@ -172,20 +175,26 @@ class Reporter:
         self._tell_hook(item, job)
         if item.change in {Change.FAIL, Change.REJECT}:
             said = {key: job[key] for key in ("id", "state", "reason")}
-            said["asset"] = tell.text(job["asset_path"])
+            said["asset"] = text(job["asset_path"])
             return lambda: tell.write_failed(storage, path, said)
         if item.change in {Change.PUBLISH, Change.CANCEL}:
             return lambda: tell.remove_failed(storage, root, path)
         return None
 
+    def _went_well(self, item: Finished) -> bool:
+        """Say whether there is nobody to tell and nothing to remove: so for nearly every job."""
+        if item.change is not Change.PUBLISH or item.row is None or self._hook.config.command:
+            return False
+        return not self._runs.store.jobs.had_trouble(item.row["asset_id"], item.row["handler"])
+
     def _tell_hook(self, item: Finished, job: sqlite3.Row) -> None:
         if item.change not in {Change.PUBLISH, Change.FAIL, Change.REJECT}:
             return
         told = {key: job[key] for key in ("id", "handler", "state", "reason")}
-        told["asset"] = tell.text(job["asset_path"])
+        told["asset"] = text(job["asset_path"])
         told["output"] = job["output_root"]
         if item.change is Change.PUBLISH:
-            told["output"] = tell.text(self._runs.output_of(job))
+            told["output"] = text(self._runs.output_of(job))
         self._hook.tell(told)
 
     def summary(self) -> str:
@@ -207,7 +216,7 @@ class Reporter:
         blocked = self._runs.room.blocked(time.time())
         for row in tell.active_jobs(self._db):
             reason = row["reason"] or blocked.get(row["root"]) or row["state"]
-            lines.append(f"{tell.text(row['path'])}: {row['handler']}: {reason}")
+            lines.append(f"{text(row['path'])}: {row['handler']}: {reason}")
         return lines
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from daemon import publish
-from daemon.active import Active, Finished, Stage, clearing, name_of, preparing, why_not_written
+from daemon.active import Active, Finished, Stage, clearing, name_of, why_not_written
 from daemon.config import RunConfig
 from daemon.dispatch import Candidate, choose, free_slots
 from daemon.errors import DaemonError, StorageLostError
@@ -51,6 +51,7 @@ class Runs:
     draining: bool = False
     active: dict[int, Active] = field(default_factory=dict)
     finished: list[Finished] = field(default_factory=list)
+    _claimed: list[Active] = field(default_factory=list)
 
     @property
     def limits(self) -> RunConfig:
@@ -73,7 +74,7 @@ class Runs:
         busy = [
             specs[job.row["handler"]].needs
             for job in self.active.values()
-            if job.stage in {Stage.PREPARING, Stage.RUNNING} and job.row["handler"] in specs
+            if job.stage is Stage.RUNNING and job.row["handler"] in specs
         ]
         slots = free_slots(self.executor.slots(), busy)
         if slots.cpu <= 0 and slots.gpu <= 0:
@@ -102,7 +103,16 @@ class Runs:
             return
         active = Active(row=row, token=row["token"] + 1, place=self._place(row, row["token"] + 1))
         self.active[candidate.id] = active
-        self.writer.submit(("prepare", active.id, active.token), preparing(active.place))
+        self._claimed.append(active)
+
+    def start_claimed(self) -> None:
+        """Start what was claimed, once the claims are in the journal."""
+        claimed, self._claimed = self._claimed, []
+        for active in claimed:
+            log.info(
+                "runs", job=active.id, asset=name_of(active.row), handler=active.row["handler"]
+            )
+            self.executor.submit(self._task(active))
 
     def output_of(self, row: sqlite3.Row) -> bytes:
         """Return the folder, relative to the storage, that a job's results go to."""
@@ -139,7 +149,7 @@ class Runs:
             "id": active.id,
             "token": active.token,
             "handler": spec.name,
-            "staging": str(active.place.staging),
+            "place": active.place.to_json(),
             "asset": asset,
             "params": json.loads(row["params"]),
             "seed": _SEED,
@@ -156,24 +166,10 @@ class Runs:
         active = self.active.get(job_id)
         if active is None or active.token != token:
             return
-        if kind == "prepare":
-            self._prepared(active, result.error, now)
-        elif kind == "publish":
+        if kind == "publish":
             self._published(active, result.error, now)
         else:
             self._cleared(active, result.error, now)
-
-    def _prepared(self, active: Active, error: Exception | None, now: float) -> None:
-        if error is not None:
-            self._no_room(active, error, now)
-        elif active.stale:
-            self._clear(active, Ending.CANCELLED, REPLACED)
-        else:
-            active.stage = Stage.RUNNING
-            log.info(
-                "runs", job=active.id, asset=name_of(active.row), handler=active.row["handler"]
-            )
-            self.executor.submit(self._task(active))
 
     def _no_room(self, active: Active, error: Exception, now: float) -> None:
         """Nothing of this is the job's fault: it goes back, and its output is left alone."""
@@ -192,18 +188,16 @@ class Runs:
         active = self.active.get(outcome.job)
         if active is None or active.token != outcome.token:
             return
-        if outcome.ending is Ending.DONE and not self._is_stale(active):
+        # The source may have been renamed or replaced while the job ran.
+        active.row = self.store.jobs.with_asset(active.id)
+        if active.stale or active.row["version"] != active.row["asset_version"]:
+            self._clear(active, Ending.CANCELLED, REPLACED)
+        elif outcome.ending is Ending.DONE:
             active.outcome, active.stage = outcome, Stage.PUBLISHING
             self._publish(active)
-        elif active.stale or self._is_stale(active):
-            self._clear(active, Ending.CANCELLED, REPLACED)
         else:
             active.outcome, active.stage = outcome, Stage.CLEARING
             self.writer.submit(("clear", active.id, active.token), clearing(active.place))
-
-    def _is_stale(self, active: Active) -> bool:
-        row = self.store.jobs.with_asset(active.id)
-        return bool(row["version"] != row["asset_version"])
 
     def _clear(self, active: Active, ending: Ending, reason: str) -> None:
         active.outcome = Outcome(job=active.id, token=active.token, ending=ending, error=reason)
@@ -212,8 +206,7 @@ class Runs:
 
     def _publish(self, active: Active) -> None:
         assert active.outcome is not None  # noqa: S101 - set by the only caller
-        # The source may have been renamed while the job ran: results go where it is now.
-        active.row = self.store.jobs.with_asset(active.id)
+        # Results go where the source is now.
         active.place = self._place(active.row, active.token)
         facts, artifacts = self._facts(active), list(active.outcome.artifacts)
         place = active.place
@@ -256,6 +249,7 @@ class Runs:
         for active in self.active.values():
             if active.retry_at is not None and active.retry_at <= now:
                 active.retry_at = None
+                active.row = self.store.jobs.with_asset(active.id)
                 self._publish(active)
 
     def _cleared(self, active: Active, error: Exception | None, now: float) -> None:
@@ -304,7 +298,9 @@ class Runs:
         if self.store.jobs.change(
             active.id, change, now, reason=reason, token=active.token, **columns
         ):
-            self.finished.append(Finished(job=active.id, change=change, reason=reason))
+            self.finished.append(
+                Finished(job=active.id, change=change, reason=reason, row=active.row)
+            )
         self.active.pop(active.id, None)
 
     # What people and events ask for.

@@ -14,7 +14,7 @@ from daemon.errors import NoJournalError, NoSuchJobError
 from daemon.jobs import JobState
 from daemon.journal import lock_holder, open_reader
 from daemon.locate import read_yaml, state_of
-from daemon.tell import read_status, text
+from daemon.status_file import read_status, text
 
 _RECENT = 20
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 import socket
 from collections.abc import Iterable
@@ -73,7 +72,7 @@ def read_marker(storage: Path) -> Marker | None:
 
 def write_marker(storage: Path, storage_id: str | None = None) -> Marker:
     """Mark a storage as looked after by this host, keeping its id if it has one."""
-    marker = Marker(id=storage_id or secrets.token_hex(8), host=this_host())
+    marker = Marker(id=storage_id or os.urandom(8).hex(), host=this_host())
     temporary = storage / f"{MARKER}.{os.getpid()}.tmp"
     note = "fxd looks after this folder from the host named here; do not copy or delete this file"
     text = json.dumps({"id": marker.id, "host": marker.host, "note": note}, indent=1)

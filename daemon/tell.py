@@ -1,13 +1,11 @@
 """Tells people what goes on: a status file for the command line, text files in the outputs.
 
-``status.json`` in the state folder holds what changes too fast for the journal.
 ``_status.txt`` and ``_failed/<asset>.txt`` are for those who only use folders.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sqlite3
 import time
@@ -16,39 +14,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from daemon.assets import printable
 from daemon.jobs import JobState
 from daemon.outputs import is_inside
 from daemon.publish import make_folders
 from daemon.settle import Pending, Stage
+from daemon.status_file import text
 
-STATUS_FILE = "status.json"
 STATUS_TEXT = "_status.txt"
 FAILED = "_failed"
 _MOST_LINES = 200
 _LONGEST_NAME = 255
-
-
-def text(path: bytes) -> str:
-    """Return a journaled path as one printable line."""
-    return printable(os.fsdecode(path))
-
-
-def write_status(state: Path, data: Mapping[str, Any]) -> None:
-    """Replace the status file whole, so that a reader never sees half of one."""
-    path = state / STATUS_FILE
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(data), encoding="utf-8")
-    temporary.replace(path)
-
-
-def read_status(state: Path) -> dict[str, Any]:
-    """Return what the daemon last said, empty if it never did."""
-    try:
-        data = json.loads((state / STATUS_FILE).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}
 
 
 def describe_pending(pending: Pending) -> dict[str, Any]:
@@ -160,7 +135,8 @@ def active_jobs(connection: sqlite3.Connection, limit: int = _MOST_LINES + 1) ->
         "SELECT job.id, job.state, job.reason, job.handler, job.output_root AS root, asset.path"
         " FROM job JOIN asset ON asset.id = job.asset_id WHERE job.state = 'running'"
         " UNION ALL SELECT * FROM (SELECT job.id, job.state, job.reason, job.handler,"
-        " job.output_root, asset.path FROM job JOIN asset ON asset.id = job.asset_id"
+        " job.output_root, asset.path FROM job INDEXED BY job_queue"
+        " CROSS JOIN asset ON asset.id = job.asset_id"
         " WHERE job.state = 'queued' AND asset.gone_at IS NULL"
         " ORDER BY job.priority DESC, job.id LIMIT ?)",
         (limit,),

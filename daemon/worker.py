@@ -26,9 +26,12 @@ from typing import Any
 import structlog
 import xxhash
 
-from daemon import walk
+from daemon import publish, walk
+from daemon.errors import StorageLostError
 from daemon.inspection import inspect
+from daemon.publish import Place
 from daemon.settle import Look
+from daemon.storage import read_marker
 from handlers.contract import (
     Artifact,
     Asset,
@@ -45,6 +48,7 @@ from handlers.contract import (
     Verdict,
 )
 from handlers.registry import discover
+from models.errors import FxdError
 
 _PR_SET_PDEATHSIG = 1
 _BEAT_SECONDS = 2.0
@@ -171,11 +175,13 @@ class Worker:
 
     def _run(self, order: Message) -> Message:
         try:
-            staging = Path(order["staging"])
+            staging = _make_staging(order["place"])
             handler, spec = self._handler(order["handler"])
             asset = _asset(self.root, order["asset"])
             result = handler.run(asset, self._context(order, spec, staging))
             return _done(staging, result)
+        except (_NoStagingError, StorageLostError) as error:
+            return {"event": "failed", "kind": "room", "error": str(error)}
         except UnusableMedia as error:
             return {"event": "failed", "kind": "unusable", "error": str(error)}
         except Cancelled:
@@ -216,6 +222,23 @@ class Worker:
             progress=progress,
             check_cancelled=check_cancelled,
         )
+
+
+class _NoStagingError(FxdError):
+    """Where results go cannot be written to; the job has not even begun."""
+
+
+def _make_staging(data: Message) -> Path:
+    """Make the run's own folder, on the right storage and nowhere else."""
+    place = Place(**data | {"storage": Path(data["storage"])})
+    marker = read_marker(place.storage)
+    if marker is None or marker.id != place.storage_id:
+        raise StorageLostError(f"{place.storage} is gone or is another storage")
+    try:
+        publish.prepare(place)
+    except OSError as error:
+        raise _NoStagingError(error.strerror or str(error)) from error
+    return place.staging
 
 
 def _look(order: Message) -> Look:

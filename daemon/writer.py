@@ -1,8 +1,8 @@
 """The two threads that write to the storage, so that a share that hangs stops nothing else.
 
-What a run waits for (its staging folder) goes past what no run waits for (results that are
-brought to the disk and published). Within each of the two, order is kept. Before each
-operation its thread makes sure that the storage is still the one we know.
+What is quick goes past what takes long (results that are brought to the disk and published).
+Within each of the two, order is kept. Before each operation its thread makes sure that the
+storage is still the one we know.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from daemon.storage import Marker, check
 Operation = Callable[[], None]
 # What kind of operation, for which job (or 0), for which claim of it.
 Key = tuple[str, int, int]
-# Quick, and waited for: making and removing staging folders, looking at room.
-_QUICK = frozenset({"prepare", "clear", "room"})
+# Quick, and waited for: removing staging folders, looking at room.
+_QUICK = frozenset({"clear", "room"})
 _IDLE = 5.0
 # While an operation takes longer than this, nothing is said to progress.
 _LONG = 60.0
@@ -119,4 +119,6 @@ class StorageWriter:
             operation()
         except Exception as raised:  # noqa: BLE001 - handed to the main thread
             error = raised
-        self._report(Written(key=key, error=error))
+        # A text that was written is of no interest to anybody here.
+        if error is not None or key[0] != "tell":
+            self._report(Written(key=key, error=error))

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from daemon import tell
+from daemon import status_file
 from daemon.errors import DaemonError, NoSuchJobError
 from daemon.jobs import Change
 from daemon.jobstore import NewJob
@@ -89,7 +89,7 @@ def running(state):
     """A daemon that runs: it holds the lock and has said something."""
     lock = Lock(state)
     lock.acquire()
-    tell.write_status(state, LIVE)
+    status_file.write_status(state, LIVE)
     yield
     lock.release()
 
@@ -156,7 +156,7 @@ def test_running(config, jobs, running):
 
 def test_a_dead_daemon_says_nothing(config, jobs, state):
     """A status file without a lock is of the past."""
-    tell.write_status(state, LIVE)
+    status_file.write_status(state, LIVE)
     said = gather(config)
     assert said["running"] == []
     assert said["daemon"]["since"] is None

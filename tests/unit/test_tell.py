@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from daemon import tell
+from daemon import status_file, tell
 from daemon.jobs import Change, JobState
 from daemon.jobstore import NewJob
 from daemon.journal import open_writer
@@ -27,8 +27,8 @@ def pending(stage=Stage.SETTLING, reason=""):
 
 def test_status_file_round_trip(tmp_path):
     """What the daemon says is what a reader reads, and nothing is left beside it."""
-    tell.write_status(tmp_path, {"pid": 1})
-    assert tell.read_status(tmp_path) == {"pid": 1}
+    status_file.write_status(tmp_path, {"pid": 1})
+    assert status_file.read_status(tmp_path) == {"pid": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["status.json"]
 
 
@@ -37,7 +37,7 @@ def test_no_status_file(tmp_path, content):
     """Nothing said, or nothing that can be read, is nothing."""
     if content is not None:
         (tmp_path / "status.json").write_text(content)
-    assert tell.read_status(tmp_path) == {}
+    assert status_file.read_status(tmp_path) == {}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+"""``fxd submit``: run an asset again with today's settings.
+
+Apart from the other commands because it alone needs the configuration.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from daemon.commands import Answer
+from daemon.errors import DaemonError
+from daemon.model_store import ModelVersions, new_job
+from daemon.plan import Plan, Run, default_output
+from daemon.store import Store
+
+
+def submit(
+    store: Store, plan: Plan, models: ModelVersions, request: Mapping[str, Any], now: float
+) -> Answer:
+    """Run an asset again, or with a handler that its watch does not name.
+
+    Raises:
+        DaemonError: The asset is not known, or nothing takes it.
+    """
+    row = store.asset_by_path(os.fsencode(str(request["path"])))
+    if row is None:
+        raise DaemonError(
+            f"{request['path']} is not known: it is not whole yet, or in no watched folder"
+        )
+    ids = [
+        store.add_job(row["id"], new_job(run, models), now, again=True)
+        for run in _runs_for(plan, dict(row), request.get("handler"))
+    ]
+    return {"message": f"{len(ids)} jobs are queued", "jobs": ids}
+
+
+def _runs_for(plan: Plan, row: Mapping[str, Any], handler: str | None) -> list[Run]:
+    watch = next((w for w in plan.watches if w.folder == row["watch"]), None)
+    configured = [
+        run
+        for run in (watch.runs if watch else ())
+        if row["kind"] in run.spec.kinds and handler in {None, run.spec.name}
+    ]
+    if configured:
+        return configured
+    spec = plan.specs.get(handler or "")
+    if spec is None or row["kind"] not in spec.kinds:
+        what = f"handler '{handler}' does not take" if handler else "no handler here takes"
+        raise DaemonError(f"{what} a {row['kind']}")
+    output = default_output(row["watch"], spec)
+    return [Run(spec=spec, params=spec.params(), output=output)]
