@@ -154,6 +154,8 @@ class JobStore:
         Left out: those that wait for something, whose source is gone, or whose
         output root is in ``blocked``.
         """
+        if not handlers:
+            return []
         return self._db.execute(
             # In the queue's own order, so that what stands far behind is not even looked at.
             "SELECT job.id, job.handler FROM job INDEXED BY job_queue"  # noqa: S608
