@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.media import REPOSITORY, default_folder, fetch
+from tests.studio import Studio
 
 INSTALL = """
 import sys
@@ -35,3 +36,18 @@ def models_dir() -> Path:
         timeout=900,
     )
     return folder
+
+
+@pytest.fixture
+def studio(tmp_path):
+    """Make studios; each one's daemon is stopped at the end."""
+    made = []
+
+    def make(watches=None, **settings):
+        watches = watches or [{"folder": "in", "run": ["copy"]}]
+        made.append(Studio(tmp_path / f"studio{len(made)}", watches, **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
