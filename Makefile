@@ -35,11 +35,15 @@ all: lint typecheck test
 demo: $(RUN)
 	FXD_MEDIA=$(MEDIA) $(BIN)/python -m tests.demo
 
+# Many tests wait for a daemon most of the time, so several run side by side.
+WORKERS ?= --numprocesses 3 --dist loadscope
+
 # Parts of the data come from children that were killed: coverage combines what there is.
 test: $(DEV) systemd-analyze
 	@mkdir -p .cache
+	$(BIN)/python -m tests.prepare
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage run -m pytest $(WORKERS) $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage json --quiet -o .cache/coverage.json
 	$(BIN)/coverage report --fail-under=90
@@ -71,6 +75,7 @@ $(RUN): $(VENV)/pyvenv.cfg requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index \
 		--config-settings editable_mode=compat -e .
+	$(BIN)/python -m compileall -q daemon handlers models
 	touch $@
 
 $(DEV): $(VENV)/pyvenv.cfg requirements-dev.lock pyproject.toml

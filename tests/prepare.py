@@ -1,0 +1,36 @@
+"""Fetches what the tests need, once, before several of them run side by side.
+
+``python -m tests.prepare``
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.media import REPOSITORY, default_folder, fetch
+
+INSTALL = """
+import sys
+from pathlib import Path
+from models.catalog import install
+install(sys.argv[1], Path(sys.argv[2]))
+"""
+
+
+def install_models() -> Path:
+    """Make sure that the published shot network is installed; return the folder of bundles."""
+    folder = Path(os.environ.get("FXD_TEST_MODELS") or REPOSITORY / ".cache" / "models").absolute()
+    # In a process of its own: converting loads TensorFlow, which tests of the daemon must not.
+    subprocess.run(
+        [sys.executable, "-c", INSTALL, "transnetv2", folder],
+        cwd=REPOSITORY,
+        check=True,
+        timeout=900,
+    )
+    return folder
+
+
+if __name__ == "__main__":
+    fetch(default_folder())
+    install_models()
