@@ -6,6 +6,7 @@ import queue
 import socket
 import stat
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from daemon.model_store import new_job
 from daemon.offline import order, relative_to_storage
 from daemon.settle import Look
 from daemon.store import Accepted, Store
+from daemon.submit import submit
 from handlers.contract import AssetKind
 
 
@@ -257,7 +259,8 @@ def test_requests_that_are_not_right(plan, jobs, request_):
     connection = open_writer(plan.state)
     store = Store(connection)
     runs = type("Runs", (), {"plan": plan, "paused": False, "cancel": lambda *_: "x"})()
-    commands = Commands(store, runs, dict.fromkeys)
+    submitted = partial(submit, store, plan, dict.fromkeys)
+    commands = Commands(store, runs, submitted)
     assert "error" in commands.carry_out(request_, 1.0)
     connection.close()
 
