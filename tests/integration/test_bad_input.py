@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.studio import REPOSITORY, assert_whole
+from tests.studio import FAST, REPOSITORY, assert_whole
 
 ACT = [{"folder": "in", "run": ["act"]}]
 
@@ -224,3 +224,18 @@ def test_command_line_as_installed():
     for name in ("init", "run", "once", "status", "show", "retry", "cancel", "pause", "resume",
                  "submit", "models", "check-config", "doctor"):  # fmt: skip
         assert f" {name} " in result.stdout
+
+
+def test_what_never_gets_whole_is_given_up(studio):
+    """An incomplete file is rejected with its reason once nothing changed for long."""
+    it = studio(settle=FAST["settle"] | {"give_up": "2s"})
+    it.start()
+    with (it.storage / "in/held.bin").open("wb") as file:
+        file.write(b"part")
+        file.flush()
+        it.wait_states(rejected=1)
+        reason = it.query("SELECT reason FROM job")[0][0]
+        assert "still open for writing" in reason
+        assert "given up" in reason
+        file.write(b"rest")
+    it.wait_states(rejected=1, done=1)
