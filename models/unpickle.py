@@ -103,6 +103,7 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
     except ModelError as error:
         raise ModelError(f"{path.name}: {error}") from error
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+        # zipfile raises the last for a compression or encryption that it does not know.
         raise ModelError(f"{path.name} is no readable checkpoint: {error}") from error
 
 
