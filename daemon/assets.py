@@ -23,6 +23,8 @@ _CARD_INSIDES = frozenset(
     ["M4ROOT", "XDROOT", "BPAV", "CONTENTS", "CLIPS001", "AVCHD", "BDMV", "AVF_INFO", "PRIVATE"]
 )
 _CARD_SUFFIXES = (".rdm", ".rdc")
+# A name's last part is an ending if it could be one: a card's folder may have dots of its own.
+_ENDING = re.compile(r"\.(?=\d*[a-z])[a-z0-9]{1,5}$", re.IGNORECASE)
 _NUMBERED = re.compile(r"^(?P<head>.*?)(?P<number>\d{2,})(?P<tail>\.[^.]+)$", re.DOTALL)
 
 
@@ -102,7 +104,7 @@ def _sequence(key: tuple[str, int, str], members: list[str]) -> Group:
 
 def stem(name: str) -> str:
     """Return the name that an asset's output folder gets: no ending, no trailing separator."""
-    base = name.rpartition(".")[0] or name
+    base = _ENDING.sub("", name) or name
     return base.replace("#", "").rstrip("._- ") or base
 
 

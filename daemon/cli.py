@@ -102,12 +102,9 @@ def init(
 @app.command()
 def run(config: ConfigOption = None) -> None:
     """Watch and work until stopped (SIGTERM finishes what runs, SIGHUP reloads)."""
-    plan = _plan(config)
-    from daemon import log
     from daemon.service import serve
 
-    log.configure(level=plan.config.log.level, form=plan.config.log.format)
-    serve(plan)
+    serve(_plan(config))
 
 
 @app.command()
@@ -119,12 +116,10 @@ def once(
 ) -> None:
     """Process what is there, then exit: 1 when something failed or was still growing."""
     plan = _plan(config)
-    from daemon import log
     from daemon.config import parse_duration
     from daemon.service import Once, serve
     from daemon.status import gather
 
-    log.configure(level=plan.config.log.level, form=plan.config.log.format)
     try:
         terms = Once(wait=parse_duration(wait))
     except ValueError as error:

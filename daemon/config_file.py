@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from daemon.config import Config, RunEntry, WatchConfig, relative_folder
+from daemon.config import Config, RunEntry, SettleConfig, WatchConfig, relative_folder
 from daemon.errors import ConfigError, Fault
 from daemon.locate import SafeLoader, read_yaml, state_of, storage_of
 from daemon.outputs import is_inside
@@ -98,30 +99,65 @@ def _keys_twice(node: yaml.Node, prefix: str) -> Iterator[Fault]:
 
 
 def _loose_faults(data: Mapping[str, Any], registry: Registry, lines: Lines) -> list[Fault]:
-    """Return the faults of those watches that are well formed, beside broken ones."""
-    faults: list[Fault] = []
+    """Return what is wrong with what can be read, beside what cannot."""
+    checker = _Checker(storage=Path(data["storage"]), registry=registry, lines=lines)
     watches = data.get("watches")
-    for index, item in enumerate(watches if isinstance(watches, list) else []):
-        try:
-            watch = WatchConfig.model_validate(item)
-        except ValidationError:
-            continue
-        checker = _Checker(storage=Path(data["storage"]), registry=registry, lines=lines)
-        checker.watch(index, watch, watch.settle)
-        faults += checker.faults
-    return faults
+    placed = [
+        checker.watch(index, *readable)
+        for index, item in enumerate(watches if isinstance(watches, list) else [])
+        if (readable := _readable(item)) is not None
+    ]
+    checker.roots(Path(data["state"]), placed)
+    checker.together(placed)
+    return checker.faults
+
+
+def _readable(item: Any) -> tuple[WatchConfig, Sequence[int]] | None:
+    """Return a watch without what is wrong in it, and which of its runs are left.
+
+    None where too little is left to say anything about it.
+    """
+    try:
+        watch = WatchConfig.model_validate(item)
+    except ValidationError as error:
+        wrong = [fault["loc"] for fault in error.errors()]
+    else:
+        return watch, range(len(watch.run))
+    if not isinstance(item, dict) or ("folder",) in wrong or ("run",) in wrong:
+        return None
+    left = [n for n in range(len(item["run"])) if all(loc[:2] != ("run", n) for loc in wrong)]
+    keys = {loc[0] for loc in wrong if loc[0] != "run"}
+    kept = {key: value for key, value in item.items() if key not in keys}
+    kept["run"] = [item["run"][n] for n in left]
+    return (WatchConfig.model_validate(kept), left) if left else None
 
 
 def _resolve(path: Path, config: Config, checker: _Checker) -> Plan:
-    checker.roots(config)
-    watches = [
-        checker.watch(index, watch, watch.settle or config.settle)
+    placed = [
+        checker.watch(index, watch, range(len(watch.run)), config.settle)
         for index, watch in enumerate(config.watches)
     ]
-    checker.together(watches)
+    checker.roots(config.state, placed)
+    checker.together(placed)
     if checker.faults:
         raise ConfigError(str(path), _sorted(checker.faults))
-    return Plan(file=path, config=config, watches=tuple(watches), specs=checker.registry.specs)
+    watches = tuple(each.watch for each in placed)
+    return Plan(file=path, config=config, watches=watches, specs=checker.registry.specs)
+
+
+def _merged(common: SettleConfig, own: SettleConfig | None) -> SettleConfig:
+    """What a watch does not say for itself is as for all."""
+    said = {} if own is None else {name: getattr(own, name) for name in own.model_fields_set}
+    return common.model_copy(update=said)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Placed:
+    """A watch, where it stands in the file, and where each of its runs does."""
+
+    where: str
+    watch: Watch
+    runs: Sequence[tuple[str, Run]]
 
 
 class _Checker:
@@ -136,25 +172,38 @@ class _Checker:
     def _add(self, where: str, what: str) -> None:
         self.faults.append(Fault(where=where, line=_line(where, self.lines), what=what))
 
-    def roots(self, config: Config) -> None:
-        if not config.storage.is_dir():
-            self._add("storage", f"{config.storage} is no folder here; is the share mounted?")
-        for watch in config.watches:
-            if config.state.is_relative_to(config.storage / watch.folder):
-                self._add("state", "is in a watched folder; put it elsewhere, on a local disk")
+    def roots(self, state: Path, placed: Sequence[_Placed]) -> None:
+        """Check where the storage and the state folder are."""
+        if not self.storage.is_dir():
+            self._add("storage", f"{self.storage} is no folder here; is the share mounted?")
+        if any(state.is_relative_to(self.storage / each.watch.folder) for each in placed):
+            self._add("state", "is in a watched folder; put it elsewhere, on a local disk")
 
-    def watch(self, index: int, watch: WatchConfig, settle: Any) -> Watch:
+    def watch(
+        self,
+        index: int,
+        watch: WatchConfig,
+        positions: Iterable[int],
+        common: SettleConfig = SettleConfig(),  # noqa: B008 - frozen
+    ) -> _Placed:
         where = f"watches[{index}]"
         folder = self.storage / watch.folder
         if self.storage.is_dir() and not folder.is_dir():
             what = f"{folder} is no folder; make it, or correct the name"
             self._add(f"{where}.folder", what)
+        places = [f"{where}.run[{position}]" for position in positions]
         runs = [
-            run
-            for position, entry in enumerate(watch.run)
-            if (run := self._run(f"{where}.run[{position}]", watch.folder, entry)) is not None
+            (place, run)
+            for place, entry in zip(places, watch.run, strict=True)
+            if (run := self._run(place, watch.folder, entry)) is not None
         ]
-        return Watch(folder=watch.folder, runs=tuple(runs), mode=watch.mode, settle=settle)
+        resolved = Watch(
+            folder=watch.folder,
+            runs=tuple(run for _, run in runs),
+            mode=watch.mode,
+            settle=_merged(common, watch.settle),
+        )
+        return _Placed(where=where, watch=resolved, runs=runs)
 
     def _run(self, where: str, folder: str, entry: RunEntry) -> Run | None:
         spec = self.registry.specs.get(entry.handler)
@@ -192,32 +241,32 @@ class _Checker:
             self._add(f"{where}.output", str(error))
             return None
 
-    def together(self, watches: list[Watch]) -> None:
+    def together(self, placed: Sequence[_Placed]) -> None:
         """Check what only shows across watches: overlaps, shared outputs, cycles."""
-        self._overlaps(watches)
-        self._shared_outputs(watches)
-        for index, watch in enumerate(watches):
-            for position, run in enumerate(watch.runs):
-                self._placement(f"watches[{index}].run[{position}]", watch, run, watches)
+        self._overlaps(placed)
+        self._shared_outputs([place for each in placed for place in each.runs])
+        watches = [each.watch for each in placed]
+        for each in placed:
+            for where, run in each.runs:
+                self._placement(where, each.watch, run, watches)
 
-    def _overlaps(self, watches: list[Watch]) -> None:
-        for index, watch in enumerate(watches):
-            for other in watches[:index]:
-                if is_inside(watch.folder, other.folder) or is_inside(other.folder, watch.folder):
-                    what = f"lies inside or around the watch {other.folder!r}; use one watch"
-                    self._add(f"watches[{index}].folder", what)
+    def _overlaps(self, placed: Sequence[_Placed]) -> None:
+        for index, each in enumerate(placed):
+            folder = each.watch.folder
+            for other in (before.watch.folder for before in placed[:index]):
+                if is_inside(folder, other) or is_inside(other, folder):
+                    what = f"lies inside or around the watch {other!r}; use one watch"
+                    self._add(f"{each.where}.folder", what)
 
-    def _shared_outputs(self, watches: list[Watch]) -> None:
+    def _shared_outputs(self, runs: Iterable[tuple[str, Run]]) -> None:
         taken: dict[str, str] = {}
-        for index, watch in enumerate(watches):
-            for position, run in enumerate(watch.runs):
-                where = f"watches[{index}].run[{position}]"
-                for output, owner in taken.items():
-                    if is_inside(run.output, output) or is_inside(output, run.output):
-                        self._add(where, f"writes to {run.output!r}, as {owner} does")
-                        break
-                else:
-                    taken[run.output] = where
+        for where, run in runs:
+            for output, owner in taken.items():
+                if is_inside(run.output, output) or is_inside(output, run.output):
+                    self._add(where, f"writes to {run.output!r}, as {owner} does")
+                    break
+            else:
+                taken[run.output] = where
 
     def _placement(self, where: str, watch: Watch, run: Run, watches: list[Watch]) -> None:
         if is_inside(run.output, watch.folder):

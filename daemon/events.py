@@ -1,8 +1,8 @@
 """File-system events by watchdog's inotify observer, taken as hints and no more.
 
 What the observer is known to get wrong is answered here: a full event queue is
-made visible, so that the watcher compares everything, and opened or read files
-(our own reading among them) make no events at all.
+made visible, so that the watcher compares everything; opened or read files (our own
+reading among them) make no events at all, and neither does each write of a copy.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from watchdog.events import (
     DirCreatedEvent,
     DirDeletedEvent,
     DirMovedEvent,
+    FileAttribEvent,
     FileClosedEvent,
     FileCreatedEvent,
     FileDeletedEvent,
@@ -25,7 +26,7 @@ from watchdog.events import (
 )
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.inotify import InotifyFullEmitter
-from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
+from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, Mask
 
 from daemon.assets import is_partial
 from daemon.settle import Hint
@@ -36,6 +37,7 @@ _FILTER: list[type[FileSystemEvent]] = [
     FileMovedEvent,
     FileClosedEvent,
     FileDeletedEvent,
+    FileAttribEvent,
     DirCreatedEvent,
     DirMovedEvent,
     DirDeletedEvent,
@@ -59,12 +61,19 @@ class _CountingFD(InotifyFD):
             self._on_overflow()
 
 
+class _Emitter(InotifyFullEmitter):
+    """The "full" emitter tells a move from outside from a creation."""
+
+    def get_event_mask_from_filter(self) -> Mask:
+        """Ask the kernel for changed rights and times too, which the filter alone does not."""
+        return Mask(super().get_event_mask_from_filter() | InotifyConstants.IN_ATTRIB)
+
+
 class _Observer(BaseObserver):
     def __init__(self, on_overflow: Callable[[], None]) -> None:
         self._inotify_fd = _CountingFD(on_overflow)
         self._inotify_fd.start()
-        # The "full" emitter tells a move from outside from a creation.
-        super().__init__(InotifyFullEmitter, inotify_fd=self._inotify_fd)
+        super().__init__(_Emitter, inotify_fd=self._inotify_fd)
 
     def on_thread_stop(self) -> None:
         super().on_thread_stop()

@@ -215,8 +215,12 @@ class Intake:
             reason=f"cannot be read yet ({error})",
         )
         decision, reason = self.gate.checked(check, now)
-        if decision is not Decision.RESETTLE:
+        if decision is Decision.WAIT:
             log.warning("waits", asset=_text(look.path), why=reason)
+        elif decision is Decision.REJECT:
+            # Nothing of it could be read: all that is known is which state of it this was.
+            unread = {"inode": 0, "fingerprint": f"unread-{look.signature.hex()}", "facts": {}}
+            self._accept(look, unread, reason, now)
 
     def _checked(self, look: Look, message: Mapping[str, Any], now: float) -> None:
         signature = bytes.fromhex(message["signature"])

@@ -26,6 +26,7 @@ def configure(*, level: str = "info", form: str = "auto") -> None:
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(minimum),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        # A reload may set another level.
+        cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=max(minimum, logging.WARNING), stream=sys.stderr, force=True)

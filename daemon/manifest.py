@@ -25,6 +25,7 @@ class Manifest:
     storage: str
     output: str
     artifacts: Mapping[str, tuple[int, str]]
+    metrics: Mapping[str, Any]
 
     def is_of(self, job: int, token: int, storage: str) -> bool:
         """Say whether this very claim of this storage's daemon published the folder."""
@@ -41,6 +42,7 @@ def read(folder: Path) -> Manifest | None:
             storage=data["storage"],
             output=data["output"],
             artifacts={a["path"]: (a["size"], a["xxh3"]) for a in data["artifacts"]},
+            metrics=data.get("metrics", {}),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -21,6 +21,7 @@ from typing import Any
 
 from daemon import manifest
 from daemon.errors import DaemonError
+from daemon.manifest import Manifest
 
 STAGING = ".fxd-staging-"
 _STAGED = re.compile(r"^\d+-\d+$")
@@ -112,7 +113,7 @@ def publish(place: Place, artifacts: Sequence[Mapping[str, Any]], facts: Mapping
         DaemonError: The run's own list of artifacts is wrong (a bug in a handler).
         OSError: The output cannot be written to now.
     """
-    if was_published(place):
+    if published(place) is not None:
         # An earlier try got this far, and failed only in clearing up behind it.
         if place.staging.exists():
             _let_go(place.staging, place.target)
@@ -328,10 +329,12 @@ def _sweep_one(storage: Path, path: Path) -> None:
     shutil.rmtree(path)
 
 
-def was_published(place: Place) -> bool:
-    """Say whether this very claim's results are in place."""
+def published(place: Place) -> Manifest | None:
+    """Return the manifest of this very claim's results, if they are in place."""
     found = manifest.read(place.target)
-    return found is not None and found.is_of(place.job, place.token, place.storage_id)
+    if found is None or not found.is_of(place.job, place.token, place.storage_id):
+        return None
+    return found
 
 
 def move(storage: Path, source: str, target: str) -> None:

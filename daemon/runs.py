@@ -354,8 +354,10 @@ class Runs:
         for row in self.store.jobs.running():
             full = self.store.jobs.with_asset(row["id"])
             active = Active(row=full, token=row["token"], place=self._place(full, row["token"]))
-            if publish.was_published(active.place):
-                self._change(active, Change.PUBLISH, now)
+            found = publish.published(active.place)
+            if found is not None:
+                metrics = json.dumps(dict(found.metrics))
+                self._change(active, Change.PUBLISH, now, metrics=metrics)
             else:
                 self._change(active, Change.GIVE_BACK, now, note="the service was restarted")
 

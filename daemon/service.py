@@ -27,6 +27,7 @@ from daemon.control import Call, ControlServer
 from daemon.errors import ConfigError, Fault
 from daemon.jobs import Change
 from daemon.journal import Lock, open_writer, prepare_state, transaction
+from daemon.log import configure as configure_log
 from daemon.notify import LoopHealth, Notifier, watchdog_interval
 from daemon.parts import assemble, recover
 from daemon.plan import Plan
@@ -77,8 +78,8 @@ class Service:
         """
         # Threads hand work to each other all the time; Python's 5 ms would be most of a short job.
         sys.setswitchinterval(0.0002)
+        self._apply_process_settings()
         prepare_state(self.plan.state)
-        os.umask(self.plan.config.umask)
         lock = Lock(self.plan.state)
         lock.acquire()
         try:
@@ -87,6 +88,12 @@ class Service:
                 self._run_until_stopped()
         finally:
             lock.release()
+
+    def _apply_process_settings(self) -> None:
+        """Do what the configuration says about this process as a whole."""
+        config = self.plan.config
+        configure_log(level=config.log.level, form=config.log.format)
+        os.umask(config.umask)
 
     def _run_until_stopped(self) -> None:
         """Run; a journal whose disk is full is waited for, and taken up as after a crash."""
@@ -336,6 +343,7 @@ class Service:
 
     def _take_plan(self, plan: Plan) -> None:
         self.plan = plan
+        self._apply_process_settings()
         self.parts.take_plan(plan)
         log.info("configuration reloaded", watches=len(plan.watches))
 

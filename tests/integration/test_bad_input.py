@@ -239,3 +239,24 @@ def test_what_never_gets_whole_is_given_up(studio):
         assert "given up" in reason
         file.write(b"rest")
     it.wait_states(rejected=1, done=1)
+
+
+# What may be read although its mode says otherwise is a privilege of root; it is given up here.
+AS_ANYBODY = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+
+
+def test_what_may_not_be_read_is_given_up(studio):
+    """A file without read permission waits, is rejected at last, and runs once it may be read."""
+    it = studio(settle=FAST["settle"] | {"give_up": "2s"})
+    it.start(prefix=AS_ANYBODY if os.geteuid() == 0 else [])
+    path = it.drop("in/locked.bin")
+    path.chmod(0)
+    it.drop("in/open.bin")
+    it.wait_states(rejected=1, done=1)
+    ((reason,),) = it.query("SELECT reason FROM job WHERE state = 'rejected'")
+    assert "Permission denied" in reason
+    assert "given up" in reason
+    assert "Permission denied" in it.text_of("in_copy/_failed/locked.bin.txt")
+    path.chmod(0o644)
+    it.wait_states(rejected=1, done=2)
+    it.wait_for(lambda: it.text_of("in_copy/_failed/locked.bin.txt") is None)

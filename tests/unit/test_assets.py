@@ -119,6 +119,10 @@ def test_card_root():
         ("####.dpx", "####"),
         ("noending", "noending"),
         ("A001.RDM", "A001"),
+        ("2024.11.22_A001", "2024.11.22_A001"),
+        ("day.01", "day.01"),
+        ("A001.3gp", "A001"),
+        (".mov", ".mov"),
         ("take -.mov", "take"),
     ],
 )

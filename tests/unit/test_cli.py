@@ -203,7 +203,10 @@ def test_status_on_a_terminal(storage, job):
 def test_watching_the_status(storage):
     """`status --watch` shows again and again until Ctrl-C, which is no error."""
     leader, follower = pty.openpty()
-    command = [sys.executable, "-c", "from daemon.cli import main; main()", "status", "--watch"]
+    # Whoever runs the tests in the background has Ctrl-C ignored, and so would the command.
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heeding}\nfrom daemon.cli import main; main()"
+    command = [sys.executable, "-c", code, "status", "--watch"]
     with subprocess.Popen(command, cwd=ROOT, stdout=follower, stderr=follower) as process:
         os.close(follower)
         drawn = b""

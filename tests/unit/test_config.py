@@ -197,11 +197,53 @@ watches:
         "umask (line 7)",
         "watches[0].colour (line 11)",
         "watches[1].mode (line 13)",
+        "watches[1].run[0].proxy.height (line 16)",
         "watches[2].run[0].proxy.height (line 20)",
         "watches[2].run[0].depth (line 21)",
     ]
     assert "settle.quiet (line 4): 'soon' is no time; write it such as 5s, 2m or 24h" in found
     assert "colour (line 3): no such key" in found
+
+
+def test_a_fault_hides_no_other(faults, storage):
+    """Beside keys that are wrong, folders, outputs and handlers are checked all the same."""
+    found = faults(
+        """
+colour: red
+watches:
+  - folder: dailies
+    colour: blue
+    run:
+      - {handler: edit, output: 3}
+      - {handler: other, output: dailies/in}
+  - folder: no
+    run: [nobody]
+  - run: [edit]
+"""
+    )
+    assert found == [
+        "colour (line 3): no such key",
+        "watches[0].colour (line 6): no such key",
+        "watches[0].run[0].output (line 8): Input should be a valid string",
+        "watches[0].run[1] (line 9): its output 'dailies/in' lies inside its own watched folder",
+        f"watches[1].folder (line 10): {storage / 'no'} is no folder; make it, or correct the name",
+        "watches[1].run[0] (line 11): there is no handler 'nobody'; there is: edit, other",
+        "watches[2].folder (line 12): Field required",
+    ]
+
+
+def test_a_watch_says_only_what_is_different(load):
+    """What a watch's own settle section leaves out is as for all."""
+    plan = load(
+        """
+settle: {quiet: 2s, give_up: 1h}
+watches:
+  - {folder: dailies, run: [edit], settle: {quiet: 9s}}
+"""
+    )
+    (watch,) = plan.watches
+    assert (watch.settle.quiet, watch.settle.give_up) == (9.0, 3600.0)
+    assert watch.settle.quiet_network == plan.config.settle.quiet_network
 
 
 def test_a_parameter_of_the_handler(faults):

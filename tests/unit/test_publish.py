@@ -92,13 +92,13 @@ def test_nothing_made_is_published_too(storage):
     assert json.loads((place(storage).target / "manifest.json").read_text())["artifacts"] == []
 
 
-def test_was_published(storage):
+def test_published(storage):
     """Only the very claim whose results are there counts as published."""
-    assert not publish.was_published(place(storage))
+    assert publish.published(place(storage)) is None
     run(place(storage, job=1, token=1), {"a": "1"})
-    assert publish.was_published(place(storage, job=1, token=1))
-    assert not publish.was_published(place(storage, job=1, token=2))
-    assert not publish.was_published(place(storage, job=2, token=1))
+    assert publish.published(place(storage, job=1, token=1)) is not None
+    assert publish.published(place(storage, job=1, token=2)) is None
+    assert publish.published(place(storage, job=2, token=1)) is None
 
 
 def test_prepare_empties(storage):
@@ -348,7 +348,7 @@ def test_replacing_in_steps(storage, replacing):
     publish._replace_in_steps(replacing)
     assert tree(replacing.target) == {"a.csv": "2", "a.edited.csv": "mine"}
     assert staged(storage) == []
-    assert publish.was_published(replacing)
+    assert publish.published(replacing) is not None
 
 
 @pytest.mark.parametrize("state", ["noted", "aside", "in", "unnoted", "half removed", "removed"])
@@ -369,7 +369,7 @@ def test_a_swap_is_completed_from_any_state(storage, replacing, state):
         publish.sweep(storage, "dailies_edit", STORE)
         assert tree(replacing.target) == {"a.csv": "2", "a.edited.csv": "mine"}
         assert staged(storage) == []
-    assert publish.was_published(replacing)
+    assert publish.published(replacing) is not None
 
 
 def test_an_edit_in_the_last_moment(storage, replacing):
