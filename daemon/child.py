@@ -101,11 +101,18 @@ def resident_mib(pid: int) -> int:
 
     Read from /proc directly: psutil looks at every process of the machine to find children.
     """
-    pages, family = 0, [pid]
+    total, family = 0, [pid]
     while family:
-        process = Path(f"/proc/{family.pop()}")
+        member = family.pop()
+        total += own_resident_mib(member)
         with contextlib.suppress(OSError):
-            pages += int((process / "statm").read_text(encoding="ascii").split()[1])
-            for children in process.glob("task/*/children"):
+            for children in Path(f"/proc/{member}").glob("task/*/children"):
                 family.extend(map(int, children.read_text(encoding="ascii").split()))
-    return pages * _PAGE // _MIB
+    return total
+
+
+def own_resident_mib(pid: int) -> int:
+    """Return the resident memory of one process, 0 once it is gone."""
+    with contextlib.suppress(OSError), Path(f"/proc/{pid}/statm").open("rb") as file:
+        return int(file.read().split()[1]) * _PAGE // _MIB
+    return 0

@@ -93,7 +93,7 @@ class RunConfig(_Section):
     stall_limit: Pause = 600.0
     heartbeat_limit: Pause = 60.0
     # A child is replaced after this many runs, whatever it may have leaked.
-    recycle_after: int = Field(default=100, ge=1)
+    recycle_after: int = Field(default=1000, ge=1)
     drain: Seconds = 30.0
 
 

@@ -88,25 +88,27 @@ class JobStore:
         """Change a job's state by the transition table and log the change.
 
         ``reason`` stays with the job until its next change; ``note`` is for its
-        history alone. With ``token``, only the claim that holds it may change the job: the answer
-        of an older claim is refused (False) and nothing happens.
+        history alone. With ``token`` the job changes only if nobody has claimed it since:
+        a claim is of the queued job as it was read, every other change is the claim
+        holder's. Else it is refused (False) and nothing happens.
 
         Raises:
             NoSuchJobError: There is no such job.
             IllegalChangeError: The table has no such arrow.
         """
-        row = self.get(job_id)
-        if token is not None and (row["token"] != token or row["state"] != JobState.RUNNING):
-            return False
-        before = JobState(row["state"])
+        if token is None:
+            row = self.get(job_id)
+            before, token = JobState(row["state"]), int(row["token"])
+        else:
+            before = JobState.QUEUED if change is Change.CLAIM else JobState.RUNNING
         after = next_state(before, change)
         values = {"state": after, "reason": reason, "changed_at": now} | _checked(columns)
         if change is Change.CLAIM:
-            values["token"] = row["token"] + 1
+            values["token"] = token + 1
         assignments = ", ".join(f"{name} = ?" for name in values)
         cursor = self._db.execute(
             f"UPDATE job SET {assignments} WHERE id = ? AND state = ? AND token = ?",  # noqa: S608
-            (*values.values(), job_id, before, row["token"]),
+            (*values.values(), job_id, before, token),
         )
         if cursor.rowcount == 1:
             self._event(job_id, before, after, change, reason or note, now)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daemon.child import Child, Message, resident_mib
+from daemon.child import Child, Message, own_resident_mib, resident_mib
 from daemon.config import RunConfig, SlotsConfig
 from daemon.dispatch import Slots
 from daemon.executor import Ending, Outcome, Progress, Task
@@ -183,7 +183,9 @@ class LocalExecutor:
         task, seat.task, seat.progress = seat.task, None, None
         if task is None:
             return None
-        if seat.runs >= self.settings.run.recycle_after:
+        # One that leaks would be killed for it in one of its next runs.
+        leaks = own_resident_mib(seat.child.pid) > task.needs.memory // 2
+        if leaks or seat.runs >= self.settings.run.recycle_after:
             self._retire(seat)
         if message["event"] == "done":
             return Outcome(

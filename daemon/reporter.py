@@ -46,6 +46,7 @@ class Reporter:
         self._runs = runs
         self._watchers = watchers
         self._since = time.time()
+        self._version = version("fxd")
         self._status_due = 0.0
         self._text_due = 0.0
         self._texts: dict[str, list[str] | None] = dict.fromkeys(plan.outputs())
@@ -103,7 +104,7 @@ class Reporter:
             "at": now,
             "pid": os.getpid(),
             "since": self._since,
-            "version": version("fxd"),
+            "version": self._version,
             "paused": self._runs.paused,
             "draining": self._runs.draining,
             "watches": self._watchers.describe(),

@@ -98,10 +98,11 @@ class Runs:
 
     def _claim(self, candidate: Candidate, now: float) -> None:
         row = self.store.jobs.with_asset(candidate.id)
-        lease = now + self.limits.time_limit
-        if not self.store.jobs.change(candidate.id, Change.CLAIM, now, lease_until=lease):
+        lease, token = now + self.limits.time_limit, row["token"]
+        claim = self.store.jobs.change
+        if not claim(candidate.id, Change.CLAIM, now, token=token, lease_until=lease):
             return
-        active = Active(row=row, token=row["token"] + 1, place=self._place(row, row["token"] + 1))
+        active = Active(row=row, token=token + 1, place=self._place(row, token + 1))
         self.active[candidate.id] = active
         self._claimed.append(active)
 

@@ -67,6 +67,7 @@ CREATE TABLE job (
   UNIQUE (asset_id, version, fingerprint, handler, handler_version, models, params, inputs, rerun)
 );
 CREATE INDEX job_queue ON job (priority DESC, id) WHERE state = 'queued';
+CREATE INDEX job_waiting ON job (id) WHERE state = 'queued' AND waits_for IS NOT NULL;
 CREATE INDEX job_running ON job (id) WHERE state = 'running';
 CREATE INDEX job_recent ON job (changed_at);
 CREATE INDEX job_asset ON job (asset_id);

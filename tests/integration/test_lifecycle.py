@@ -280,16 +280,33 @@ def test_priority_and_age(studio):
     assert [row[0] for row in order] == [b"soon/c.bin", b"late/a.bin", b"late/b.bin"]
 
 
+def pids(it):
+    """Return the process of each run, in the order of the runs."""
+    rows = it.query("SELECT json_extract(metrics, '$.pid') FROM job ORDER BY changed_at")
+    return [row[0] for row in rows]
+
+
 def test_children_are_recycled(studio):
     """A child is replaced after its number of runs, however well it did."""
     it = studio(run={"recycle_after": 2}, slots={"cpu": 1})
     it.start()
-    pids = set()
     for number in range(5):
         it.drop(f"in/{number}.bin", bytes(1 << 16))
-    it.wait_for(lambda: pids.update(r["pid"] for r in it.live().get("running", []) if r["pid"])
-                or it.states() == {"done": 5})  # fmt: skip
-    assert it.states() == {"done": 5}
+    it.wait_states(done=5)
+    first, second, third, fourth, fifth = pids(it)
+    assert (first, third) == (second, fourth)
+    assert len({first, third, fifth}) == 3
+
+
+def test_child_that_leaks_is_replaced(studio):
+    """One that keeps too much is replaced before its next run would be killed for it."""
+    it = studio(ACT, slots={"cpu": 1})
+    it.start()
+    for number, name in enumerate(["small", "leak", "next"]):
+        it.drop(f"in/{name}.bin")
+        it.wait_states(done=number + 1)
+    small, leak, after = pids(it)
+    assert small == leak != after
 
 
 def test_group_and_mode_of_results(studio):

@@ -60,8 +60,11 @@ class Copy:
                 Artifact(path=target.name, role="copy", media_type="application/octet-stream"),
                 Artifact(path=note.name, role="note", media_type="text/plain"),
             ),
-            metrics={"bytes": size},
+            metrics={"bytes": size, "pid": os.getpid()},
         )
+
+
+LEAKED = []
 
 
 class Act:
@@ -70,7 +73,8 @@ class Act:
     def run(self, asset, context):
         """Act; a name that says nothing is done at once."""
         act = getattr(self, asset.path.stem.partition("-")[0], self.nothing)
-        return act(asset, context) or HandlerResult(artifacts=())
+        result = act(asset, context)
+        return result or HandlerResult(artifacts=(), metrics={"pid": os.getpid()})
 
     def nothing(self, asset, context):
         """Be done."""
@@ -103,6 +107,10 @@ class Act:
             held.append(b"x" * (32 << 20))
             context.progress(0.5, "eating")
             time.sleep(0.02)
+
+    def leak(self, asset, context):
+        """Keep what it does not need any more."""
+        LEAKED.append(b"x" * (200 << 20))
 
     def bug(self, asset, context):
         """Have a bug."""
