@@ -148,10 +148,12 @@ def merged(ranges: Sequence[Range]) -> list[Range]:
 
 def fields(frames: Tiny) -> Features:
     """Average tiny frames, uint8 [n, 27, 48, 3], over 16x9 fields: float32 [n, 432]."""
-    rows, columns = HEIGHT // FIELD, WIDTH // FIELD
-    shape = (len(frames), rows, FIELD, columns, FIELD, 3)
-    means: Features = frames.reshape(shape).mean(axis=(2, 4), dtype=np.float32)
-    return means.reshape(len(frames), -1)
+    # Whole slices added up: numpy's own mean over inner axes takes eight times as long.
+    wide = frames.astype(np.uint16)
+    rows = sum((wide[:, n::FIELD] for n in range(1, FIELD)), start=wide[:, ::FIELD])
+    sums = sum((rows[:, :, n::FIELD] for n in range(1, FIELD)), start=rows[:, :, ::FIELD])
+    means: Features = sums.reshape(len(frames), -1) / np.float32(FIELD**2)
+    return means
 
 
 def reaches(features: Features) -> NDArray[np.int64]:

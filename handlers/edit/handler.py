@@ -222,8 +222,8 @@ def _edit(
         rate=video.rate,
         start=start,
         start_source=start_source,
-        frames=record.grid(found.frames, video.rate, times),
-        shots=record.place(found.shots, start, times),
+        frames=record.grid(found.frames, video.rate, times, found.decoder.end),
+        shots=record.place(found.shots, start, times, found.decoder.end),
         video=video,
         audio_streams=len(source.audio),
         audio_channels=sum(stream.channels for stream in source.audio),
@@ -235,7 +235,8 @@ def _edit(
 def _write(folder: Path, edit: Edit, times: Any) -> None:
     tables.write_shots(folder, edit, times)
     timeline.write_otio(folder / f"{edit.stem}.otio", edit)
-    (folder / f"{edit.stem}.edl").write_text(edl.edl(edit), encoding="utf-8")
+    if edl.can_write(edit):
+        (folder / f"{edit.stem}.edl").write_text(edl.edl(edit), encoding="utf-8")
     if timeline.can_write_xml(edit):
         timeline.write_xml(folder / f"{edit.stem}.xml", edit)
 

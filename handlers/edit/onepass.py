@@ -15,7 +15,7 @@ from handlers.edit.shots import Shot
 from handlers.media.decode import Decoder
 from handlers.media.probe import VideoFacts
 from handlers.media.proxy import ProxyWriter
-from handlers.media.source import shown
+from handlers.media.source import advice, shown
 
 # Often enough for a person who cancels, seldom enough to cost nothing.
 _EVERY = 32
@@ -62,47 +62,65 @@ def decode_once(
     Raises:
         UnusableMedia: No frame decodes.
     """
-    decoder = Decoder(path, video, on_audio=proxy.add_sound if proxy else None)
-    feed = _Feed(detector)
+    feed = _Feed(detector, proxy, tell)
+    decoder = Decoder(path, video, on_audio=lambda index, frame: feed.sound(index, frame, decoder))
     for number, frame in decoder:
-        feed(number, frame)
-        if proxy is not None:
-            if decoder.decoded == 1:
-                proxy.start(decoder.origin or Fraction(0))
-            proxy.add_picture(number, frame, decoder.times[-1] if decoder.times else 0.0)
-        if not number % _EVERY:
-            tell(number)
+        feed.begin(decoder)
+        feed.picture(number, frame, decoder.times[-1] if decoder.times else 0.0)
     if feed.last is None:
-        raise UnusableMedia(
-            f"{shown(path)}: none of its frames can be decoded; "
-            "copy it again from the camera original."
-        )
+        raise UnusableMedia(f"{shown(path)}: none of its frames can be decoded; {advice(path)}")
     if not decoder.vfr:
         feed.fill(video.frames or 0)
     if proxy is not None:
-        proxy.close(feed.count)
+        proxy.close(decoder.end)
     return PassResult(shots=detector.finish(), frames=feed.count, decoder=decoder)
 
 
 class _Feed:
-    """Gives the detector one frame for each number."""
+    """Gives detector and proxy one frame for each number, and the proxy all sound."""
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(
+        self, detector: Detector, proxy: ProxyWriter | None, tell: Callable[[int], None]
+    ) -> None:
         self.count = 0
         self.last: av.VideoFrame | None = None
         self._push = detector.push
+        self._proxy = proxy
+        self._tell = tell
+        self._begun = False
 
-    def __call__(self, number: int, frame: av.VideoFrame) -> None:
+    def begin(self, decoder: Decoder) -> None:
+        """Say when frame 0 is, once that is known."""
+        if not self._begun and self._proxy is not None:
+            self._proxy.start(decoder.origin or Fraction(0))
+        self._begun = True
+
+    def sound(self, index: int, frame: av.AudioFrame, decoder: Decoder) -> None:
+        """Take sound; without a proxy it has only been decoded."""
+        if self._proxy is None:
+            return
+        if decoder.origin is not None:
+            self.begin(decoder)
+        self._proxy.add_sound(index, frame)
+
+    def picture(self, number: int, frame: av.VideoFrame, seconds: float) -> None:
+        """Take the frame of a number; the numbers left out get the one before it."""
         if self.last is None:
             # The first pictures were lost: the first good one stands for them.
             self.last = frame
         self.fill(number)
         self.last = frame
-        self.count += 1
-        self._push(frame)
+        self._give(frame, seconds)
 
     def fill(self, number: int) -> None:
-        """Repeat the last frame until ``number`` frames have been pushed."""
+        """Repeat the last frame until ``number`` frames have been given."""
         while self.last is not None and self.count < number:
-            self.count += 1
-            self._push(self.last)
+            self._give(self.last, 0.0)
+
+    def _give(self, frame: av.VideoFrame, seconds: float) -> None:
+        self._push(frame)
+        if self._proxy is not None:
+            self._proxy.add_picture(self.count, frame, seconds)
+        self.count += 1
+        if not self.count % _EVERY:
+            self._tell(self.count)

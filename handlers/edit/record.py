@@ -74,7 +74,10 @@ def start_of(source: Probe, rate: Fraction) -> tuple[Timecode, str]:
 
 
 def place(
-    shots: Sequence[Shot], start: Timecode, times: Sequence[float] | None = None
+    shots: Sequence[Shot],
+    start: Timecode,
+    times: Sequence[float] | None = None,
+    end: float = 0.0,
 ) -> tuple[PlacedShot, ...]:
     """Put shots, counted in pictures, on the grid of the edit rate.
 
@@ -82,17 +85,18 @@ def place(
         shots: As the detector found them.
         start: Timecode of frame 0.
         times: Seconds of each picture after the first, when the rate is variable.
+        end: When the last of them ends.
     """
     placed = []
     for shot in shots:
-        first, end = grid(shot.start, start.rate, times), grid(shot.end, start.rate, times)
+        first, last = (grid(picture, start.rate, times, end) for picture in (shot.start, shot.end))
         placed.append(
             PlacedShot(
                 index=shot.index,
                 start=first,
-                end=max(end, first + 1),
+                end=max(last, first + 1),
                 source_in=start + first,
-                source_out=start + max(end, first + 1),
+                source_out=start + max(last, first + 1),
                 transition_in=str(shot.transition_in),
                 confidence=round(float(shot.confidence), 4),
                 decoded=(shot.start, shot.end),
@@ -101,13 +105,14 @@ def place(
     return tuple(placed)
 
 
-def grid(picture: int, rate: Fraction, times: Sequence[float] | None) -> int:
+def grid(picture: int, rate: Fraction, times: Sequence[float] | None, end: float = 0.0) -> int:
     """Return the frame of the edit rate at which a picture stands; past the last, the end."""
     if times is None:
         return picture
     if picture < len(times):
         return round(times[picture] * rate)
-    return (round(times[-1] * rate) if times else 0) + 1
+    # The last picture is shown at all, however little its file says of that.
+    return max((round(times[-1] * rate) if times else 0) + 1, round(end * rate))
 
 
 def to_json(edit: Edit, times: Sequence[float] | None = None) -> dict[str, Any]:

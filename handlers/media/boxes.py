@@ -16,10 +16,14 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-_CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl"})
+_CONTAINERS = frozenset({b"moov", b"trak", b"edts", b"mdia", b"minf", b"stbl"})
 _KNOWN = frozenset(
     {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"pnot", b"uuid", b"sidx"}
 )
+# The boxes of a track that are read.
+_READ = frozenset({b"hdlr", b"mdhd", b"elst", b"stsd", b"stsz", b"stsc", b"stco", b"co64"})
+# What stands outermost in a clip; a camera maker's own bytes behind it may look like any other.
+_OUTERMOST = _KNOWN | {b"styp", b"mfra", b"meta", b"meco", b"udta", b"emsg", b"prft", b"ssix"}
 # A table larger than this belongs to no real clip; reading it would only cost memory.
 _LARGEST_TABLE = 1 << 28
 
@@ -37,11 +41,15 @@ class Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimecodeEntry:
-    """How a timecode track counts: numbers a second as a nominal count, and its flags."""
+    """How a timecode track counts: numbers a second as a nominal count, and its flags.
+
+    ``skipped`` are the seconds that its edit list leaves out at its beginning.
+    """
 
     rate: Fraction
     nominal: int
     drop_frame: bool
+    skipped: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +77,25 @@ def top_level(path: Path) -> list[Box]:
     """List the outermost boxes; an end beyond the file's size means that bytes are missing."""
     with path.open("rb") as file:
         return list(_boxes(file, 0, path.stat().st_size, clip=False))
+
+
+def is_fragmented(path: Path) -> bool:
+    """Say whether the pictures lie in fragments, each with an index of its own."""
+    with path.open("rb") as file:
+        return any(box.kind == b"moof" for box in _boxes(file, 0, path.stat().st_size, clip=False))
+
+
+def cut(found: list[Box], size: int) -> Box | None:
+    """Return the outermost box that does not all lie in a file of ``size`` bytes, or None.
+
+    Behind a whole index and whole media only a known box counts: some cameras append
+    bytes of their own, whose "length" can be anything.
+    """
+    inside = {box.kind for box in found if box.end <= size}
+    over = (box for box in found if box.end > size)
+    if {b"moov", b"mdat"} <= inside:
+        over = (box for box in over if box.kind in _OUTERMOST)
+    return next(over, None)
 
 
 def tracks(path: Path) -> list[Track]:
@@ -121,7 +148,7 @@ def _leaves(file: BinaryIO, box: Box) -> Iterator[Box]:
 def _track(file: BinaryIO, trak: Box) -> Track:
     bodies: dict[bytes, bytes] = {}
     for leaf in _leaves(file, trak):
-        if leaf.kind in {b"hdlr", b"stsd", b"stsz", b"stsc", b"stco", b"co64"}:
+        if leaf.kind in _READ:
             file.seek(leaf.start)
             # A QuickTime track has a second "hdlr" for its data; the first one is the media's.
             bodies.setdefault(leaf.kind, file.read(min(leaf.end - leaf.start, _LARGEST_TABLE)))
@@ -132,7 +159,7 @@ def _track(file: BinaryIO, trak: Box) -> Track:
         codec=described[12:16],
         offsets=offsets,
         sizes=sizes,
-        timecode=_timecode_entry(described),
+        timecode=_timecode_entry(described, _skipped(bodies)),
     )
 
 
@@ -187,10 +214,22 @@ def _numbers(body: bytes, kind: str, count: int) -> Offsets:
     return np.frombuffer(body, kind, count).astype(np.int64)
 
 
-def _timecode_entry(described: bytes) -> TimecodeEntry | None:
+def _skipped(bodies: dict[bytes, bytes]) -> Fraction:
+    """Return where in its media a track begins, in seconds, by its first edit that shows any."""
+    listed, media = bodies.get(b"elst", b""), bodies.get(b"mdhd", b"")
+    if len(listed) < 8 or len(media) < 24:
+        return Fraction(0)
+    scale = struct.unpack_from(">I", media, 20 if media[0] else 12)[0]
+    entry = struct.Struct(">QqI" if listed[0] else ">IiI")
+    count = min(struct.unpack_from(">I", listed, 4)[0], (len(listed) - 8) // entry.size)
+    begins = (entry.unpack_from(listed, 8 + n * entry.size)[1] for n in range(count))
+    return Fraction(next((begin for begin in begins if begin >= 0), 0), scale or 1)
+
+
+def _timecode_entry(described: bytes, skipped: Fraction) -> TimecodeEntry | None:
     """Read a ``tmcd`` sample description (QuickTime File Format, timecode media)."""
     if described[12:16] != b"tmcd" or len(described) < 42:
         return None
     flags, scale, duration, nominal = struct.unpack(">IIIB", described[28:41])
     rate = Fraction(scale, duration) if scale and duration else Fraction(nominal or 24)
-    return TimecodeEntry(rate=rate, nominal=nominal, drop_frame=bool(flags & 1))
+    return TimecodeEntry(rate=rate, nominal=nominal, drop_frame=bool(flags & 1), skipped=skipped)

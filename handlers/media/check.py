@@ -43,6 +43,9 @@ _SAMPLES = 48
 # Uncompressed codecs write zeros for black; in all others zeros are bytes that never arrived.
 _UNCOMPRESSED = frozenset({b"raw ", b"2vuy", b"yuv2", b"v210", b"v410", b"b64a", b"r210", b"UYVY"})
 _LAST_SECONDS = 2
+# How much further back to begin, in seconds, until a picture decodes. Each step is a few times
+# the one before, so that at most a few times what had to be decoded is.
+_STEPS_BACK = (0, 2, 15, 120, 900, 1 << 20)
 
 
 class _Incomplete(Exception):
@@ -198,10 +201,10 @@ def _missing(path: Path, head: bytes) -> str:
 def _boxes_missing(path: Path) -> str:
     size = path.stat().st_size
     found = boxes.top_level(path)
-    kinds = {box.kind for box in found}
-    if any(box.end > size for box in found):
-        return f"it has {size:,} of {max(box.end for box in found):,} bytes"
-    if b"moov" not in kinds:
+    cut = boxes.cut(found, size)
+    if cut is not None:
+        return f"it has {size:,} of {cut.end:,} bytes"
+    if b"moov" not in {box.kind for box in found}:
         return "its index is not there yet"
     try:
         tracks = boxes.tracks(path)
@@ -248,33 +251,74 @@ def _hole_at_end(path: Path) -> str:
 def _end_missing(container: Any) -> str:
     """Decode the last frames; return why they are missing, or ""."""
     stream = picture_stream(container) or sound_streams(container)[0]
-    duration = Fraction(container.duration or 0, av.time_base)
+    length = Fraction(container.duration or 0, av.time_base)
     start = Fraction(container.start_time or 0, av.time_base)
-    reached = _decode_from(container, stream, start + max(Fraction(0), duration - _LAST_SECONDS))
+    begin = start + max(Fraction(0), length - _LAST_SECONDS)
+    reached, back = _decode_last(container, stream, begin)
     if reached is None:
         return "its last frames do not decode yet"
     own = Fraction(stream.duration * stream.time_base) if stream.duration else None
-    wanted = start + (own or duration) - _LAST_SECONDS
-    if own is not None and reached < wanted - _LAST_SECONDS:
-        return f"it ends {float(wanted + _LAST_SECONDS - reached):.0f} s early"
-    return ""
+    early = start + (own or length) - reached
+    if early <= 2 * _LAST_SECONDS:
+        return ""
+    if own is not None:
+        return f"it ends {float(early):.0f} s early"
+    # Without a length of its own, a picture may end before the sound, but not by nothing decoding.
+    return "its last frames do not decode yet" if back else ""
 
 
-def _decode_from(container: Any, stream: Any, seconds: Fraction) -> Fraction | None:
-    """Return the time of the last frame that decodes, or None where the end does not."""
+def _decode_last(container: Any, stream: Any, begin: Fraction) -> tuple[Fraction | None, int]:
+    """Decode from ``begin`` to the end, in seconds, or from further back where nothing decodes.
+
+    A container without an index may land behind the last key picture.
+
+    Returns:
+        The end of the last frame, or None where the end does not decode; and how much
+        further back the reading began, in seconds.
+    """
+    for back in _STEPS_BACK:
+        _seek(container, stream, begin - back)
+        try:
+            reached = _decode_on(container, stream)
+        except FFmpegError:
+            break
+        if reached is not None:
+            return reached, back
+    return None, 0
+
+
+def _seek(container: Any, stream: Any, seconds: Fraction) -> None:
     try:
         container.seek(int(seconds / stream.time_base), stream=stream)
     except FFmpegError:
         container.seek(0)
+
+
+def _decode_on(container: Any, stream: Any) -> Fraction | None:
+    """Decode on to the end; return when the last frame ends, in seconds, None without a frame.
+
+    Raises:
+        av.error.FFmpegError: A packet does not decode although a key picture was there.
+    """
     last: Fraction | None = None
-    try:
-        for packet in container.demux(stream):
-            for frame in packet.decode():
-                if frame.pts is not None:
-                    last = Fraction(frame.pts * frame.time_base)
-    except FFmpegError:
-        return None
+    begun = False
+    for packet in container.demux(stream):
+        begun = begun or packet.is_keyframe
+        for frame in _decoded(packet, strict=begun):
+            if frame.pts is not None:
+                end = (frame.pts + (frame.duration or 0)) * frame.time_base
+                last = end if last is None else max(last, end)
     return last
+
+
+def _decoded(packet: Any, *, strict: bool) -> list[Any]:
+    """Decode a packet; unless ``strict``, one that does not decode gives no frame."""
+    try:
+        return list(packet.decode())
+    except FFmpegError:
+        if strict:
+            raise
+        return []
 
 
 def _decode_image(path: Path, head: bytes) -> None:

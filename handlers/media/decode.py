@@ -4,7 +4,8 @@ A picture's number is its place on the grid of the edit rate, by its presentatio
 time. In a sound file of constant rate that is the count of pictures before it;
 in a damaged one every later picture still keeps its own number, where counting
 would shift all that follows. Pictures of a variable rate are counted, and their
-times kept, so that a shot can be placed on the grid.
+times kept, so that a shot can be placed on the grid; which of them were lost shows
+in the times of the data that made no picture.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 from av.error import FFmpegError
 
-from handlers.media.probe import Probe, VideoFacts, usable
+from handlers.media.probe import Probe, VideoFacts, raise_if_passing, usable
 from handlers.media.source import open_media, picture_stream, sound_streams
 
 AudioSink = Callable[[int, av.AudioFrame], None]
 
-# A jump further ahead than this, in seconds, is a break in the file's clock, not lost pictures.
+# Where a file does not say how long it is, a jump further ahead than this, in seconds, is a
+# break in its clock and not lost pictures.
 _LONGEST_GAP = 60
+# Sound this far ahead of the first picture, in seconds, says that pictures were lost there.
+_LONGEST_WAIT = 10
 _MOST_ERRORS = 1000
 _ROUNDING = Fraction(1, 4)
 # How far before a wanted picture to start reading, in seconds; a container's clock starts at 0.
@@ -46,7 +51,8 @@ class Decoder:
     Yields (number, frame): numbers rise; where pictures are lost, a number is
     missing and ``errors`` says so. ``error_count`` goes on where the list of
     errors stops growing; ``decoded`` counts pictures; ``times`` holds each
-    picture's time in seconds after the first one's, in order of presentation.
+    picture's time in seconds after the first one's, in order of presentation, and
+    ``end`` is when the last one ends.
     """
 
     def __init__(self, path: Path, facts: VideoFacts, *, on_audio: AudioSink | None = None) -> None:
@@ -57,36 +63,53 @@ class Decoder:
         self.error_count = 0
         self.errors: list[DecodeError] = []
         self.times = array("d")
+        self.end = 0.0
         self.origin: Fraction | None = None
         self.vfr = facts.vfr
-        self._start: int | None = None
+        self._start: Fraction | None = None
+        self._length: Fraction | None = None
         self._said = ""
+        # Of a variable rate alone: when each piece of data and each picture is presented.
+        self._sent, self._seen = array("q"), array("q")
         self._grid = Grid(facts.grid_rate, facts.frames)
 
     def __iter__(self) -> Iterator[tuple[int, av.VideoFrame]]:
         with usable(self.path), open_media(self.path) as container:
             picture: Any = picture_stream(container)
             picture.thread_type = "AUTO"
-            self._start = picture.start_time
+            unit = picture.time_base
+            self._start = picture.start_time * unit if picture.start_time is not None else None
+            self._length = picture.duration * unit if picture.duration else None
             streams = [picture, *(sound_streams(container) if self.on_audio else ())]
             for packet in self._packets(container, streams):
                 if packet.stream is picture:
                     yield from self._pictures(packet)
                 else:
                     self._sound(packet)
-        self._note_lost(self._grid.next, self.facts.frames or 0)
+            self._finish(unit)
+
+    def _finish(self, unit: Fraction) -> None:
+        if not self.vfr:
+            self._note_lost(self._grid.next, self.facts.frames or 0)
+        elif self._said or self.decoded < (self.facts.frames or 0):
+            self._note_unseen(unit)
+        if self._length is not None and self.times:
+            self.end = max(self.end, float(self._length))
 
     def _packets(self, container: Any, streams: list[Any]) -> Iterator[Any]:
         try:
             yield from container.demux(*streams)
         except FFmpegError as error:
+            raise_if_passing(self.path, error)
             self._said = f"the file cannot be read on: {error.strerror}"
             # What the decoder still holds comes out with an empty packet.
             flush = av.Packet()
-            flush.stream = streams[0]
+            flush.stream, flush.time_base = streams[0], streams[0].time_base
             yield flush
 
     def _pictures(self, packet: Any) -> Iterator[tuple[int, av.VideoFrame]]:
+        if self.vfr and packet.pts is not None and not packet.is_discard:
+            self._sent.append(packet.pts)
         try:
             frames = packet.decode()
         except FFmpegError as error:
@@ -96,7 +119,8 @@ class Decoder:
         for frame in frames:
             expected = self._grid.next
             number = self._place(frame)
-            self._note_lost(expected, number)
+            if self._said or self.facts.frames is not None:
+                self._note_lost(expected, number)
             if frame.is_corrupt:
                 self._note(number, "damaged")
             self.decoded += 1
@@ -109,25 +133,47 @@ class Decoder:
             self._note(None, f"sound not decoded: {error.strerror}")
             return
         for frame in frames:
+            if self.origin is None:
+                self._wait_no_longer(frame)
             if self.on_audio is not None:
                 self.on_audio(packet.stream.index, frame)
+
+    def _wait_no_longer(self, sound: Any) -> None:
+        """Sound that is far ahead of a picture cannot be held back for it: frame 0 is lost."""
+        if self._start is None or sound.pts is None:
+            return
+        if sound.pts * sound.time_base - self._start > _LONGEST_WAIT:
+            self.origin = self._start
 
     def _place(self, frame: Any) -> int:
         if frame.pts is None:
             return self._grid.take(None)
-        time_base = Fraction(frame.time_base)
-        seconds = frame.pts * time_base
+        seconds = frame.pts * frame.time_base
         if self.origin is None:
-            self.origin = self._first(seconds, time_base)
+            self.origin = self._first(seconds)
         since = seconds - self.origin
         self.times.append(float(since))
+        self.end = float(since + (frame.duration or 0) * frame.time_base)
+        if self.vfr:
+            self._seen.append(frame.pts)
         return self._grid.take(None if self.vfr else since)
 
-    def _first(self, seconds: Fraction, time_base: Fraction) -> Fraction:
+    def _first(self, seconds: Fraction) -> Fraction:
         """Return the time of frame 0: the stream's start, when its first pictures were lost."""
         if self._said and self._start is not None:
-            return min(seconds, self._start * time_base)
+            return min(seconds, self._start)
         return seconds
+
+    def _note_unseen(self, unit: Fraction) -> None:
+        """Name what of a variable rate made no picture, by its place on the edit rate."""
+        origin = self.origin or Fraction(0)
+        unseen = np.setdiff1d(np.array(self._sent), np.array(self._seen)).tolist()
+        for pts in unseen:
+            place = round((pts * unit - origin) * self.facts.rate)
+            self._note(max(0, place), f"not decoded ({self._said or 'its data is damaged'})")
+        missing = (self.facts.frames or 0) - self.decoded - len(unseen)
+        if missing > 0:
+            self._note(None, f"{missing} pictures that the file promises are not in it")
 
     def _note_lost(self, first: int, end: int) -> None:
         for number in range(first, end):
@@ -166,9 +212,11 @@ class Grid:
         return self.next
 
     def _is_gap(self, ahead: Fraction) -> bool:
-        number = round(self.next + ahead)
-        inside = self.frames is None or number < self.frames
-        return inside and ahead >= 1 - _ROUNDING and ahead <= _LONGEST_GAP * self.rate
+        if ahead < 1 - _ROUNDING:
+            return False
+        if self.frames is None:
+            return ahead <= _LONGEST_GAP * self.rate
+        return round(self.next + ahead) < self.frames
 
 
 def frames_at(path: Path, source: Probe, numbers: list[int]) -> Iterator[av.VideoFrame | None]:

@@ -33,7 +33,11 @@ _ALGORITHMS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """What a manifest says of a file: algorithm, hash as written, and the manifest."""
+    """What a manifest says of a file: algorithm, hash as written, and the manifest.
+
+    ``expected`` is empty where the file failed and no manifest tells what its hash was:
+    no file has that hash.
+    """
 
     algorithm: str
     expected: str
@@ -41,13 +45,23 @@ class Listed:
 
 
 def listed(path: Path) -> Listed | None:
-    """Return the newest entry about ``path`` in a manifest beside or above it, or None."""
+    """Return the newest entry about ``path`` in a manifest beside or above it, or None.
+
+    A generation in which the file failed holds the hash of what was found then, not of
+    what the camera recorded; the entry before it counts, and the failure alone only
+    where there is none.
+    """
+    failed: Listed | None = None
     for folder in list(path.parents)[:_LEVELS]:
         for manifest in _manifests(folder):
             found = _entry(manifest, PurePosixPath(path.relative_to(folder).as_posix()))
-            if found is not None:
-                return Listed(algorithm=found[0], expected=found[1], manifest=manifest)
-    return None
+            if found is None:
+                continue
+            entry = Listed(algorithm=found[0], expected=found[1], manifest=manifest)
+            if entry.expected:
+                return entry
+            failed = failed or entry
+    return failed
 
 
 def verified(path: Path, top: Path) -> bool:
@@ -119,11 +133,13 @@ def _path_of(element: Any) -> str:
 
 
 def _hash_of(element: Any) -> tuple[str, str] | None:
-    for child in element:
-        algorithm = _ALGORITHMS.get(_name(child))
-        if algorithm and child.text:
-            return algorithm, str(child.text).strip()
-    return None
+    """Return an entry's first algorithm and its hash; the hash is empty where one failed."""
+    known = [child for child in element if _name(child) in _ALGORITHMS and child.text]
+    if not known:
+        return None
+    # Beside a failed hash, one that is new in this generation is of the changed file as well.
+    failed = any(child.get("action") == "failed" for child in known)
+    return _ALGORITHMS[_name(known[0])], "" if failed else str(known[0].text).strip()
 
 
 def _name(element: Any) -> str:

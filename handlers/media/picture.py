@@ -13,6 +13,8 @@ from av.video.reformatter import VideoReformatter
 
 from handlers.media.probe import VideoFacts
 
+# The clock of the filter graph, in ticks a second.
+_CLOCK = 90_000
 _TURNS = {90: "transpose=cclock", 180: "hflip,vflip", 270: "transpose=clock"}
 
 
@@ -29,6 +31,11 @@ def upright(frame: av.VideoFrame, video: VideoFacts, height: int) -> av.VideoFra
     """Return one picture as :class:`Preparer` makes it, at most ``height`` pixels high."""
     prepare = Preparer(video, display_size(video, height))
     return [*prepare(frame, 0), *prepare.finish()][0]
+
+
+def is_rgb(video: VideoFacts) -> bool:
+    """Say whether the stored picture is RGB and not luma and chroma."""
+    return video.colour.matrix == "gbr" or av.VideoFormat(video.pixel_format).is_rgb
 
 
 def _even(length: Fraction) -> int:
@@ -73,7 +80,8 @@ class Preparer:
                 frame = self._graph.vpull()
             except (NothingYet, Finished):
                 return
-            yield self._scale(frame, frame.pts)
+            # A filter may count in another unit than it was given.
+            yield self._scale(frame, round(frame.pts * frame.time_base * _CLOCK))
 
     def _scale(self, frame: av.VideoFrame, pts: int) -> av.VideoFrame:
         width, height = self._size
@@ -91,7 +99,7 @@ def _graph(frame: av.VideoFrame, video: VideoFacts) -> Any:
             width=frame.width,
             height=frame.height,
             format=frame.format,
-            time_base=Fraction(1, 90000),
+            time_base=Fraction(1, _CLOCK),
         )
     ]
     for step in steps:
@@ -107,6 +115,6 @@ def _conversion(video: VideoFacts) -> dict[str, Any]:
     wanted: dict[str, Any] = {}
     if video.colour.range == "pc" or video.pixel_format.startswith("yuvj"):
         wanted.update(src_color_range="JPEG", dst_color_range="MPEG")
-    if video.colour.matrix == "gbr" or video.pixel_format.startswith(("gbr", "rgb", "bgr")):
+    if is_rgb(video):
         wanted.update(dst_colorspace="ITU709", dst_color_range="MPEG")
     return wanted

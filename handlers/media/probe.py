@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,10 +17,19 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 
-from handlers.contract import MediaFacts, UnusableMedia
+from handlers.contract import MediaFacts, TransientFailure, UnusableMedia
 from handlers.media import boxes
-from handlers.media.source import NotMedia, open_media, picture_stream, shown, sound_streams
+from handlers.media.source import (
+    NotMedia,
+    advice,
+    open_media,
+    picture_stream,
+    shown,
+    shown_text,
+    sound_streams,
+)
 from handlers.media.timecode import (
+    STANDARD_RATES,
     Timecode,
     TimecodeError,
     can_drop,
@@ -34,6 +44,13 @@ _REEL_KEYS = ("reel_name", "com.apple.proapps.reel", "com.apple.quicktime.reel",
 # Pictures further than this from the grid of a constant rate, in frames, make a rate variable.
 _OFF_GRID = 0.25
 _SAMPLED, _REORDERED = 300, 20
+# What the storage says, not the file: a share that hiccups, a file that is renamed just now.
+_PASSING = frozenset(
+    {errno.EIO, errno.ESTALE, errno.ENOENT, errno.EACCES, errno.ETIMEDOUT, errno.ENODEV}
+)
+_LONGEST_REEL = 64
+# Beyond this a header is broken: no lens squeezes more.
+_MOST_SQUEEZED = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +149,21 @@ def usable(path: Path) -> Iterator[None]:
     except NotMedia as error:
         raise UnusableMedia(str(error)) from error
     except FFmpegError as error:
+        raise_if_passing(path, error)
         raise UnusableMedia(
-            f"{shown(path)} cannot be read ({error.strerror}); "
-            "copy it again from the camera original."
+            f"{shown(path)} cannot be read ({error.strerror}); {advice(path)}"
+        ) from error
+
+
+def raise_if_passing(path: Path, error: FFmpegError) -> None:
+    """Tell what the storage says apart from what the file holds.
+
+    Raises:
+        TransientFailure: The file could not be reached; that may pass.
+    """
+    if error.errno in _PASSING:
+        raise TransientFailure(
+            f"{shown(path)} cannot be reached now ({error.strerror}); look at the storage"
         ) from error
 
 
@@ -168,25 +197,38 @@ def _audio(stream: Any) -> AudioFacts:
 
 def _video(container: InputContainer, stream: Any, path: Path) -> VideoFacts:
     frame = _first_frame(container, stream, path)
-    stamps = _presented(container, stream)
+    stamps = _presented(container, stream, path)
     rate = _edit_rate(stream)
     seen = stamps or ([] if frame.interlaced_frame else _next_stamps(container, stream))
     own = Fraction(stream.average_rate or rate)
     drifts, wanders = (_leaves_grid(seen, stream.time_base, each) for each in (rate, own))
+    vfr = drifts and wanders
+    if vfr and not is_standard(own):
+        rate = _nearest_rate(seen, stream.time_base)
     return VideoFacts(
         rate=rate,
         grid_rate=own if drifts and not wanders else rate,
-        frames=len(stamps) or stream.frames or _frames_by_time(container, stream, rate),
+        frames=_promised(container, stream, path, stamps, rate),
         width=frame.width,
         height=frame.height,
-        pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
-        rotation=round(frame.rotation / 90) * 90 % 360,
+        pixel_aspect=_pixel_aspect(stream),
+        rotation=_rotation(frame),
         pixel_format=frame.format.name,
         codec=stream.codec_context.name,
         interlaced=bool(frame.interlaced_frame),
-        vfr=drifts and wanders,
+        vfr=vfr,
         colour=_colour(frame),
     )
+
+
+def _pixel_aspect(stream: Any) -> Fraction:
+    aspect = Fraction(stream.sample_aspect_ratio or 1)
+    return aspect if 1 <= max(aspect, 1 / aspect) <= _MOST_SQUEEZED else Fraction(1)
+
+
+def _rotation(frame: av.VideoFrame) -> int:
+    """An empty matrix turns by no angle at all, which FFmpeg gives as a huge number."""
+    return round(frame.rotation / 90) * 90 % 360 if abs(frame.rotation) <= 360 else 0
 
 
 def _first_frame(container: InputContainer, stream: Any, path: Path) -> av.VideoFrame:
@@ -195,20 +237,21 @@ def _first_frame(container: InputContainer, stream: Any, path: Path) -> av.Video
             with contextlib.suppress(FFmpegError):
                 for frame in packet.decode():
                     return frame
-    except FFmpegError:
-        pass
+    except FFmpegError as error:
+        raise_if_passing(path, error)
     raise UnusableMedia(
         f"{shown(path)}: none of its pictures can be decoded ({stream.codec_context.name}); "
-        "copy it again from the camera original."
+        f"{advice(path)}"
     )
 
 
-def _presented(container: InputContainer, stream: Any) -> list[int]:
+def _presented(container: InputContainer, stream: Any, path: Path) -> list[int]:
     """List the decoding times of the pictures that a MOV or MP4 presents.
 
-    Only these containers index every picture; edit lists are already applied.
+    Only these containers index every picture; edit lists are already applied. In one
+    that was recorded in fragments, the index holds those of the first ones alone.
     """
-    if not container.format.name.startswith("mov"):
+    if not container.format.name.startswith("mov") or boxes.is_fragmented(path):
         return []
     return [entry.timestamp for entry in stream.index_entries if not entry.is_discard]
 
@@ -233,6 +276,21 @@ def _edit_rate(stream: Any) -> Fraction:
     return Fraction(rate).limit_denominator(100_000)
 
 
+def _nearest_rate(stamps: list[int], time_base: Fraction) -> Fraction:
+    """Return the standard rate at which most pictures of a variable rate follow each other."""
+    interval = float(np.median(np.diff(stamps)) * float(time_base))
+    return min(STANDARD_RATES, key=lambda rate: abs(float(rate) * interval - 1))
+
+
+def _promised(
+    container: InputContainer, stream: Any, path: Path, stamps: list[int], rate: Fraction
+) -> int | None:
+    """Return how many pictures the file says that it has."""
+    if container.format.name.startswith("mov") and boxes.is_fragmented(path):
+        return None
+    return len(stamps) or stream.frames or _frames_by_time(container, stream, rate)
+
+
 def _frames_by_time(container: InputContainer, stream: Any, rate: Fraction) -> int | None:
     if stream.duration and container.format.name == "mxf":
         return round(Fraction(stream.duration * stream.time_base) * rate)
@@ -250,17 +308,18 @@ def _colour(frame: av.VideoFrame) -> ColourFacts:
     return ColourFacts(
         primaries=_enum_name(ColorPrimaries, frame.color_primaries),
         transfer=_enum_name(ColorTrc, frame.color_trc),
-        matrix=_MATRICES.get(int(frame.colorspace), "unknown"),
+        matrix=_MATRIX_NAMES.get(int(frame.colorspace), "unknown"),
         range=_RANGES.get(int(frame.color_range), "unknown"),
     )
 
 
-_MATRICES = {
-    0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m",
-    8: "ycgco", 9: "bt2020nc", 10: "bt2020c", 14: "ictcp",
+MATRICES = {
+    "gbr": 0, "bt709": 1, "fcc": 4, "bt470bg": 5, "smpte170m": 6, "smpte240m": 7,
+    "ycgco": 8, "bt2020nc": 9, "bt2020c": 10, "ictcp": 14,
 }  # fmt: skip
+"""FFmpeg's names to code points of ISO/IEC 23091-2."""
+_MATRIX_NAMES = {code: name for name, code in MATRICES.items()}
 _RANGES = {int(ColorRange.MPEG): "tv", int(ColorRange.JPEG): "pc"}
-"""Code points of ISO/IEC 23091-2 to FFmpeg's names."""
 
 
 def _enum_name(kind: Any, value: int) -> str:
@@ -271,14 +330,17 @@ def _enum_name(kind: Any, value: int) -> str:
 def _tag(container: InputContainer, keys: tuple[str, ...]) -> str | None:
     tagged = [container.metadata, *(stream.metadata for stream in container.streams)]
     values = (tags[key].strip() for key in keys for tags in tagged if key in tags)
-    return next((value for value in values if value), None)
+    return next((shown_text(value)[:_LONGEST_REEL] for value in values if value), None)
 
 
 def _timecode(container: InputContainer, path: Path, rate: Fraction) -> Timecode | None:
     counting = _counting(container, path)
     text = _tag(container, ("timecode",))
-    found = _read_tag(text, rate, counting) if text else None
-    return found or _read_sample(path, rate, counting)
+    found = (_read_tag(text, rate, counting) if text else None) or _read_sample(
+        path, rate, counting
+    )
+    # FFmpeg does not say that the timecode track itself begins later.
+    return found + round(counting.skipped * rate) if found and counting else found
 
 
 def _counting(container: InputContainer, path: Path) -> boxes.TimecodeEntry | None:

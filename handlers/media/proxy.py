@@ -1,8 +1,7 @@
 """Writing a proxy: a small H.264 MOV with the source's frames, sound and timecode.
 
-Each source frame is one proxy frame of the same number; where the source lost
-one, the frame before it is repeated, so that picture, sound and timecode stay
-together. Pixels become square and the picture upright.
+Each source frame is one proxy frame of the same number, so that picture, sound and
+timecode stay together. Pixels become square and the picture upright.
 """
 
 from __future__ import annotations
@@ -13,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.codec.context import Flags
+from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 
-from handlers.media.picture import Preparer, display_size
-from handlers.media.probe import Probe, VideoFacts
+from handlers.media.picture import Preparer, display_size, is_rgb
+from handlers.media.probe import MATRICES, Probe, VideoFacts
 from handlers.media.sound import SoundTrack
 from handlers.media.timecode import Timecode
 
@@ -23,6 +24,8 @@ from handlers.media.timecode import Timecode
 _KEY_SECONDS = 1
 # Variable-rate pictures keep their own times, on this clock in ticks a second.
 _VFR_CLOCK = 90_000
+# From this height on, players take a picture that does not say for BT.709.
+_HD_HEIGHT = 720
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,10 @@ class ProxyWriter:
         self._tracks = {facts.index: SoundTrack(self._container, facts) for facts in source.audio}
         self._early: list[tuple[int, av.AudioFrame]] | None = []
         self._origin = Fraction(0)
-        self._last: av.VideoFrame | None = None
+        # Of a variable rate each picture waits for the next, which says how long it lasts.
+        self._held: tuple[av.VideoFrame, int] | None = None
+        # How long each picture lasts that is on its way through the filters.
+        self._durations: dict[int, int] = {}
 
     def start(self, origin: Fraction) -> None:
         """Say when frame 0 is, in seconds of the source's clock; sound is laid against it."""
@@ -70,17 +76,16 @@ class ProxyWriter:
             self.add_sound(index, frame)
 
     def add_picture(self, number: int, frame: av.VideoFrame, seconds: float) -> None:
-        """Encode one picture, and the one before it again for each number left out.
+        """Encode one picture; numbers come without a gap.
 
         ``seconds`` after frame 0 places it when the source's rate is variable.
         """
-        if self._video.vfr:
-            self._encode(frame, round(seconds * _VFR_CLOCK))
-        else:
-            while self.frames < number:
-                self._encode(self._last or frame, self.frames)
+        if not self._video.vfr:
             self._encode(frame, number)
-        self._last = frame
+            return
+        ticks = round(seconds * _VFR_CLOCK)
+        self._encode_held(ticks)
+        self._held = frame, ticks
 
     def add_sound(self, index: int, frame: av.AudioFrame) -> None:
         """Encode some sound of the source's stream ``index``."""
@@ -89,10 +94,9 @@ class ProxyWriter:
             return
         self._tracks[index].add(frame, self._origin)
 
-    def close(self, frames: int | None = None) -> None:
-        """Finish the file; with ``frames`` the last picture is repeated up to that count."""
-        while self._last is not None and not self._video.vfr and self.frames < (frames or 0):
-            self._encode(self._last, self.frames)
+    def close(self, end: float) -> None:
+        """Finish the file; ``end`` is when the last picture ends, in seconds after frame 0."""
+        self._encode_held(round(end * _VFR_CLOCK))
         for prepared in self._prepare.finish():
             self._mux(prepared)
         self._container.mux(self._stream.encode())
@@ -104,13 +108,20 @@ class ProxyWriter:
         """Close the file as it is, after a failure; it is no proxy."""
         self._container.close()
 
-    def _encode(self, frame: av.VideoFrame, pts: int) -> None:
+    def _encode_held(self, until: int) -> None:
+        if self._held is not None:
+            frame, ticks = self._held
+            self._encode(frame, ticks, max(0, until - ticks))
+
+    def _encode(self, frame: av.VideoFrame, pts: int, duration: int = 1) -> None:
         self.frames += 1
+        self._durations[pts] = duration
         for prepared in self._prepare(frame, pts):
             self._mux(prepared)
 
     def _mux(self, frame: av.VideoFrame) -> None:
         frame.time_base = self._stream.codec_context.time_base
+        frame.duration = self._durations.pop(frame.pts, 1)
         # The source's own key frames must not force the proxy's.
         frame.pict_type = 0
         self._container.mux(self._stream.encode(frame))
@@ -124,4 +135,26 @@ def _picture_stream(container: Any, video: VideoFacts, settings: ProxySettings) 
     context = stream.codec_context
     context.time_base = Fraction(1, _VFR_CLOCK) if video.vfr else 1 / video.rate
     context.gop_size = max(1, round(video.rate * _KEY_SECONDS))
+    # Else the last picture of a variable rate would be shown for no time at all.
+    context.flags |= Flags.frame_duration
+    _tag_colour(context, video)
     return stream
+
+
+def _tag_colour(context: Any, video: VideoFacts) -> None:
+    """Say how the proxy's values are to be read: as the source's, but in limited range.
+
+    A source that does not say is taken by players for what its height suggests; the
+    proxy is smaller, so it has to say what they would have taken the source for.
+    """
+    colour = video.colour
+    usual = "bt709" if video.height >= _HD_HEIGHT or is_rgb(video) else "smpte170m"
+    matrix = colour.matrix if colour.matrix not in {"gbr", "unknown"} else usual
+    context.color_range = ColorRange.MPEG
+    context.colorspace = MATRICES[matrix]
+    context.color_primaries = _code(ColorPrimaries, colour.primaries)
+    context.color_trc = _code(ColorTrc, colour.transfer)
+
+
+def _code(kind: Any, name: str) -> int:
+    return int(getattr(kind, name.upper(), kind.UNSPECIFIED))

@@ -39,7 +39,8 @@ class SoundTrack:
         self._channels = facts.channels
         self._rate = rate
         # Packed: PyAV reads beyond its memory in planar frames of more than eight channels.
-        self._resampler = av.AudioResampler(format="flt", layout=layout, rate=rate)
+        self._resampler = self._new_resampler()
+        self._form: tuple[str, str, int] | None = None
         self._next = 0
 
     def add(self, frame: av.AudioFrame, origin: Fraction) -> None:
@@ -50,8 +51,21 @@ class SoundTrack:
             self._fill(wanted)
         skip = max(0, self._next - wanted) if wanted is not None and not self._next else 0
         frame.pts = None
-        for piece in self._resampler.resample(frame):
+        for piece in self._resampled(frame):
             skip = self._write(self._samples(piece), skip)
+
+    def _new_resampler(self) -> av.AudioResampler:
+        return av.AudioResampler(format="flt", layout=self._layout, rate=self._rate)
+
+    def _resampled(self, frame: av.AudioFrame) -> list[av.AudioFrame]:
+        """Broadcasts go from stereo to surround in the middle; the track stays what it began as."""
+        form = frame.format.name, frame.layout.name, frame.sample_rate
+        before: list[av.AudioFrame] = []
+        if self._form not in {None, form}:
+            before = self._resampler.resample(None)
+            self._resampler = self._new_resampler()
+        self._form = form
+        return [*before, *self._resampler.resample(frame)]
 
     def finish(self) -> None:
         """Encode what the resampler and the encoder still hold."""

@@ -23,10 +23,25 @@ class UnknownCodec(NotMedia):
     """The file is media, and nothing here can decode it."""
 
 
+# What the camera's own software alone can develop.
+_RAW = frozenset({".r3d", ".braw", ".ari", ".arx", ".crm", ".nev"})
+
+
 def shown(path: Path | str) -> str:
     """Return the file name as one line of valid Unicode, for messages, labels and JSON."""
-    name = os.fsencode(Path(path).name).decode("utf-8", "replace")
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
+    return shown_text(os.fsencode(Path(path).name).decode("utf-8", "replace"))
+
+
+def shown_text(text: str) -> str:
+    """Return what a file says of itself as one line that any format can hold."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def advice(path: Path) -> str:
+    """Say what a person can do about a file that does not decode."""
+    if path.suffix.lower() in _RAW:
+        return "it is camera raw: convert it with the camera maker's software."
+    return "copy it again from the camera original."
 
 
 def open_media(path: Path) -> InputContainer:
@@ -55,8 +70,12 @@ def picture_stream(container: InputContainer) -> Any | None:
 
 
 def sound_streams(container: InputContainer) -> list[Any]:
-    """Return the audio streams that can be decoded."""
-    return [audio for audio in container.streams.audio if audio.codec_context is not None]
+    """Return the audio streams that can be decoded, without those that stayed empty."""
+    return [
+        audio
+        for audio in container.streams.audio
+        if audio.codec_context is not None and audio.channels and audio.rate
+    ]
 
 
 def _videos(container: InputContainer) -> list[Any]:

@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 
+from handlers.edit.onepass import decode_once
 from handlers.media.decode import Decoder, frames_at
 from handlers.media.probe import probe
 from handlers.media.proxy import ProxySettings, ProxyWriter
@@ -27,18 +28,30 @@ SOURCES = {
 }
 
 
+class Counter:
+    """A detector that only counts."""
+
+    def __init__(self):
+        self.count = 0
+
+    def push(self, _):
+        """Count one frame."""
+        self.count += 1
+
+    def finish(self):
+        """Find nothing."""
+        return []
+
+
 def make_proxy(source, path, **settings):
     """Decode a clip once into a proxy; returns what the source is, and the decoder."""
     found = probe(source)
     start = found.timecode or Timecode(frames=0, rate=found.video.rate)
     writer = ProxyWriter(path, found, found.video, start, ProxySettings(**settings))
-    decoder = Decoder(source, found.video, on_audio=writer.add_sound)
-    for number, frame in decoder:
-        if decoder.decoded == 1:
-            writer.start(decoder.origin)
-        writer.add_picture(number, frame, decoder.times[-1])
-    writer.close(found.video.frames)
-    return found, decoder
+    detector = Counter()
+    made = decode_once(source, found.video, detector, writer, lambda _: None)
+    assert detector.count == made.frames == writer.frames
+    return found, made.decoder
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -231,11 +244,12 @@ def test_late_and_broken_sound_stays_in_place(tmp_path):
 
 
 def test_fields_are_joined_frame_for_frame(tmp_path):
-    """An interlaced clip gives a progressive proxy of as many frames."""
+    """An interlaced clip gives a progressive proxy of as many frames, at the same speed."""
     source = interlaced(tmp_path / "fields.mov")
-    make_proxy(source, tmp_path / "proxy.mov")
-    made = probe(tmp_path / "proxy.mov").video
-    assert (made.interlaced, made.frames) == (False, 12)
+    found, _ = make_proxy(source, tmp_path / "proxy.mov")
+    made = probe(tmp_path / "proxy.mov")
+    assert (made.video.interlaced, made.video.frames) == (False, 12)
+    assert (made.video.rate, made.duration) == (found.video.rate, Fraction(12, 25))
     assert numbers(tmp_path / "proxy.mov") == list(range(12))
 
 

@@ -130,7 +130,7 @@ def test_fcp7_xml_reads_back(tmp_path, counted):
     assert text.splitlines()[1] == "<!DOCTYPE xmeml>"
     assert text.count("<pathurl>") == 1
     # In and out count from the file's first frame, not from midnight.
-    assert (text.count("<in>0</in>"), text.count("<in>30</in>")) == (3, 3)
+    assert (text.count("<in>0</in>"), text.count("<in>30</in>")) == (4, 4)
     assert f"<string>{counted.start}</string>" in text
     assert f"<displayformat>{'DF' if counted.drop_frame else 'NDF'}</displayformat>" in text
     ntsc = "TRUE" if counted.rate.denominator == 1001 else "FALSE"
