@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from daemon import publish
-from daemon.errors import StorageLostError
+from daemon.errors import SourceChangedError, StorageLostError
 from daemon.executor import Outcome
 from daemon.jobs import Change
 from daemon.publish import Place
+from daemon.settle import Look
+from daemon.walk import look_again
+from handlers.contract import AssetKind
 
 
 class Stage(StrEnum):
@@ -38,6 +43,18 @@ class Active:
     note: str = ""
 
     @property
+    def look(self) -> Look:
+        """The source as the journal knows it."""
+        row = self.row
+        return Look(
+            path=row["asset_path"],
+            kind=AssetKind(row["asset_kind"]),
+            signature=row["asset_signature"],
+            size=row["asset_size"],
+            members=tuple(json.loads(row["asset_members"])),
+        )
+
+    @property
     def id(self) -> int:
         """The job's id."""
         return int(self.row["id"])
@@ -56,6 +73,23 @@ class Finished:
 def clearing(place: Place) -> Callable[[], None]:
     """Return the storage operation that removes a run's staging folder."""
     return lambda: publish.discard(place)
+
+
+def require_unchanged(storage: Path, look: Look) -> None:
+    """Make sure that a source is still what the journal says.
+
+    Raises:
+        SourceChangedError: It is gone, out of reach, or somebody has written to it.
+    """
+    try:
+        found = look_again(os.fsencode(storage), look)
+    except OSError as error:
+        what = f"{os.fsdecode(look.path)} cannot be looked at now ({error.strerror})"
+        raise SourceChangedError(what) from error
+    if found is None or found.signature != look.signature:
+        raise SourceChangedError(
+            f"{os.fsdecode(look.path)} is being changed; it runs once it is whole"
+        )
 
 
 def why_not_written(root: str, error: Exception) -> str:

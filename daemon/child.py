@@ -53,7 +53,8 @@ class Child:
     def send(self, message: Message) -> None:
         """Give the child an order; one that died meanwhile reports its end by itself."""
         assert self._process.stdin is not None  # noqa: S101 - opened as a pipe above
-        with contextlib.suppress(BrokenPipeError):
+        # Its reader closes the pipe once it has ended.
+        with contextlib.suppress(OSError, ValueError):
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
 

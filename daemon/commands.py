@@ -52,18 +52,23 @@ class Commands:
             return command(request, now)
         except FxdError as error:
             return {"error": str(error)}
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             # Anyone of the group may connect and send anything.
             return {"error": f"the request is not complete or not right: {error!r}"}
 
     def _retry(self, request: Mapping[str, Any], now: float) -> Answer:
         wanted = request.get("job")
-        ids = self._store.jobs.failed_ids() if wanted is None else [int(wanted)]
+        ids = self._present_failures() if wanted is None else [int(wanted)]
         for job_id in ids:
             row = self._store.jobs.get(job_id)
             if row["state"] in {JobState.QUEUED, JobState.RUNNING, JobState.DONE}:
                 hint = "; 'fxd submit PATH' runs it again" if row["state"] == "done" else ""
                 raise DaemonError(f"job {job_id} is {row['state']}: nothing to retry{hint}")
+            if self._store.jobs.outdated(self._store.jobs.with_asset(job_id)):
+                raise DaemonError(
+                    f"job {job_id} is about an older version of its source, or a later run"
+                    " has taken its place; 'fxd submit PATH' runs the present one"
+                )
             self._store.jobs.change(
                 job_id,
                 Change.REOPEN,
@@ -75,6 +80,13 @@ class Commands:
             )
             self._runs.reopened(job_id)
         return {"message": f"{len(ids)} jobs are queued again", "jobs": ids}
+
+    def _present_failures(self) -> list[int]:
+        """Failed jobs that still matter: not those of a replaced version."""
+        jobs = self._store.jobs
+        return [
+            number for number in jobs.failed_ids() if not jobs.outdated(jobs.with_asset(number))
+        ]
 
     def _cancel(self, request: Mapping[str, Any], now: float) -> Answer:
         return {"message": self._runs.cancel(int(request["job"]), now)}

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from models.errors import FxdError
 
 
+class SourceChangedError(FxdError):
+    """A source is not any more what its job was made for."""
+
+
 class StorageLostError(FxdError):
     """The storage's marker is missing or is another storage's: nothing may be written."""
 

@@ -1,18 +1,21 @@
 """File-system events by watchdog's inotify observer, taken as hints and no more.
 
 What the observer is known to get wrong is answered here: a full event queue is
-made visible, so that the watcher compares everything; opened or read files (our own
-reading among them) make no events at all, and neither does each write of a copy.
+made visible, so that the watcher compares everything, and so is the kernel's limit of
+watched folders; opened or read files (our own reading among them) make no events at
+all, and neither does each write of a copy.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import warnings
 from collections.abc import Callable
 from typing import cast
 
 from watchdog.events import (
+    DirAttribEvent,
     DirCreatedEvent,
     DirDeletedEvent,
     DirMovedEvent,
@@ -26,7 +29,15 @@ from watchdog.events import (
 )
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.inotify import InotifyFullEmitter
-from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, Mask
+from watchdog.observers.inotify_c import (
+    CallbackId,
+    InotifyConstants,
+    InotifyEvent,
+    InotifyFD,
+    Mask,
+    WatchCallback,
+    WatchDescriptor,
+)
 
 from daemon.assets import is_partial
 from daemon.settle import Hint
@@ -38,6 +49,7 @@ _FILTER: list[type[FileSystemEvent]] = [
     FileClosedEvent,
     FileDeletedEvent,
     FileAttribEvent,
+    DirAttribEvent,
     DirCreatedEvent,
     DirMovedEvent,
     DirDeletedEvent,
@@ -49,11 +61,26 @@ warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
 
 
 class _CountingFD(InotifyFD):
-    """Tells of a full kernel queue, which the stock observer only logs."""
+    """Tells of a full kernel queue, which the stock observer only logs.
+
+    ``refused`` is the error with which the kernel would not watch one more folder. The stock
+    observer passes it over for all folders but the first.
+    """
 
     def __init__(self, on_overflow: Callable[[], None]) -> None:
         super().__init__()
         self._on_overflow = on_overflow
+        self.refused: OSError | None = None
+
+    def add_callback(
+        self, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId
+    ) -> WatchDescriptor:
+        try:
+            return super().add_callback(path, mask, callback, id_)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                self.refused = error
+            raise
 
     def handle_event(self, event: InotifyEvent) -> None:
         super().handle_event(event)
@@ -75,6 +102,10 @@ class _Observer(BaseObserver):
         self._inotify_fd.start()
         super().__init__(_Emitter, inotify_fd=self._inotify_fd)
 
+    @property
+    def refused(self) -> OSError | None:
+        return self._inotify_fd.refused
+
     def on_thread_stop(self) -> None:
         super().on_thread_stop()
         self._inotify_fd.stop()
@@ -82,13 +113,21 @@ class _Observer(BaseObserver):
 
 
 class _Forward(FileSystemEventHandler):
-    def __init__(self, folder: bytes, touched: Touched, tree: Callable[[bytes], None]) -> None:
-        self._folder = folder
+    def __init__(
+        self,
+        touched: Touched,
+        tree: Callable[[bytes], None],
+        rights: Callable[[bytes], None],
+    ) -> None:
         self._touched = touched
         self._tree = tree
+        self._rights = rights
 
     def dispatch(self, event: FileSystemEvent) -> None:
         source, target = os.fsencode(event.src_path), os.fsencode(event.dest_path)
+        if isinstance(event, DirAttribEvent):
+            self._rights(source)
+            return
         if event.is_directory:
             for path in filter(None, (source, target)):
                 self._tree(path)
@@ -107,7 +146,11 @@ class _Forward(FileSystemEventHandler):
 
 
 class EventSource:
-    """The events of one watched folder, from ``start`` to ``stop``."""
+    """The events of one watched folder, from ``start`` to ``stop``.
+
+    ``touched`` is told of files, ``tree`` of folders that came or went, ``rights`` of folders whose
+    rights or times changed, ``overflow`` that events were lost.
+    """
 
     def __init__(
         self,
@@ -115,10 +158,11 @@ class EventSource:
         *,
         touched: Touched,
         tree: Callable[[bytes], None],
+        rights: Callable[[bytes], None],
         overflow: Callable[[], None],
     ) -> None:
         self._folder = folder
-        self._forward = _Forward(folder, touched, tree)
+        self._forward = _Forward(touched, tree, rights)
         self._overflow = overflow
         self._observer: _Observer | None = None
 
@@ -139,6 +183,9 @@ class EventSource:
             observer.on_thread_stop()
             raise
         self._observer = observer
+        if observer.refused is not None:
+            self.stop()
+            raise observer.refused
 
     def stop(self) -> None:
         """Stop watching; no event comes after this returns."""
@@ -149,9 +196,13 @@ class EventSource:
 
     @property
     def alive(self) -> bool:
-        """Whether events still come: the observer stops by itself when its folder goes."""
+        """Whether events still come from everywhere.
+
+        The observer stops by itself when its folder goes, and passes over new folders that the
+        kernel will not watch.
+        """
         observer = self._observer
-        if observer is None:
+        if observer is None or observer.refused is not None:
             return False
         emitters = cast("set[object]", observer.emitters)
         return bool(emitters) and all(emitter.is_alive() for emitter in emitters)  # type: ignore[attr-defined]

@@ -35,11 +35,16 @@ class Ending(StrEnum):
     BUG = "bug"
     CANCELLED = "cancelled"
     LOST = "lost"
+    CHANGED = "changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The end of one run. ``LOST`` is a child that died, hung, or was killed for a limit."""
+    """The end of one run.
+
+    ``LOST`` is a child that died, hung, or was killed for a limit; ``CHANGED`` a source
+    that is not any more what was to be run.
+    """
 
     job: int
     token: int

@@ -94,6 +94,8 @@ class Intake:
         elif isinstance(report, FolderGone):
             self._gone_folders.append(report.folder)
             self.problems.pop(report.folder, None)
+            for path in [path for path in self._fresh if _is_below(path, report.folder)]:
+                del self._fresh[path]
         elif isinstance(report, Unreadable):
             self._note(report.folder, [f"{printable(report.reason)}; fxd cannot look inside"])
         elif isinstance(report, StateChanged) and report.complete:
@@ -108,6 +110,7 @@ class Intake:
             self._observe(info, look, report.at)
         for path in found.gone:
             self.gate.gone(path)
+            self._fresh.pop(path, None)
         self._gone.extend(found.gone)
         if found.manifest:
             self._manifest_in(found.folder)
@@ -169,6 +172,9 @@ class Intake:
         for answer in [*self.prober.poll(now), *self.verifier.poll(now)]:
             self._answered(answer, now)
         self._forget_fresh(now)
+
+    def compare_again(self, now: float) -> None:
+        """Have folders compared whose assets are journaled by now, so that they get a digest."""
         for folder, (watch, due) in list(self._again.items()):
             if due <= now or not len(self.gate):
                 del self._again[folder]
@@ -226,7 +232,8 @@ class Intake:
         signature = bytes.fromhex(message["signature"])
         check = Check(
             path=look.path,
-            signature=signature,
+            # An answer about something newer than was asked for does not know all of it.
+            signature=signature if signature == look.signature else b"",
             verdict=Verdict(message["verdict"]),
             lease=Lease(message["lease"]),
             reason=message["reason"],
@@ -272,7 +279,10 @@ class Intake:
         for folder in self._gone_folders:
             self.store.mark_folder_gone(folder, now)
         recorded = [self._record(accepted, now) for accepted in self._accepted]
-        self.store.set_digests(self._digests)
+        # What changes now was not there when these folders were compared.
+        changed = {folder_of(path) for path in self._gone}
+        changed |= {folder_of(accepted.look.path) for accepted in self._accepted}
+        self.store.set_digests([item for item in self._digests if item[0] not in changed])
         return recorded
 
     def journaled(self) -> None:

@@ -13,6 +13,7 @@ from daemon.jobs import Change, JobState, next_state
 
 GONE = "its source was deleted"
 REPLACED = "its source was replaced by a newer version"
+OVERTAKEN = "a later run of the same handler takes its place"
 # Columns that a change of state may set beside the state itself.
 _SETTABLE = frozenset(
     [
@@ -140,7 +141,8 @@ class JobStore:
             "SELECT job.*, asset.path AS asset_path, asset.kind AS asset_kind,"
             " asset.watch AS asset_watch, asset.members AS asset_members,"
             " asset.facts AS asset_facts, asset.version AS asset_version,"
-            " asset.gone_at AS asset_gone_at, asset.size AS asset_size"
+            " asset.gone_at AS asset_gone_at, asset.size AS asset_size,"
+            " asset.signature AS asset_signature"
             " FROM job JOIN asset ON asset.id = job.asset_id WHERE job.id = ?",
             (job_id,),
         ).fetchone()
@@ -153,19 +155,21 @@ class JobStore:
     ) -> list[sqlite3.Row]:
         """Return jobs of ``handlers`` that could start now, by priority, then age.
 
-        Left out: those that wait for something, whose source is gone, or whose
-        output root is in ``blocked``.
+        Left out: those that wait for something, whose source is gone, whose output
+        root is in ``blocked``, or whose results another run is still making.
         """
         if not handlers:
             return []
         return self._db.execute(
             # In the queue's own order, so that what stands far behind is not even looked at.
-            "SELECT job.id, job.handler FROM job INDEXED BY job_queue"  # noqa: S608
+            "SELECT job.id, job.handler, job.asset_id FROM job INDEXED BY job_queue"  # noqa: S608
             " CROSS JOIN asset ON asset.id = job.asset_id"
-            " WHERE job.state = 'queued' AND waits_for IS NULL AND not_before <= ?"
-            " AND asset.gone_at IS NULL"
-            f" AND output_root NOT IN ({','.join('?' * len(blocked))})"
-            f" AND handler IN ({','.join('?' * len(handlers))})"
+            " WHERE job.state = 'queued' AND job.waits_for IS NULL AND job.not_before <= ?"
+            " AND asset.gone_at IS NULL AND NOT EXISTS (SELECT 1 FROM job AS other"
+            " WHERE other.state = 'running' AND other.asset_id = job.asset_id"
+            " AND other.handler = job.handler)"
+            f" AND job.output_root NOT IN ({','.join('?' * len(blocked))})"
+            f" AND job.handler IN ({','.join('?' * len(handlers))})"
             " ORDER BY job.priority DESC, job.id LIMIT ?",
             (now, *blocked, *handlers, limit),
         ).fetchall()
@@ -195,15 +199,46 @@ class JobStore:
             (json.dumps(dict(models), sort_keys=True), job_id),
         )
 
-    def supersede(self, asset_id: int, now: float) -> list[int]:
-        """Cancel queued jobs of an older version; return those that are running."""
+    def outdated(self, row: sqlite3.Row) -> str:
+        """Return why a queued job's results would be of the past, empty when they would not."""
+        if row["version"] != row["asset_version"]:
+            return REPLACED
+        later = self._db.execute(
+            "SELECT 1 FROM job WHERE asset_id = ? AND handler = ? AND id > ?"
+            " AND state IN ('running', 'done') LIMIT 1",
+            (row["asset_id"], row["handler"], row["id"]),
+        ).fetchone()
+        return OVERTAKEN if later else ""
+
+    def any_of(self, asset_id: int, handler: str) -> bool:
+        """Say whether a handler ever had a job for an asset."""
+        row = self._db.execute(
+            "SELECT 1 FROM job WHERE asset_id = ? AND handler = ? LIMIT 1", (asset_id, handler)
+        ).fetchone()
+        return row is not None
+
+    def roots(self) -> list[str]:
+        """Return every output folder that a job ever wrote to."""
+        return [row[0] for row in self._db.execute("SELECT DISTINCT output_root FROM job")]
+
+    def expired(self, now: float) -> list[sqlite3.Row]:
+        """Return running jobs whose lease is over."""
+        return self._db.execute(
+            "SELECT * FROM job WHERE state = 'running' AND lease_until < ?", (now,)
+        ).fetchall()
+
+    def supersede(
+        self, asset_id: int, now: float, *, handler: str | None = None, why: str = REPLACED
+    ) -> list[int]:
+        """Cancel an asset's queued jobs, all or a handler's; return those that are running."""
         rows = self._db.execute(
-            "SELECT id, state FROM job WHERE asset_id = ? AND state IN ('queued', 'running')",
-            (asset_id,),
+            "SELECT id, state FROM job WHERE asset_id = ? AND state IN ('queued', 'running')"
+            " AND handler = COALESCE(?, handler)",
+            (asset_id, handler),
         ).fetchall()
         for job_id, state in rows:
             if state == JobState.QUEUED:
-                self.change(job_id, Change.CANCEL, now, reason=REPLACED)
+                self.change(job_id, Change.CANCEL, now, reason=why)
         return [job_id for job_id, state in rows if state == JobState.RUNNING]
 
     def cancel_gone(self, before: float, now: float) -> int:
@@ -244,6 +279,16 @@ class JobStore:
             (asset_id, handler),
         ).fetchone()
         return bool(row[0])
+
+    def came_to_nothing(self, limit: int) -> list[sqlite3.Row]:
+        """Return the latest job of each asset and handler that failed or was rejected."""
+        return self._db.execute(
+            "SELECT * FROM job WHERE state IN ('failed', 'rejected') AND NOT EXISTS"
+            " (SELECT 1 FROM job AS later WHERE later.asset_id = job.asset_id"
+            " AND later.handler = job.handler AND later.id > job.id)"
+            " ORDER BY id DESC LIMIT ?",
+            (limit,),
+        ).fetchall()
 
     def failed_ids(self) -> list[int]:
         """Return the jobs that ``fxd retry --failed`` takes up again."""

@@ -34,7 +34,13 @@ class Lock:
         Raises:
             DaemonError: Another process holds it; the sentence names its pid.
         """
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o664)
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o664)
+        except OSError as error:
+            raise DaemonError(
+                f"the state folder {self._path.parent} cannot be written to"
+                f" ({error.strerror}); run fxd as the user it belongs to"
+            ) from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -24,6 +24,7 @@ _KINDS = {
     "room": Ending.ROOM,
     "bug": Ending.BUG,
     "cancelled": Ending.CANCELLED,
+    "changed": Ending.CHANGED,
 }
 
 
@@ -77,7 +78,7 @@ class LocalExecutor:
     _inbox: queue.SimpleQueue[tuple[Child, Message | None]] = field(
         default_factory=queue.SimpleQueue
     )
-    _closing: bool = False
+    _not_started: list[Outcome] = field(default_factory=list)
 
     def slots(self) -> Slots:
         """Return the slots of this machine."""
@@ -85,7 +86,15 @@ class LocalExecutor:
 
     def submit(self, task: Task) -> None:
         """Give the task to a warm child of its handler, or to a new one."""
-        seat = self._idle_seat(task.handler) or self._new_seat(task)
+        try:
+            seat = self._idle_seat(task.handler) or self._new_seat(task)
+        except OSError as error:
+            what = f"no process can be started: {error.strerror}"
+            self._not_started.append(
+                Outcome(job=task.job, token=task.token, ending=Ending.ROOM, error=what)
+            )
+            self.wake()
+            return
         now = time.monotonic()
         seat.task, seat.started, seat.heard, seat.moved = task, now, now, now
         seat.cancelled_at, seat.verdict = None, ""
@@ -144,7 +153,7 @@ class LocalExecutor:
 
     def poll(self, now: float) -> list[Outcome]:
         """Take what the children said, then see that none exceeds its limits."""
-        outcomes = []
+        outcomes, self._not_started = self._not_started, []
         while not self._inbox.empty():
             child, message = self._inbox.get()
             seat = next((s for s in self._seats if s.child is child), None)
@@ -195,10 +204,11 @@ class LocalExecutor:
                 artifacts=tuple(message["artifacts"]),
                 metrics=message["metrics"],
             )
+        cancelled = seat.cancelled_at is not None
         return Outcome(
             job=task.job,
             token=task.token,
-            ending=_KINDS[message["kind"]],
+            ending=Ending.CANCELLED if cancelled else _KINDS[message["kind"]],
             error=message["error"],
             traceback=message.get("traceback", ""),
         )

@@ -48,7 +48,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         data = yaml.load(path.read_bytes(), Loader=SafeLoader)  # noqa: S506 - the safe loader, in C
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, yaml.YAMLError, ValueError) as error:
         raise ConfigError(str(path), [_read_fault(error)]) from None
     if not isinstance(data, dict):
         what = "should be a mapping of keys such as storage, state and watches"

@@ -12,6 +12,8 @@ from typing import Any
 
 import xxhash
 
+from daemon.liveness import progressing
+
 MANIFEST = "manifest.json"
 SCHEMA = 1
 
@@ -23,13 +25,19 @@ class Manifest:
     job: int
     token: int
     storage: str
+    journal: str
     output: str
     artifacts: Mapping[str, tuple[int, str]]
     metrics: Mapping[str, Any]
 
-    def is_of(self, job: int, token: int, storage: str) -> bool:
-        """Say whether this very claim of this storage's daemon published the folder."""
-        return (self.job, self.token, self.storage) == (job, token, storage)
+    def is_of(self, job: int, token: int, storage: str, journal: str) -> bool:
+        """Say whether this very claim of this storage's daemon published the folder.
+
+        A journal that was lost and made anew counts its jobs from the beginning: ``journal``
+        tells the two apart.
+        """
+        own = self.job, self.token, self.storage, self.journal
+        return own == (job, token, storage, journal)
 
 
 def read(folder: Path) -> Manifest | None:
@@ -40,6 +48,7 @@ def read(folder: Path) -> Manifest | None:
             job=data["job"],
             token=data["attempt"],
             storage=data["storage"],
+            journal=data.get("journal", ""),
             output=data["output"],
             artifacts={a["path"]: (a["size"], a["xxh3"]) for a in data["artifacts"]},
             metrics=data.get("metrics", {}),
@@ -60,6 +69,7 @@ def xxh3_of(path: Path) -> str:
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
             state.update(chunk)
+            progressing()
     return state.hexdigest()
 
 
@@ -67,6 +77,7 @@ def files_in(folder: Path) -> Iterator[str]:
     """Yield every regular file in and below a folder, as a relative path."""
     for parent, _, names in os.walk(folder):
         for name in names:
+            progressing()
             path = Path(parent) / name
             if stat.S_ISREG(path.lstat().st_mode):
                 yield str(path.relative_to(folder))

@@ -10,6 +10,10 @@ from typing import Self
 import sdnotify
 
 _OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+# Work before the first turn of the loop may take this long from one sign of life to the next,
+# in seconds, and is told to systemd that often.
+_MORE_TIME = 300.0
+_OFTEN = 10.0
 
 
 class Notifier:
@@ -22,6 +26,7 @@ class Notifier:
     def __init__(self) -> None:
         listens = "NOTIFY_SOCKET" in os.environ
         self._systemd = sdnotify.SystemdNotifier() if listens else None
+        self._next_sign = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -66,6 +71,17 @@ class Notifier:
     def extend_timeout(self, seconds: float) -> None:
         """Ask for this long before a slow start or a long drain counts as hung."""
         self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
+
+    def working(self, now: float) -> None:
+        """Long work outside the loop goes on, at a start say; may be called any number of times.
+
+        ``now`` is by the monotonic clock. The watchdog is fed as well: a service that takes itself
+        up again counts as started.
+        """
+        if now >= self._next_sign:
+            self._next_sign = now + _OFTEN
+            self.watchdog()
+            self.extend_timeout(_MORE_TIME)
 
     def _send(self, *lines: str) -> None:
         if self._systemd is None or not lines:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from itertools import count
+import unicodedata
+from collections.abc import Callable, Iterator
+from itertools import chain, count
 
 from daemon.assets import stem
 
@@ -16,19 +17,35 @@ def is_inside(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder + "/")
 
 
-def candidates(root: str, watch: str, asset_path: bytes) -> Iterator[bytes]:
+def key_of(path: bytes) -> bytes:
+    """Return what a path is on file systems that tell neither case nor Unicode forms apart."""
+    return os.fsencode(unicodedata.normalize("NFC", os.fsdecode(path)).casefold())
+
+
+def candidates(
+    root: str, watch: str, asset_path: bytes, holds_results: Callable[[bytes], bool]
+) -> Iterator[bytes]:
     """Yield folders for an asset's results, best first, without end.
 
     ``dailies/day01/A001.mov`` gives ``dailies_edit/day01/A001``, then, where that
-    is another asset's, ``A001_mov``, ``A001_mov_2`` and so on.
+    is another asset's, ``A001_mov``, ``A001_mov_2`` and so on. Where a folder on the way
+    ``holds_results`` of another asset (of ``dailies/day01.mov``), it is ``day01_2``.
     """
     relative = os.fsdecode(asset_path).removeprefix(watch + "/")
     parent, _, name = relative.rpartition("/")
-    folder = "/".join(part for part in (root, parent) if part)
+    folder = root
+    for part in filter(None, parent.split("/")):
+        folder = _passable(folder, part, holds_results)
     whole = name.replace(".", "_").replace("#", "").strip("_") or name
     yield _joined(folder, stem(name), "")
     yield _joined(folder, whole, "")
     yield from (_joined(folder, whole, f"_{number}") for number in count(2))
+
+
+def _passable(folder: str, part: str, holds_results: Callable[[bytes], bool]) -> str:
+    names = chain([""], (f"_{number}" for number in count(2)))
+    paths = (_joined(folder, part, ending) for ending in names)
+    return os.fsdecode(next(path for path in paths if not holds_results(path)))
 
 
 def _joined(folder: str, name: str, ending: str) -> bytes:

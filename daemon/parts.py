@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -95,6 +96,8 @@ def assemble(
     store = Store(connection)
     marker = storage.adopt(plan.storage, store.meta("storage_id"))
     store.set_meta("storage_id", marker.id)
+    journal_id = store.meta("journal_id") or uuid.uuid4().hex
+    store.set_meta("journal_id", journal_id)
     folder = plan.state / "models"
     models = ModelStore(folder)
 
@@ -109,7 +112,8 @@ def assemble(
     prober = Prober(plan.storage, folder, _PROBE_LIMIT, wake)
     verifier = Prober(plan.storage, folder, _VERIFY_LIMIT, wake)
     intake = Intake(store, prober, verifier, models.versions)
-    runs = Runs(plan, store, executor, writer, Room(plan, writer), marker.id, models.describe)
+    room = Room(plan, writer)
+    runs = Runs(plan, store, executor, writer, room, marker.id, journal_id, models.describe)
     runs.paused = store.meta("paused") == "yes"
 
     def submitted(request: Mapping[str, Any], now: float) -> dict[str, Any]:
@@ -135,20 +139,22 @@ def assemble(
 def recover(parts: Parts) -> None:
     """Bring storage and journal together after a stop at any instant."""
     root = parts.plan.storage
-    for output in parts.plan.outputs():
+    # Also what an earlier configuration wrote to: an exchange may have stopped half way there.
+    for output in dict.fromkeys([*parts.plan.outputs(), *parts.store.jobs.roots()]):
         try:
             publish.sweep(root, output, parts.storage_id)
         except OSError as error:
             # A read-only output, say: nothing is lost, and the next start sweeps again.
             log.warning("cannot be swept now", folder=output, why=str(error))
-    now = time.time()
-    with transaction(parts.connection):
-        parts.runs.recover(now)
-        adapt_to_plan(parts, now)
+    # Results are looked for where their sources are now.
     for move in parts.store.moves():
         with suppress(OSError):
             publish.move(root, os.fsdecode(move.source), os.fsdecode(move.target))
             parts.store.finish_intent(move.id)
+    now = time.time()
+    with transaction(parts.connection):
+        parts.runs.recover(now)
+        adapt_to_plan(parts, now)
 
 
 def adapt_to_plan(parts: Parts, now: float) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 from daemon.config import Config, SettleConfig
 from daemon.modes import WatchMode
-from daemon.outputs import is_inside
 from handlers.contract import AssetKind, HandlerSpec
 
 
@@ -73,13 +72,6 @@ class Plan:
     def state(self) -> Path:
         """The folder of the journal, the lock, the socket and the models."""
         return self.config.state
-
-    def watch_of(self, path: str) -> Watch | None:
-        """Return the watch that a storage-relative path lies in."""
-        for watch in self.watches:
-            if is_inside(path, watch.folder):
-                return watch
-        return None
 
     def outputs(self) -> Iterable[str]:
         """Return every output folder, once."""

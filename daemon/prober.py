@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
+
 from daemon.child import Child, Message, resident_mib
 from daemon.notify import child_environment
 from daemon.settle import Look
@@ -17,6 +19,10 @@ from daemon.settle import Look
 _AHEAD = 32
 _TRIES = 2
 _MEMORY = 2048
+# How long to wait before another try to start a child.
+_PAUSE = 5.0
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +62,7 @@ class Prober:
     )
     _next_id: int = 1
     _since: float = 0.0
+    _not_before: float = 0.0
     _measured: float = 0.0
     _verdict: str = ""
 
@@ -123,10 +130,16 @@ class Prober:
         return answers
 
     def _feed(self, now: float) -> None:
-        if not self._waiting:
+        if not self._waiting or now < self._not_before:
             return
         if self._child is None:
-            self._child = self._start()
+            try:
+                self._child = self._start()
+            except OSError as error:
+                # No memory or no process left: what waits goes on waiting.
+                log.warning("nothing can be looked into now", why=error.strerror)
+                self._not_before = now + _PAUSE
+                return
             self._since = now
         while self._waiting and len(self._given) < _AHEAD:
             if not self._given:

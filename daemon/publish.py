@@ -21,6 +21,7 @@ from typing import Any
 
 from daemon import manifest
 from daemon.errors import DaemonError
+from daemon.liveness import progressing
 from daemon.manifest import Manifest
 
 STAGING = ".fxd-staging-"
@@ -39,16 +40,28 @@ class Place:
 
     storage: Path
     storage_id: str
+    journal: str
     root: str
     output: str
     job: int
     token: int
+
+    def identity(self) -> dict[str, Any]:
+        """Return what a manifest says of the run that made a folder."""
+        return {
+            "job": self.job,
+            "attempt": self.token,
+            "storage": self.storage_id,
+            "journal": self.journal,
+            "output": self.output,
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, for the child that makes the staging folder."""
         return {
             "storage": str(self.storage),
             "storage_id": self.storage_id,
+            "journal": self.journal,
             "root": self.root,
             "output": self.output,
             "job": self.job,
@@ -70,6 +83,11 @@ class Place:
         """Where readers find the results."""
         return self.storage / self.output
 
+    @property
+    def swap_note(self) -> Path:
+        """The note of an exchange in two steps that this run has begun."""
+        return self.staging_root / f"swap-{self.job}-{self.token}.json"
+
 
 def prepare(place: Place) -> None:
     """Make the staging folder, empty.
@@ -85,8 +103,12 @@ def prepare(place: Place) -> None:
 def make_folders(storage: Path, folder: Path) -> None:
     """Make a folder and its parents, each with its parent's group and mode."""
     missing = []
-    while folder != storage and not folder.exists():
-        missing.append(folder)
+    while folder != storage:
+        if folder.is_symlink():
+            what = f"{folder.relative_to(storage)} is a symbolic link; results never go through one"
+            raise NotADirectoryError(errno.ENOTDIR, what, str(folder))
+        if not folder.exists():
+            missing.append(folder)
         folder = folder.parent
     for path in reversed(missing):
         path.mkdir(exist_ok=True)
@@ -118,14 +140,17 @@ def publish(place: Place, artifacts: Sequence[Mapping[str, Any]], facts: Mapping
         if place.staging.exists():
             _let_go(place.staging, place.target)
         return
+    if place.swap_note.exists():
+        # An earlier try was stopped between its two renames.
+        _complete_swap(place.storage, place.swap_note)
+        return
     _refuse_strangers(place.staging)
     described = [_checked(place.staging, artifact) for artifact in artifacts]
     _remove_unlisted(place.staging, {artifact["path"] for artifact in described})
-    _refuse_obstacle(place.target)
+    _refuse_obstacle(place)
     kept = _keep_edits(place.target, place.staging)
-    own = {"job": place.job, "attempt": place.token, "storage": place.storage_id}
-    made = {"output": place.output, "artifacts": described, "kept": kept}
-    manifest.write(place.staging, dict(facts) | own | made)
+    made = {"artifacts": described, "kept": kept}
+    manifest.write(place.staging, dict(facts) | place.identity() | made)
     make_folders(place.storage, place.target.parent)
     _make_durable(place.staging, place.target.parent.stat())
     if place.target.exists():
@@ -145,14 +170,16 @@ def _refuse_strangers(staging: Path) -> None:
                 raise DaemonError(f"a handler made what is neither file nor folder: {relative}")
 
 
-def _refuse_obstacle(target: Path) -> None:
+def _refuse_obstacle(place: Place) -> None:
     """What a person put where a folder belongs is waited for, never swapped away."""
+    target = place.target
     if target.is_symlink() or (target.exists() and not target.is_dir()):
-        what = f"{target.name} is in the way of the results; move it elsewhere"
+        what = f"{place.output} is in the way of the results; move it elsewhere"
         raise FileExistsError(errno.EEXIST, what, str(target))
 
 
 def _checked(staging: Path, artifact: Mapping[str, Any]) -> dict[str, Any]:
+    progressing()
     relative = PurePosixPath(artifact["path"])
     if relative.is_absolute() or ".." in relative.parts or str(relative) == manifest.MANIFEST:
         raise DaemonError(f"a handler named an artifact outside its folder: {relative}")
@@ -162,7 +189,7 @@ def _checked(staging: Path, artifact: Mapping[str, Any]) -> dict[str, Any]:
         raise DaemonError(f"a handler named an artifact that it did not make: {relative}") from None
     if not stat.S_ISREG(info.st_mode) or info.st_size != artifact["size"]:
         raise DaemonError(f"an artifact is not what its handler said: {relative}")
-    return dict(artifact)
+    return dict(artifact) | {"path": str(relative)}
 
 
 def _remove_unlisted(staging: Path, listed: set[str]) -> None:
@@ -180,6 +207,7 @@ def _keep_edits(old: Path, new: Path) -> list[str]:
 
 
 def _keep(old: Path, new: Path, name: str) -> str:
+    progressing()
     source = old / name
     wanted = new / name
     if _same(source, wanted):
@@ -193,6 +221,8 @@ def _keep(old: Path, new: Path, name: str) -> str:
         number += 1
     wanted.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(source, wanted)
+    _sync(wanted, os.O_RDONLY)
+    _sync_folder(wanted.parent)
     return str(wanted.relative_to(new))
 
 
@@ -207,6 +237,7 @@ def _make_durable(folder: Path, parent: os.stat_result) -> None:
             path = Path(current) / name
             inherit(path, parent)
             _sync(path, os.O_RDONLY)
+            progressing()
         inherit(Path(current), parent)
         _sync_folder(Path(current))
 
@@ -265,7 +296,7 @@ def _let_go(old: Path, new: Path) -> None:
 def _replace_in_steps(place: Place) -> None:
     """Replace by two renames, noted on disk first so that a restart completes them."""
     aside = place.staging_root / f"{place.job}-0{place.token}"
-    note = place.staging_root / f"swap-{place.job}-{place.token}.json"
+    note = place.swap_note
     names = {"staging": place.staging.name, "aside": aside.name, "target": place.output}
     temporary = note.with_suffix(".tmp")
     temporary.write_text(json.dumps(names), encoding="utf-8")
@@ -332,16 +363,24 @@ def _sweep_one(storage: Path, path: Path) -> None:
 def published(place: Place) -> Manifest | None:
     """Return the manifest of this very claim's results, if they are in place."""
     found = manifest.read(place.target)
-    if found is None or not found.is_of(place.job, place.token, place.storage_id):
+    own = place.job, place.token, place.storage_id, place.journal
+    if found is None or not found.is_of(*own):
         return None
     return found
 
 
 def move(storage: Path, source: str, target: str) -> None:
-    """Let a published folder follow its renamed source; done before is done."""
+    """Let a published folder follow its renamed source; done before is done.
+
+    Raises:
+        OSError: It cannot be moved now, or something is in its way.
+    """
     old, new = _inside(storage, source), _inside(storage, target)
-    if not old.is_dir() or new.exists():
+    if not old.is_dir():
         return
+    if new.exists():
+        what = f"{target} is in the way; move it elsewhere"
+        raise FileExistsError(errno.EEXIST, what, str(new))
     make_folders(storage, new.parent)
     _rename(old, new, _NOREPLACE)
     _sync_folder(new.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import sqlite3
 import time
 from collections.abc import Callable
@@ -51,12 +52,17 @@ class Reporter:
         self._text_due = 0.0
         self._texts: dict[str, list[str] | None] = dict.fromkeys(plan.outputs())
         self._hook = Hook(plan.config.notify)
+        # Sentences that could not be written, and those of before this start.
+        self._unwritten: queue.SimpleQueue[Operation] = queue.SimpleQueue()
         self.config_error = ""
 
     def begin(self) -> None:
         """Say that the daemon is there."""
         self._hook.start()
         self._write_status(time.time())
+        # A kill may have come between a job's end and its sentence.
+        for row in self._runs.store.jobs.came_to_nothing(_MOST_SHOWN):
+            self._unwritten.put(self._sentence(row["id"]))
 
     def end(self) -> None:
         """Say that it is not there any more."""
@@ -86,6 +92,7 @@ class Reporter:
         if now >= self._text_due or now < self._text_due - 60:
             self._text_due = now + _TEXT_PAUSE
             operations += self._text_operations()
+            operations += [self._unwritten.get() for _ in range(self._unwritten.qsize())]
         return operations
 
     def farewell(self) -> list[Operation]:
@@ -170,17 +177,38 @@ class Reporter:
         if self._went_well(item):
             return None
         job = self._runs.store.jobs.with_asset(item.job)
-        storage, root = self._plan.storage, job["output_root"]
-        asset = os.fsdecode(job["asset_path"])
-        path = tell.failed_path(storage, root, job["asset_watch"], asset)
         self._tell_hook(item, job)
         if item.change in {Change.FAIL, Change.REJECT}:
-            said = {key: job[key] for key in ("id", "state", "reason")}
-            said["asset"] = text(job["asset_path"])
-            return lambda: tell.write_failed(storage, path, said)
+            return self._sentence(item.job)
         if item.change in {Change.PUBLISH, Change.CANCEL}:
-            return lambda: tell.remove_failed(storage, root, path)
+            storage, root, path = self._plan.storage, job["output_root"], self._failed_path(job)
+            return self._persistent(lambda: tell.remove_failed(storage, root, path))
         return None
+
+    def _failed_path(self, job: sqlite3.Row) -> Path:
+        asset = os.fsdecode(job["asset_path"])
+        storage, root = self._plan.storage, job["output_root"]
+        return tell.failed_path(storage, root, job["asset_watch"], asset)
+
+    def _sentence(self, job_id: int) -> Operation:
+        """Return what writes the sentence about a job that came to nothing."""
+        job = self._runs.store.jobs.with_asset(job_id)
+        storage, path = self._plan.storage, self._failed_path(job)
+        said = {key: job[key] for key in ("id", "state", "reason")}
+        said["asset"] = text(job["asset_path"])
+        return self._persistent(lambda: tell.write_failed(storage, path, said))
+
+    def _persistent(self, operation: Operation) -> Operation:
+        """Have what could not be done now done later."""
+
+        def done() -> None:
+            try:
+                operation()
+            except OSError:
+                self._unwritten.put(done)
+                raise
+
+        return done
 
     def _went_well(self, item: Finished) -> bool:
         """Say whether there is nobody to tell and nothing to remove: so for nearly every job."""
@@ -215,8 +243,11 @@ class Reporter:
             if watch["state"] == "lost"
         ]
         blocked = self._runs.room.blocked(time.time())
+        notes = {active.id: active.note for active in self._runs.active.values()}
         for row in tell.active_jobs(self._db):
-            reason = row["reason"] or blocked.get(row["root"]) or row["state"]
+            reason = (
+                notes.get(row["id"]) or row["reason"] or blocked.get(row["root"]) or row["state"]
+            )
             lines.append(f"{text(row['path'])}: {row['handler']}: {reason}")
         return lines
 

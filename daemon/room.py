@@ -20,14 +20,19 @@ class Room:
         self.plan = plan
         self.known = False
         self._writer = writer
-        self._found: dict[str, str] = {}
+        self._asked: dict[str, str] | None = None
         self._held: set[str] = set()
         self._blocked: dict[str, tuple[str, float]] = {}
 
     def ask(self) -> None:
-        """Have the outputs looked at by the thread that may wait for a share that hangs."""
+        """Have the outputs looked at by the thread that may wait for a share that hangs.
+
+        While an answer is still to come, nothing more is asked.
+        """
+        if self._asked is not None:
+            return
         found: dict[str, str] = {}
-        self._found = found
+        self._asked = found
         plan = self.plan
 
         def look() -> None:
@@ -38,7 +43,9 @@ class Room:
     def told(self, error: Exception | None, now: float) -> None:
         """Take the answer: hold up what has no room; without its storage that is everything."""
         self.known = True
-        found = self._found if error is None else dict.fromkeys(self.plan.outputs(), str(error))
+        found, self._asked = self._asked or {}, None
+        if error is not None:
+            found = dict.fromkeys(self.plan.outputs(), str(error))
         for root in found.keys() - self._held:
             log.warning("held up", folder=root, why=found[root])
         self._held = set(found)
@@ -51,7 +58,11 @@ class Room:
 
     def blocked(self, now: float) -> dict[str, str]:
         """Return the outputs that nothing may be written to now, each with the reason."""
-        self._blocked = {root: why for root, why in self._blocked.items() if why[1] > now}
+        # Where the storage takes long to answer, what it last said holds until it does.
+        held = self._held if self._asked is not None else set()
+        self._blocked = {
+            root: why for root, why in self._blocked.items() if why[1] > now or root in held
+        }
         return {root: reason for root, (reason, _) in self._blocked.items()}
 
 

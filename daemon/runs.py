@@ -5,18 +5,27 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from daemon import publish
-from daemon.active import Active, Finished, Stage, clearing, name_of, why_not_written
+from daemon import orders, publish
+from daemon.active import (
+    Active,
+    Finished,
+    Stage,
+    clearing,
+    name_of,
+    require_unchanged,
+    why_not_written,
+)
 from daemon.config import RunConfig
 from daemon.dispatch import Candidate, choose, free_slots
-from daemon.errors import DaemonError, StorageLostError
-from daemon.executor import Ending, Executor, Outcome, Progress, Task
+from daemon.errors import DaemonError, SourceChangedError, StorageLostError
+from daemon.executor import Ending, Executor, Outcome, Progress
 from daemon.jobs import Change, JobState, backoff, change_after_failure
 from daemon.jobstore import REPLACED
 from daemon.plan import Plan
@@ -24,13 +33,11 @@ from daemon.publish import Place
 from daemon.room import Room
 from daemon.store import Store
 from daemon.writer import StorageWriter, Written
-from handlers.contract import AssetKind
 
 log = structlog.get_logger()
 
 # Results that wait to be published hold staging room; beyond this nothing new starts.
 _MOST_PUBLISHING = 32
-_SEED = 20_240_101
 
 
 @dataclass(slots=True)
@@ -46,6 +53,7 @@ class Runs:
     writer: StorageWriter
     room: Room
     storage_id: str
+    journal_id: str
     models_of: Callable[[Mapping[str, str | None]], list[dict[str, Any]]]
     paused: bool = False
     draining: bool = False
@@ -67,8 +75,7 @@ class Runs:
 
     def dispatch(self, now: float) -> bool:
         """Claim what can start; return whether anything was claimed."""
-        held = self.paused or self.draining or not self.room.known
-        if held or self._publishing() >= _MOST_PUBLISHING:
+        if self.paused or self.draining or not self.room.known:
             return False
         specs = self.plan.specs
         busy = [
@@ -83,9 +90,16 @@ class Runs:
         fitting = [name for name, spec in specs.items() if slots.fits(spec.needs)]
         # A few more than can start: each turn asks, and a long queue must not cost each time.
         most = 8 + 2 * (slots.cpu + slots.gpu)
-        rows = self.store.jobs.queued(now, most, fitting, list(self.room.blocked(now)))
+        blocked = {*self.room.blocked(now), *self._crowded()}
+        rows = self.store.jobs.queued(now, most, fitting, blocked)
+        # Two runs of one handler on one asset would write to one place.
+        first = {(row["asset_id"], row["handler"]): row for row in reversed(rows)}
         starting = choose(
-            [Candidate(id=row["id"], handler=row["handler"]) for row in rows],
+            [
+                Candidate(id=row["id"], handler=row["handler"])
+                for row in rows
+                if first[row["asset_id"], row["handler"]] is row
+            ],
             needs={name: spec.needs for name, spec in specs.items()},
             slots=slots,
         )
@@ -93,11 +107,19 @@ class Runs:
             self._claim(candidate, now)
         return bool(starting)
 
-    def _publishing(self) -> int:
-        return sum(job.stage is Stage.PUBLISHING for job in self.active.values())
+    def _crowded(self) -> list[str]:
+        """Return the outputs in which too many results wait for their place already."""
+        waiting = Counter(
+            job.place.root for job in self.active.values() if job.stage is Stage.PUBLISHING
+        )
+        return [root for root, count in waiting.items() if count >= _MOST_PUBLISHING]
 
     def _claim(self, candidate: Candidate, now: float) -> None:
         row = self.store.jobs.with_asset(candidate.id)
+        if reason := self.store.jobs.outdated(row):
+            self.store.jobs.change(candidate.id, Change.CANCEL, now, reason=reason)
+            self.finished.append(Finished(job=candidate.id, change=Change.CANCEL))
+            return
         lease, token = now + self.limits.time_limit, row["token"]
         claim = self.store.jobs.change
         if not claim(candidate.id, Change.CLAIM, now, token=token, lease_until=lease):
@@ -113,7 +135,8 @@ class Runs:
             log.info(
                 "runs", job=active.id, asset=name_of(active.row), handler=active.row["handler"]
             )
-            self.executor.submit(self._task(active))
+            spec = self.plan.specs[active.row["handler"]]
+            self.executor.submit(orders.task(active, spec))
 
     def output_of(self, row: sqlite3.Row) -> bytes:
         """Return the folder, relative to the storage, that a job's results go to."""
@@ -129,34 +152,11 @@ class Runs:
         return Place(
             storage=self.plan.storage,
             storage_id=self.storage_id,
+            journal=self.journal_id,
             root=row["output_root"],
             output=os.fsdecode(self.output_of(row)),
             job=row["id"],
             token=token,
-        )
-
-    def _task(self, active: Active) -> Task:
-        row = active.row
-        spec = self.plan.specs[row["handler"]]
-        asset = {
-            "path": os.fsdecode(row["asset_path"]),
-            "kind": AssetKind(row["asset_kind"]),
-            "fingerprint": row["fingerprint"],
-            "members": json.loads(row["asset_members"]),
-            "facts": json.loads(row["asset_facts"]),
-        }
-        order = {
-            "op": "run",
-            "id": active.id,
-            "token": active.token,
-            "handler": spec.name,
-            "place": active.place.to_json(),
-            "asset": asset,
-            "params": json.loads(row["params"]),
-            "seed": _SEED,
-        }
-        return Task(
-            job=active.id, token=active.token, handler=spec.name, needs=spec.needs, order=order
         )
 
     # What comes back.
@@ -191,7 +191,7 @@ class Runs:
             return
         # The source may have been renamed or replaced while the job ran.
         active.row = self.store.jobs.with_asset(active.id)
-        if active.stale or active.row["version"] != active.row["asset_version"]:
+        if self._is_stale(active):
             self._clear(active, Ending.CANCELLED, REPLACED)
         elif outcome.ending is Ending.DONE:
             active.outcome, active.stage = outcome, Stage.PUBLISHING
@@ -199,6 +199,10 @@ class Runs:
         else:
             active.outcome, active.stage = outcome, Stage.CLEARING
             self.writer.submit(("clear", active.id, active.token), clearing(active.place))
+
+    @staticmethod
+    def _is_stale(active: Active) -> bool:
+        return active.stale or active.row["version"] != active.row["asset_version"]
 
     def _clear(self, active: Active, ending: Ending, reason: str) -> None:
         active.outcome = Outcome(job=active.id, token=active.token, ending=ending, error=reason)
@@ -209,26 +213,17 @@ class Runs:
         assert active.outcome is not None  # noqa: S101 - set by the only caller
         # Results go where the source is now.
         active.place = self._place(active.row, active.token)
-        facts, artifacts = self._facts(active), list(active.outcome.artifacts)
-        place = active.place
-        self.writer.submit(
-            ("publish", active.id, active.token), lambda: publish.publish(place, artifacts, facts)
-        )
+        spec = self.plan.specs[active.row["handler"]]
+        models = self.models_of(json.loads(active.row["models"]))
+        facts, artifacts = orders.facts(active, spec, models), list(active.outcome.artifacts)
+        place, look = active.place, active.look
 
-    def _facts(self, active: Active) -> dict[str, Any]:
-        row = active.row
-        return {
-            "source": {
-                "path": os.fsdecode(row["asset_path"]),
-                "fingerprint": row["fingerprint"],
-            },
-            "handler": {"name": row["handler"], "version": row["handler_version"]},
-            "treatment": self.plan.specs[row["handler"]].treatment,
-            "models": self.models_of(json.loads(row["models"])),
-            "params": json.loads(row["params"]),
-            "seed": _SEED,
-            "metrics": dict(active.outcome.metrics) if active.outcome else {},
-        }
+        def put() -> None:
+            # What was made of a source that is no longer there would stand for another.
+            require_unchanged(place.storage, look)
+            publish.publish(place, artifacts, facts)
+
+        self.writer.submit(("publish", active.id, active.token), put)
 
     def _published(self, active: Active, error: Exception | None, now: float) -> None:
         assert active.outcome is not None  # noqa: S101 - set before it was submitted
@@ -236,6 +231,8 @@ class Runs:
             metrics = json.dumps(dict(active.outcome.metrics))
             log.info("done", job=active.id, asset=name_of(active.row), output=active.place.output)
             self._change(active, Change.PUBLISH, now, metrics=metrics, not_before=0)
+        elif isinstance(error, SourceChangedError):
+            self._clear(active, Ending.CHANGED, str(error))
         elif isinstance(error, (OSError, StorageLostError)):
             # A full disk, a lost share, a file that somebody holds open: the results are
             # made and stay in staging until they can be put into place.
@@ -248,18 +245,29 @@ class Runs:
     def retry_publishing(self, now: float) -> None:
         """Try again to publish what could not be put into place before."""
         for active in self.active.values():
-            if active.retry_at is not None and active.retry_at <= now:
-                active.retry_at = None
-                active.row = self.store.jobs.with_asset(active.id)
+            if active.retry_at is None or active.retry_at > now:
+                continue
+            active.retry_at = None
+            active.row = self.store.jobs.with_asset(active.id)
+            if self._is_stale(active):
+                self._clear(active, Ending.CANCELLED, REPLACED)
+            else:
                 self._publish(active)
 
     def _cleared(self, active: Active, error: Exception | None, now: float) -> None:
         """The staging folder is gone, or the storage is: only now is it clear who is to blame."""
         outcome = active.outcome
         assert outcome is not None  # noqa: S101 - set before it was submitted
-        lost = isinstance(error, (StorageLostError, OSError))
+        lost = isinstance(error, StorageLostError)
+        if error is not None and not lost:
+            # A file that somebody still holds open, say: the next start clears it up.
+            log.warning("cannot clear up", job=active.id, why=str(error))
         if outcome.ending is Ending.CANCELLED:
             self._change(active, Change.CANCEL, now, reason=outcome.error)
+        elif outcome.ending is Ending.CHANGED:
+            log.info("goes back", job=active.id, why=outcome.error)
+            until = now + self.pause
+            self._change(active, Change.GIVE_BACK, now, reason=outcome.error, not_before=until)
         elif lost or outcome.ending is Ending.ROOM:
             self._no_room(active, error or DaemonError(outcome.error), now)
         elif outcome.ending is Ending.UNUSABLE:
@@ -346,9 +354,23 @@ class Runs:
                 self.store.jobs.release(row["id"], models)
 
     def give_all_back(self, now: float) -> None:
-        """Return what still runs to the queue: the service stops, and no attempt is counted."""
+        """Return what still runs to the queue: the service stops, and no attempt is counted.
+
+        What the writer may still be putting into place stays as it is: the next start
+        reads from the manifest whether it got there.
+        """
         for active in list(self.active.values()):
-            self._change(active, Change.GIVE_BACK, now, note="the service was stopped")
+            if active.stage is not Stage.PUBLISHING or active.retry_at is not None:
+                self._change(active, Change.GIVE_BACK, now, note="the service was stopped")
+
+    def give_back_lost(self, now: float) -> None:
+        """Queue again what the journal takes for running past its lease and nobody here runs."""
+        for row in self.store.jobs.expired(now):
+            if row["id"] not in self.active:
+                note = "its run was lost"
+                self.store.jobs.change(
+                    row["id"], Change.GIVE_BACK, now, note=note, token=row["token"]
+                )
 
     def recover(self, now: float) -> None:
         """After a restart: what was published is done, what was not is queued again."""

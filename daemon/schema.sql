@@ -33,8 +33,10 @@ CREATE INDEX asset_inode ON asset (inode);
 CREATE INDEX asset_gone ON asset (gone_at) WHERE gone_at IS NOT NULL;
 
 -- Where each asset's results go: unique for as long as the journal lives.
+-- "key" is the path as file systems see it that tell neither case nor Unicode forms apart.
 CREATE TABLE output (
   path     BLOB PRIMARY KEY,
+  key      BLOB NOT NULL UNIQUE,
   asset_id INTEGER NOT NULL REFERENCES asset (id),
   handler  TEXT NOT NULL,
   UNIQUE (asset_id, handler)

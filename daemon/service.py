@@ -7,6 +7,7 @@ the loop takes what is there, changes the journal in one transaction, and tells.
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import signal
@@ -27,6 +28,7 @@ from daemon.control import Call, ControlServer
 from daemon.errors import ConfigError, Fault
 from daemon.jobs import Change
 from daemon.journal import Lock, open_writer, prepare_state, transaction
+from daemon.liveness import heard_by
 from daemon.log import configure as configure_log
 from daemon.notify import LoopHealth, Notifier, watchdog_interval
 from daemon.parts import assemble, recover
@@ -71,6 +73,7 @@ class Service:
     _health: LoopHealth = field(default_factory=LoopHealth)
     _stop_at: float | None = None
     _every: dict[str, float] = field(default_factory=dict)
+    _moving: set[int] = field(default_factory=set)
 
     def run(self) -> None:
         """Look after the storage until SIGTERM, or in ``once`` mode until all is done.
@@ -78,6 +81,9 @@ class Service:
         Raises:
             FxdError: It cannot start; the sentence says why.
         """
+        # What is imported by now stays; only what comes is looked through.
+        gc.freeze()
+        gc.enable()
         # Threads hand work to each other all the time; Python's 5 ms would be most of a short job.
         sys.setswitchinterval(0.0002)
         self._apply_process_settings()
@@ -138,7 +144,8 @@ class Service:
         connection = open_writer(self.plan.state)
         try:
             self.parts = assemble(self.plan, connection, self._inbox.put, self._health)
-            recover(self.parts)
+            with heard_by(lambda: self._notifier.working(time.monotonic())):
+                recover(self.parts)
             with self._started():
                 yield
         finally:
@@ -161,7 +168,18 @@ class Service:
             self._notifier.stopping("stopping")
             control.close()
             self.parts.close()
+            self._put_down()
             log.info("stopped")
+
+    def _put_down(self) -> None:
+        """Note what was put into place while everything was stopped, and give back the rest."""
+        now = time.time()
+        with suppress(sqlite3.Error), transaction(self.parts.connection):
+            while not self._inbox.empty():
+                item = self._inbox.get()
+                if isinstance(item, Written) and item.key[0] in {"publish", "clear"}:
+                    self.parts.runs.written(item, now)
+            self.parts.runs.give_all_back(now)
 
     # The loop.
 
@@ -171,8 +189,6 @@ class Service:
             items = self._collect()
             self._turn(items)
             self._feed_watchdog()
-        with transaction(self.parts.connection):
-            self.parts.runs.give_all_back(time.time())
 
     def _collect(self) -> list[Any]:
         """Wait for something to happen, then take all there is."""
@@ -206,6 +222,7 @@ class Service:
             self._housekeeping(now)
             self.parts.runs.dispatch(now)
         self.parts.intake.journaled()
+        self.parts.intake.compare_again(monotonic)
         self.parts.runs.start_claimed()
         for call, answer in answers:
             call.answer(answer)
@@ -229,6 +246,7 @@ class Service:
     def _take_written(self, item: Written, written: list[Written]) -> None:
         kind, number, _ = item.key
         if kind == "move":
+            self._moving.discard(number)
             if item.error is None:
                 self.parts.store.finish_intent(number)
             else:
@@ -256,6 +274,9 @@ class Service:
                 self._submit_move(move.id, os.fsdecode(move.source), os.fsdecode(move.target))
 
     def _submit_move(self, number: int, source: str, target: str) -> None:
+        if number in self._moving:
+            return
+        self._moving.add(number)
         root = self.plan.storage
         self.parts.writer.submit(("move", number, 0), lambda: publish.move(root, source, target))
 
@@ -274,6 +295,8 @@ class Service:
         if self._is_time("models", 2.0):
             self.parts.models.forget()
             self.parts.runs.release_waiting(self.parts.models.versions)
+        if self._is_time("lost", 30.0):
+            self.parts.runs.give_back_lost(now)
         if self._is_time("gone", 5.0):
             self.parts.store.jobs.cancel_gone(now - _GONE_GRACE, now)
 
@@ -314,7 +337,7 @@ class Service:
 
     def _once_is_over(self, once: Once, started: float) -> bool:
         parts = self.parts
-        if parts.runs.active:
+        if any(active.retry_at is None for active in parts.runs.active.values()):
             return False
         compared = len(parts.intake.compared) >= len(self.plan.watches)
         if compared and parts.intake.idle() and parts.store.jobs.active_count() == 0:

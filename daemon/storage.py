@@ -173,12 +173,13 @@ def free_bytes(folder: Path) -> int:
     Raises:
         NoRoomError: The file system cannot be asked.
     """
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
     try:
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
         return shutil.disk_usage(folder).free
     except OSError as error:
-        raise NoRoomError(f"{folder} cannot be asked for its free room: {error}") from None
+        why = error.strerror or str(error)
+        raise NoRoomError(f"{folder} cannot be asked for its free room: {why}") from None
 
 
 def choose_mode(wanted: WatchMode, kind: str) -> WatchMode:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from daemon import outputs
-from daemon.jobstore import JobStore, NewJob
+from daemon.jobstore import OVERTAKEN, JobStore, NewJob
 from daemon.settle import Look
 
 
@@ -86,6 +86,7 @@ class Store:
 
     def record(self, accepted: Accepted, now: float) -> Recorded:
         """Journal one accepted asset and its jobs, inside the caller's transaction."""
+        self.forget_digests([folder_of(accepted.look.path)])
         row = self._find(accepted.look.path)
         if row is None:
             row = self._moved_from(accepted)
@@ -124,10 +125,10 @@ class Store:
     def _unchanged(self, row: sqlite3.Row, new: Accepted, now: float) -> Recorded:
         """Touched, copied again, or back after it was gone: the same content, nothing to redo."""
         self._update(row["id"], new, row["version"])
-        revived = self.jobs.revive(row["id"], row["version"], now)
-        if new.rejected:
-            return Recorded(arrival=Arrival.UNCHANGED, asset_id=row["id"])
-        jobs = revived + self.jobs.reopen_rejected(row["id"], row["version"], now)
+        jobs = self.jobs.revive(row["id"], row["version"], now)
+        if not new.rejected:
+            jobs += self.jobs.reopen_rejected(row["id"], row["version"], now)
+            jobs += self._add_missing_jobs(row["id"], row["version"], new, now)
         return Recorded(arrival=Arrival.UNCHANGED, asset_id=row["id"], jobs=tuple(jobs))
 
     def _replaced(self, row: sqlite3.Row, new: Accepted, now: float) -> Recorded:
@@ -152,6 +153,8 @@ class Store:
         )
         moves = tuple(self._move_outputs(row["id"], new))
         self.jobs.revive(row["id"], row["version"], now)
+        if not new.rejected:
+            self._add_missing_jobs(row["id"], row["version"], new, now)
         return Recorded(arrival=Arrival.RENAMED, asset_id=row["id"], moves=moves)
 
     def _move_outputs(self, asset_id: int, new: Accepted) -> Iterator[tuple[bytes, bytes]]:
@@ -178,6 +181,13 @@ class Store:
             (*_columns(new), version, asset_id),
         )
 
+    def _add_missing_jobs(
+        self, asset_id: int, version: int, new: Accepted, now: float
+    ) -> tuple[int, ...]:
+        """Add jobs of handlers that came into the configuration while the asset was away."""
+        missing = [job for job in new.jobs if not self.jobs.any_of(asset_id, job.handler)]
+        return self._add_jobs(asset_id, version, replace(new, jobs=tuple(missing)), now)
+
     def _add_jobs(self, asset_id: int, version: int, new: Accepted, now: float) -> tuple[int, ...]:
         jobs = []
         for job in new.jobs:
@@ -200,15 +210,36 @@ class Store:
         ).fetchone()
         if row is not None:
             return bytes(row[0])
-        for candidate in outputs.candidates(root, watch, asset_path):
-            cursor = self._db.execute(
-                "INSERT OR IGNORE INTO output VALUES (?, ?, ?)", (candidate, asset_id, handler)
-            )
-            if cursor.rowcount == 1:
-                return candidate
-        raise AssertionError("candidates never end")
+        free = (
+            candidate
+            for candidate in outputs.candidates(root, watch, asset_path, self._holds_results)
+            if self._is_free(candidate)
+        )
+        found = next(free)
+        self._db.execute(
+            "INSERT INTO output VALUES (?, ?, ?, ?)",
+            (found, outputs.key_of(found), asset_id, handler),
+        )
+        return found
 
-    def mark_gone(self, paths: Iterable[bytes], now: float) -> int:
+    def _holds_results(self, path: bytes) -> bool:
+        key = (outputs.key_of(path),)
+        return self._has("SELECT 1 FROM output WHERE key = ?", key)
+
+    def _is_free(self, path: bytes) -> bool:
+        """Say whether nobody's results are in a folder, below it, or on their way out of it."""
+        key = outputs.key_of(path)
+        below = (key + b"/", key + b"0")  # b"0" follows b"/"
+        return not (
+            self._holds_results(path)
+            or self._has("SELECT 1 FROM output WHERE key >= ? AND key < ?", below)
+            or self._has("SELECT 1 FROM intent WHERE source = ?", (path,))
+        )
+
+    def _has(self, sql: str, values: Sequence[bytes]) -> bool:
+        return self._db.execute(f"{sql} LIMIT 1", values).fetchone() is not None
+
+    def mark_gone(self, paths: Sequence[bytes], now: float) -> int:
         """Note that sources vanished; their results stay. Return how many were known."""
         count = 0
         for path in paths:
@@ -216,7 +247,12 @@ class Store:
                 "UPDATE asset SET gone_at = ? WHERE path = ? AND gone_at IS NULL", (now, path)
             )
             count += cursor.rowcount
+        self.forget_digests({folder_of(path) for path in paths})
         return count
+
+    def forget_digests(self, folders: Iterable[bytes]) -> None:
+        """Have folders compared again: what a digest stood for is no longer what is journaled."""
+        self._db.executemany("DELETE FROM folder WHERE path = ?", ((path,) for path in folders))
 
     def mark_folder_gone(self, folder: bytes, now: float) -> None:
         """Note that everything in and below a folder vanished."""
@@ -250,7 +286,10 @@ class Store:
     def add_job(self, asset_id: int, job: NewJob, now: float, *, again: bool = False) -> int | None:
         """Add a job for an asset's present version; ``again`` runs it even if it was done."""
         row = self._db.execute("SELECT * FROM asset WHERE id = ?", (asset_id,)).fetchone()
-        rerun = self.jobs.next_rerun(asset_id, row["version"], job.handler) if again else 0
+        rerun = 0
+        if again:
+            rerun = self.jobs.next_rerun(asset_id, row["version"], job.handler)
+            self.jobs.supersede(asset_id, now, handler=job.handler, why=OVERTAKEN)
         return self.jobs.add(
             asset_id, row["version"], row["fingerprint"], job, now=now, rerun=rerun
         )

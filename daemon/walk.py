@@ -111,10 +111,11 @@ def look_at_card(root: bytes, path: bytes) -> Look:
     """Look at a whole card: every file in it, its clips and recordings as members.
 
     Raises:
-        OSError: The card is gone.
+        OSError: The card is gone, or a part of it may not be read: without that part it would be
+            taken for another version.
     """
     rows: list[tuple[str, Stat]] = []
-    for folder in descend(root, path):
+    for folder in descend(root, path, unreadable=_refuse):
         below = folder.path[len(path) :].lstrip(b"/")
         for name, info in sorted(folder.files.items()):
             relative = os.fsdecode(os.path.join(below, name))
@@ -131,10 +132,15 @@ def look_at_card(root: bytes, path: bytes) -> Look:
     )
 
 
+def _refuse(_path: bytes, error: OSError) -> None:
+    raise error
+
+
 def look_again(root: bytes, before: Look) -> Look | None:
     """Observe a pending asset again; None when it is gone.
 
     Raises:
+        PermissionError: It is in a folder that may not be read.
         OSError: The storage cannot be read (other than that the asset is gone).
     """
     try:
@@ -149,6 +155,21 @@ def look_again(root: bytes, before: Look) -> Look | None:
     if not stat.S_ISREG(info.st_mode):
         return None
     return Look(path=before.path, kind=before.kind, signature=signature(info), size=info.st_size)
+
+
+def is_gone(root: bytes, path: bytes) -> bool:
+    """Say whether a folder is sure to be gone; behind one that may not be entered it is not.
+
+    Raises:
+        OSError: The storage cannot be read.
+    """
+    try:
+        info = os.lstat(os.path.join(root, path))
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except PermissionError:
+        return False
+    return not stat.S_ISDIR(info.st_mode)
 
 
 def is_card(folder: Folder) -> bool:
@@ -209,8 +230,13 @@ class Difference:
 
     @property
     def clean(self) -> bool:
-        """Whether everything in the folder is journaled as it is."""
-        return not self.changed and not self.gone and not self.links
+        """Whether everything in the folder is journaled as it is, and nothing is to be told."""
+        return not (self.changed or self.gone or self.troubled)
+
+    @property
+    def troubled(self) -> bool:
+        """Whether something here cannot be taken as it is, which people are told."""
+        return bool(self.links or self.clashes)
 
 
 def compare(

@@ -12,7 +12,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from daemon.reports import (
 )
 from daemon.settle import Hint, Look
 from daemon.storage import Marker, check
+from handlers.contract import AssetKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,9 @@ class Watcher(threading.Thread):
         self._rest: dict[bytes, float] = {}
         self._trees: set[bytes] = set()
         self._pending: list[Look] = []
+        # Folders about which people were told something, and those among them that may not be read.
+        self._noted: set[bytes] = set()
+        self._closed: set[bytes] = set()
         self._stopping = False
         self._full_due = 0.0
         self._identity: tuple[int, int] | None = None
@@ -82,6 +87,7 @@ class Watcher(threading.Thread):
             os.path.join(self._root, self._folder),
             touched=self._touched,
             tree=self._tree,
+            rights=self._rights,
             overflow=self._overflowed,
         )
 
@@ -137,6 +143,11 @@ class Watcher(threading.Thread):
             if relative != self._folder:
                 self._dirty.setdefault(os.path.dirname(relative), 0.0)
             self._wake.notify()
+
+    def _rights(self, path: bytes) -> None:
+        """Other rights or times of a folder matter where it could not be read."""
+        if self._relative(path) in self._closed:
+            self._tree(path)
 
     def _overflowed(self) -> None:
         self.overflows += 1
@@ -238,18 +249,30 @@ class Watcher(threading.Thread):
             self._beat()
             at = time.monotonic()
             card = walk.is_card(folder) and folder.path != self._folder
-            if digests.pop(folder.path, None) != folder.digest or card:
+            differs = digests.pop(folder.path, None) != folder.digest
+            if differs or card or folder.path in self._noted:
                 self._compare(folder, card, at)
-        # Only now is it sure: a share that went away in mid-walk has shown its folders as gone.
+        left = digests.keys() | self._noted
+        self._folders_gone([path for path in left if walk.is_gone(self._root, path)])
+
+    def _folders_gone(self, gone: list[bytes]) -> None:
+        """Report folders that a look did not find, and all below them that people were told of.
+
+        Raises:
+            StorageLostError: A share that went away meanwhile has shown its folders as gone.
+        """
         check(self._settings.storage, self._settings.marker)
-        for path in self._vanished(digests):
+        tops = tuple(path + b"/" for path in gone)
+        paths = {path for path in self._noted if path.startswith(tops)} | set(gone)
+        self._noted -= paths
+        self._closed -= paths
+        for path in sorted(paths):
             self._report(FolderGone(watch=self.watch.folder, folder=path))
 
     def _unreadable(self, path: bytes, error: OSError) -> None:
+        self._noted.add(path)
+        self._closed.add(path)
         self._report(Unreadable(watch=self.watch.folder, folder=path, reason=_sentence(error)))
-
-    def _vanished(self, left: Iterable[bytes]) -> Iterable[bytes]:
-        return (path for path in left if not os.path.isdir(os.path.join(self._root, path)))
 
     def _digests(self, top: bytes) -> dict[bytes, bytes]:
         """Return the journal's digests in and below ``top``, and folders that hold assets."""
@@ -270,10 +293,20 @@ class Watcher(threading.Thread):
             (folder.path,),
         )
         known = {row[0]: row[1] for row in rows}
-        difference = walk.compare(self._root, folder, known, self.watch.kinds, card=card)
-        if difference.gone:
-            check(self._settings.storage, self._settings.marker)
-        self._report(Differs(watch=self.watch.folder, difference=difference, at=at))
+        # A card is looked at as a whole only now.
+        with self._may_be_away(folder.path):
+            found = walk.compare(self._root, folder, known, self.watch.kinds, card=card)
+            if found.gone:
+                check(self._settings.storage, self._settings.marker)
+            self._report(Differs(watch=self.watch.folder, difference=found, at=at))
+            self._was_read(found)
+
+    def _was_read(self, found: walk.Difference) -> None:
+        (self._noted.add if found.troubled else self._noted.discard)(found.folder)
+        if found.folder in self._closed:
+            self._closed.discard(found.folder)
+            # The kernel gives no events from what could not be read: they are asked for anew.
+            self._identity = None
 
     def _compare_hinted(self) -> None:
         with self._wake:
@@ -289,11 +322,20 @@ class Watcher(threading.Thread):
     def _compare_moved(self, top: bytes) -> None:
         """A folder appeared or vanished; inside a card the whole card is what matters."""
         root = self._card_root(top)
-        try:
+        with self._may_be_away(root):
             self._compare_tree(root)
+
+    @contextmanager
+    def _may_be_away(self, folder: bytes) -> Iterator[None]:
+        """A folder may be gone, or closed, by the time it is looked at."""
+        try:
+            yield
         except (FileNotFoundError, NotADirectoryError):
-            check(self._settings.storage, self._settings.marker)
-            self._report(FolderGone(watch=self.watch.folder, folder=root))
+            self._folders_gone([folder])
+        except PermissionError as error:
+            if folder == self._folder:
+                raise
+            self._unreadable(folder, error)
 
     def _card_root(self, path: bytes) -> bytes:
         below = os.fsdecode(path[len(self._folder) :]).strip("/")
@@ -310,14 +352,9 @@ class Watcher(threading.Thread):
         card = root != path or self._is_card_folder(path)
         with self._wake:
             self._dirty.pop(path, None)
-        try:
-            folder = walk.scan(self._root, root)
-        except (FileNotFoundError, NotADirectoryError):
-            check(self._settings.storage, self._settings.marker)
-            self._report(FolderGone(watch=self.watch.folder, folder=root))
-            return
-        self._compare(folder, card, started)
-        self._let_rest(path, 3 * (time.monotonic() - started))
+        with self._may_be_away(root):
+            self._compare(walk.scan(self._root, root), card, started)
+            self._let_rest(path, 3 * (time.monotonic() - started))
 
     def _let_rest(self, path: bytes, pause: float) -> None:
         now = time.monotonic()
@@ -334,7 +371,7 @@ class Watcher(threading.Thread):
             pending, self._pending = self._pending, []
         batch: list[Observed] = []
         for before in pending:
-            look = walk.look_again(self._root, before)
+            look = self._look_again(before)
             batch.append(
                 Observed(watch=self.watch.folder, path=before.path, look=look, at=time.monotonic())
             )
@@ -343,6 +380,17 @@ class Watcher(threading.Thread):
             if any(item.look is None for item in batch):
                 check(self._settings.storage, self._settings.marker)
             self._report(batch)
+
+    def _look_again(self, before: Look) -> Look | None:
+        """What may not be read any more is on its way no longer; a later comparison finds it."""
+        try:
+            return walk.look_again(self._root, before)
+        except PermissionError as error:
+            folder = before.path if before.kind is AssetKind.CARD else os.path.dirname(before.path)
+            if folder == self._folder:
+                raise
+            self._unreadable(folder, error)
+            return None
 
 
 def _sentence(error: Exception) -> str:

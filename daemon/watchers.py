@@ -84,6 +84,8 @@ class Watchers:
         self.stop()
         self._plan = plan
         self._intake.compared.clear()
+        # Watchers remember what they reported; new ones report it anew.
+        self._intake.problems.clear()
         self.start()
 
     def stop(self) -> None:

@@ -27,7 +27,8 @@ import structlog
 import xxhash
 
 from daemon import publish, walk
-from daemon.errors import StorageLostError
+from daemon.active import require_unchanged
+from daemon.errors import SourceChangedError, StorageLostError
 from daemon.inspection import inspect
 from daemon.publish import Place
 from daemon.settle import Look
@@ -53,6 +54,7 @@ from models.errors import FxdError
 _PR_SET_PDEATHSIG = 1
 _BEAT_SECONDS = 2.0
 _PROGRESS_SECONDS = 0.2
+SWITCH_SECONDS = 0.0002
 _CHECK_TARGET = "handlers.media.check:check"
 _VERIFY_TARGET = "handlers.media.mhl:verified"
 _LOADER_TARGET = "models.bundle:BundleLoader"
@@ -177,11 +179,14 @@ class Worker:
 
     def _run(self, order: Message) -> Message:
         try:
+            require_unchanged(self.root, _source(order["asset"]))
             staging = _make_staging(order["place"])
             handler, spec = self._handler(order["handler"])
             asset = _asset(self.root, order["asset"])
             result = handler.run(asset, self._context(order, spec, staging))
             return _done(staging, result)
+        except SourceChangedError as error:
+            return {"event": "failed", "kind": "changed", "error": str(error)}
         except (_NoStagingError, StorageLostError) as error:
             return {"event": "failed", "kind": "room", "error": str(error)}
         except UnusableMedia as error:
@@ -253,6 +258,17 @@ def _look(order: Message) -> Look:
     )
 
 
+def _source(asset: Message) -> Look:
+    """Return the source as the daemon took it for whole."""
+    return Look(
+        path=os.fsencode(asset["path"]),
+        kind=AssetKind(asset["kind"]),
+        signature=bytes.fromhex(asset["signature"]),
+        size=0,
+        members=tuple(asset["members"]),
+    )
+
+
 def _take_for_whole(_path: Path, _kind: AssetKind, _members: tuple[Path, ...]) -> CheckReport:
     """Stand in for a check that kills its process; the handler's attempts will tell."""
     return CheckReport(verdict=Verdict.WHOLE)
@@ -321,6 +337,8 @@ def _private_pipes() -> Channel:
 def main() -> None:
     """Serve orders until the daemon goes."""
     _tie_to_parent()
+    # Decoding, looking and encoding go on in threads that hand frames to each other.
+    sys.setswitchinterval(SWITCH_SECONDS)
     # A lease that is broken sends SIGIO, which would end the process.
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

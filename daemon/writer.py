@@ -2,7 +2,8 @@
 
 What is quick goes past what takes long (results that are brought to the disk and published).
 Within each of the two, order is kept. Before each operation its thread makes sure that the
-storage is still the one we know.
+storage is still the one we know. An operation may take hours, as long as it says now and then
+that it progresses (see liveness).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.liveness import heard_by
 from daemon.storage import Marker, check
 
 Operation = Callable[[], None]
@@ -22,7 +24,7 @@ Key = tuple[str, int, int]
 # Quick, and waited for: removing staging folders, looking at room.
 _QUICK = frozenset({"clear", "room"})
 _IDLE = 5.0
-# While an operation takes longer than this, nothing is said to progress.
+# While an operation gives no sign of life for longer than this, nothing is said to progress.
 _LONG = 60.0
 
 
@@ -37,10 +39,17 @@ class Written:
 class _Lane(threading.Thread):
     """Does operations one after another and reports each by its key."""
 
-    def __init__(self, name: str, do: Callable[[Key, Operation], None], idle: Operation) -> None:
+    def __init__(
+        self,
+        name: str,
+        do: Callable[[Key, Operation], None],
+        idle: Operation,
+        clock: Callable[[], float],
+    ) -> None:
         super().__init__(name=name, daemon=True)
         self._do = do
         self._idle = idle
+        self._clock = clock
         self._queue: queue.SimpleQueue[tuple[Key, Operation] | None] = queue.SimpleQueue()
         self._since: float | None = None
 
@@ -50,23 +59,29 @@ class _Lane(threading.Thread):
 
     def run(self) -> None:
         """Work until stopped."""
-        while True:
-            try:
-                item = self._queue.get(timeout=_IDLE)
-            except queue.Empty:
+        with heard_by(self._alive):
+            while True:
+                try:
+                    item = self._queue.get(timeout=_IDLE)
+                except queue.Empty:
+                    self._idle()
+                    continue
+                if item is None:
+                    return
+                self._since = self._clock()
+                self._do(*item)
+                self._since = None
                 self._idle()
-                continue
-            if item is None:
-                return
-            self._since = time.monotonic()
-            self._do(*item)
-            self._since = None
-            self._idle()
+
+    def _alive(self) -> None:
+        """The operation says that it progresses."""
+        self._since = self._clock()
+        self._idle()
 
     def hangs(self) -> bool:
-        """Say whether one operation has taken very long."""
+        """Say whether an operation has given no sign of life for very long."""
         since = self._since
-        return since is not None and time.monotonic() - since > _LONG
+        return since is not None and self._clock() - since > _LONG
 
 
 class StorageWriter:
@@ -78,13 +93,14 @@ class StorageWriter:
         marker: Marker,
         report: Callable[[Written], None],
         beat: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._storage = storage
         self._marker = marker
         self._report = report
         self._beat = beat
-        self._quick = _Lane("staging", self._do, self._progress)
-        self._slow = _Lane("publishing", self._do, self._progress)
+        self._quick = _Lane("staging", self._do, self._progress, clock)
+        self._slow = _Lane("publishing", self._do, self._progress, clock)
 
     def start(self) -> None:
         """Begin to work."""

@@ -161,7 +161,7 @@ class Studio:
         """Wait until something holds; the log is shown if it never does."""
         until = time.monotonic() + timeout
         while time.monotonic() < until:
-            if (value := condition()) not in (None, False):
+            if value := condition():
                 return value
             if self.process is not None and self.process.poll() is not None:
                 raise AssertionError(f"the daemon ended:\n{self.log()[-4000:]}")

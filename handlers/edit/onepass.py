@@ -1,7 +1,13 @@
-"""One decode of a clip that feeds everything: shots, proxy, certificate."""
+"""One decode of a clip that feeds everything: shots, proxy, certificate.
+
+The detector works in a thread of its own, a few frames behind: it would otherwise hold up
+the decoder, which does not get on while nobody takes its pictures.
+"""
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,6 +25,8 @@ from handlers.media.source import advice, shown
 
 # Often enough for a person who cancels, seldom enough to cost nothing.
 _EVERY = 32
+# How many frames the detector may be behind. Each is a whole decoded picture.
+_BEHIND = 4
 
 
 class Detector(Protocol):
@@ -62,7 +70,17 @@ def decode_once(
     Raises:
         UnusableMedia: No frame decodes.
     """
-    feed = _Feed(detector, proxy, tell)
+    apart = _Apart(detector)
+    try:
+        made = _decode(path, video, _Feed(apart.push, proxy, tell), proxy)
+    finally:
+        apart.stop()
+    return PassResult(shots=apart.result(), frames=made[0], decoder=made[1])
+
+
+def _decode(
+    path: Path, video: VideoFacts, feed: _Feed, proxy: ProxyWriter | None
+) -> tuple[int, Decoder]:
     decoder = Decoder(path, video, on_audio=lambda index, frame: feed.sound(index, frame, decoder))
     for number, frame in decoder:
         feed.begin(decoder)
@@ -73,18 +91,57 @@ def decode_once(
         feed.fill(video.frames or 0)
     if proxy is not None:
         proxy.close(decoder.end)
-    return PassResult(shots=detector.finish(), frames=feed.count, decoder=decoder)
+    return feed.count, decoder
+
+
+class _Apart:
+    """Has a detector take frames in a thread of its own; what it raises comes out here."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._frames: queue.Queue[av.VideoFrame | None] = queue.Queue(_BEHIND)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="detector", daemon=True)
+        self._thread.start()
+
+    def push(self, frame: av.VideoFrame) -> None:
+        """Hand on a frame, once there is room for it."""
+        if self._error is not None:
+            raise self._error
+        self._frames.put(frame)
+
+    def stop(self) -> None:
+        """Wait until every frame has been taken."""
+        self._frames.put(None)
+        self._thread.join()
+
+    def result(self) -> list[Shot]:
+        """Return the shots, once stopped."""
+        if self._error is not None:
+            raise self._error
+        return self._detector.finish()
+
+    def _run(self) -> None:
+        while (frame := self._frames.get()) is not None:
+            if self._error is None:
+                try:
+                    self._detector.push(frame)
+                except BaseException as error:  # noqa: BLE001 - raised again by the other thread
+                    self._error = error
 
 
 class _Feed:
     """Gives detector and proxy one frame for each number, and the proxy all sound."""
 
     def __init__(
-        self, detector: Detector, proxy: ProxyWriter | None, tell: Callable[[int], None]
+        self,
+        push: Callable[[av.VideoFrame], None],
+        proxy: ProxyWriter | None,
+        tell: Callable[[int], None],
     ) -> None:
         self.count = 0
         self.last: av.VideoFrame | None = None
-        self._push = detector.push
+        self._push = push
         self._proxy = proxy
         self._tell = tell
         self._begun = False

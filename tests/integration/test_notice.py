@@ -238,6 +238,7 @@ def test_overflow_is_seen(tmp_path):
         os.fsencode(tmp_path),
         touched=lambda *_: None,
         tree=lambda _: None,
+        rights=lambda _: None,
         overflow=lambda: seen.append(True),
     )
     source.start()

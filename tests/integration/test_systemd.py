@@ -74,6 +74,29 @@ def test_unit_is_hardened(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_late_share_is_waited_for(name, tmp_path):
+    """Neither the number of starts nor an exit code ends the trying."""
+    units = installed(name, tmp_path)
+    lines = [line.strip() for line in loaded(name.replace("@.", "@a."), units).splitlines()]
+    assert "Restart: on-failure" in lines
+    text = (UNITS / name).read_text()
+    assert "\nStartLimitIntervalSec=0\n" in text
+    assert "RestartPreventExitStatus" not in text
+
+
+def test_a_mount_may_start_the_service(tmp_path):
+    """A mount that wants the service which requires it makes no circle."""
+    units = installed("fxd@.service", tmp_path)
+    write_dropin("a", Path("/srv/films"), Path("/etc/fxd/a.yaml"), "fxd", "fxd", root=units)
+    (units / "srv-films.mount").write_text("[Mount]\nWhat=nas:/films\nWhere=/srv/films\nType=nfs\n")
+    (units / "srv-films.mount.wants").mkdir()
+    (units / "srv-films.mount.wants/fxd@a.service").symlink_to("../fxd@.service")
+    told = loaded("srv-films.mount", units)
+    assert "Wants: fxd@a.service" in told
+    clean("srv-films.mount", units)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_gpu_stays_reachable(name):
     """What CUDA needs is not closed: its devices, and memory that is written and then run."""
     text = (UNITS / name).read_text()

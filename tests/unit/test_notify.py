@@ -66,6 +66,15 @@ def test_stopping_and_watchdog(manager, notifier):
     assert lines(manager) == ["EXTEND_TIMEOUT_USEC=1500000"]
 
 
+def test_long_work_asks_for_more_time(manager, notifier):
+    """However often it is said that a start goes on, systemd hears it every ten seconds."""
+    for now in (100.0, 100.1, 109.9, 110.0):
+        notifier.working(now)
+    notifier.status("end")
+    heard = [lines(manager)[0] for _ in range(5)]
+    assert heard == ["WATCHDOG=1", "EXTEND_TIMEOUT_USEC=300000000"] * 2 + ["STATUS=end"]
+
+
 def test_status_is_one_line_of_utf8(manager, notifier):
     """Names in any script arrive whole; a line break in one cannot forge a message."""
     notifier.status("Bühne 東京 \udcff\nREADY=1")

@@ -14,6 +14,7 @@ from daemon.errors import DaemonError
 from daemon.publish import STAGING, Place
 
 STORE = "abcd"
+JOURNAL = "1234"
 
 
 @pytest.fixture
@@ -23,11 +24,17 @@ def storage(tmp_path):
     return tmp_path
 
 
-def place(storage, job=1, token=1, output="dailies_edit/day01/A"):
+def place(storage, job=1, token=1, output="dailies_edit/day01/A", journal=JOURNAL):
     """Where a run stages and publishes."""
     return Place(
-        storage=storage, storage_id=STORE, root="dailies_edit", output=output, job=job, token=token
-    )  # fmt: skip
+        storage=storage,
+        storage_id=STORE,
+        journal=journal,
+        root="dailies_edit",
+        output=output,
+        job=job,
+        token=token,
+    )
 
 
 def artifact(path, content):
@@ -330,8 +337,9 @@ def replacing(storage):
     where = place(storage, job=2, token=3)
     artifacts = made(where, {"a.csv": "2"})
     publish._keep_edits(where.target, where.staging)
-    facts = {"job": 2, "attempt": 3, "storage": STORE, "output": where.output}
-    manifest.write(where.staging, facts | {"artifacts": artifacts, "kept": ["a.edited.csv"]})
+    manifest.write(
+        where.staging, where.identity() | {"artifacts": artifacts, "kept": ["a.edited.csv"]}
+    )
     return where
 
 
@@ -461,7 +469,8 @@ def test_move_never_overwrites(storage):
     """Where something is already, the results stay where they are."""
     run(place(storage, output="dailies_edit/A"), {"a": "1"})
     (storage / "dailies_edit" / "B").mkdir()
-    publish.move(storage, "dailies_edit/A", "dailies_edit/B")
+    with pytest.raises(FileExistsError, match="dailies_edit/B is in the way"):
+        publish.move(storage, "dailies_edit/A", "dailies_edit/B")
     assert tree(storage / "dailies_edit/A") == {"a": "1"}
 
 
@@ -491,6 +500,44 @@ def test_a_flag_that_is_not_known(storage):
     assert caught.value.errno in publish._UNSUPPORTED
 
 
+def test_an_exchange_that_was_stopped_is_completed(storage, replacing, monkeypatch):
+    """A try that failed between the two renames goes on from there, edits included."""
+    aside = note(replacing)
+    replacing.target.rename(aside)
+    publish.publish(replacing, [artifact("a.csv", "2")], {})
+    assert tree(replacing.target) == {"a.csv": "2", "a.edited.csv": "mine"}
+    assert staged(storage) == []
+
+
+def test_results_never_go_through_a_link(storage, tmp_path_factory):
+    """An output's folder that is a link leads out of the storage; it stays refused."""
+    outside = tmp_path_factory.mktemp("outside")
+    (storage / "dailies_edit").mkdir()
+    where = place(storage)
+    artifacts = made(where, {"a.csv": "1"})
+    (storage / "dailies_edit/day01").symlink_to(outside)
+    for _ in range(2):
+        with pytest.raises(NotADirectoryError, match="dailies_edit/day01 is a symbolic link"):
+            publish.publish(where, artifacts, {})
+    assert list(outside.iterdir()) == []
+
+
+def test_another_journal_s_results_are_replaced(storage):
+    """A journal that was made anew counts its jobs from 1 again, and is another all the same."""
+    run(place(storage, journal="old"), {"a.csv": "1"})
+    run(place(storage, journal="new"), {"a.csv": "2"})
+    assert tree(place(storage).target) == {"a.csv": "2"}
+
+
+def test_names_are_written_one_way(storage):
+    """However a handler spells a path, its file is published and listed."""
+    where = place(storage)
+    (described,) = made(where, {"x.csv": "1"})
+    publish.publish(where, [described | {"path": "./x.csv"}], {})
+    assert tree(where.target) == {"x.csv": "1"}
+    assert set(manifest.read(where.target).artifacts) == {"x.csv"}
+
+
 # The manifest itself.
 
 
@@ -498,8 +545,9 @@ def test_manifest_round_trip(storage):
     """What identifies a folder comes back as written."""
     run(place(storage, job=3, token=4), {"a": "1"})
     found = manifest.read(place(storage).target)
-    assert found.is_of(3, 4, STORE)
-    assert not found.is_of(3, 4, "other")
+    assert found.is_of(3, 4, STORE, JOURNAL)
+    assert not found.is_of(3, 4, "other", JOURNAL)
+    assert not found.is_of(3, 4, STORE, "another")
     assert found.artifacts == {"a": (1, xxhash.xxh3_128(b"1").hexdigest())}
 
 

@@ -1,6 +1,7 @@
 """Which storage this is, who looks after it, and what its file system tells."""
 
 import json
+import os
 import socket
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon import storage
-from daemon.errors import StorageLostError, StorageTakenError
+from daemon.errors import NoRoomError, StorageLostError, StorageTakenError
 from daemon.modes import WatchMode
 from daemon.storage import MARKER, Marker, Mount
 
@@ -176,6 +177,24 @@ def test_free_bytes_of_what_is_not_there_yet(tmp_path):
     assert storage.free_bytes(tmp_path / "a" / "b") == pytest.approx(
         storage.free_bytes(tmp_path), rel=0.1
     )
+
+
+def test_free_bytes_behind_a_closed_folder(tmp_path):
+    """What cannot be asked says so in one sentence, which names the folder."""
+    closed = tmp_path / "closed"
+    (closed / "out").mkdir(parents=True)
+    for folder in (tmp_path, *list(tmp_path.parents)[:-2]):
+        folder.chmod(folder.stat().st_mode | 0o111)
+    closed.chmod(0)
+    user = os.geteuid()
+    # Root may enter everything, so it steps down for as long as the test takes.
+    os.seteuid(65534 if user == 0 else user)
+    try:
+        with pytest.raises(NoRoomError, match=r"closed/out cannot .*: Permission denied$"):
+            storage.free_bytes(closed / "out")
+    finally:
+        os.seteuid(user)
+        closed.chmod(0o700)
 
 
 @settings(deadline=None)

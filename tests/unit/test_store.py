@@ -441,4 +441,4 @@ def test_a_transaction_is_whole_or_nothing(store, connection):
 def test_the_journal_itself_refuses_strangers(connection):
     """Foreign keys hold: no job without its asset."""
     with pytest.raises(sqlite3.IntegrityError):
-        connection.execute("INSERT INTO output VALUES (x'00', 77, 'edit')")
+        connection.execute("INSERT INTO output VALUES (x'00', x'00', 77, 'edit')")

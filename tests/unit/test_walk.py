@@ -213,6 +213,28 @@ def test_descend_past_a_folder_that_may_not_be_read(locked):
         list(descend(locked, b"dailies/closed"))
 
 
+def test_only_what_is_sure_to_be_gone_is_gone(root, dailies):
+    """No such name, a file on the way to it, and something else than a folder in its place."""
+    (dailies / "day").mkdir()
+    write(dailies / "file")
+    (dailies / "link").symlink_to("day")
+    gone = [name for name in (b"day", b"none", b"none/sub", b"file", b"file/sub", b"link")
+            if walk.is_gone(root, b"dailies/" + name)]  # fmt: skip
+    assert gone == [b"none", b"none/sub", b"file", b"file/sub", b"link"]
+
+
+def test_what_is_behind_a_closed_folder_is_not_gone(locked):
+    """Nobody knows what is in there."""
+    assert not walk.is_gone(locked, b"dailies/closed")
+    assert not walk.is_gone(locked, b"dailies/closed/sub")
+
+
+def test_part_of_a_card_that_may_not_be_read(locked):
+    """A card is not taken for a smaller one."""
+    with pytest.raises(PermissionError):
+        look_at_card(locked, b"dailies")
+
+
 def test_descend_from_nothing(root, dailies):
     """The top itself must be there, and be a folder."""
     with pytest.raises(FileNotFoundError):
@@ -276,4 +298,20 @@ def test_compare_tells_of_links_and_clashes(root, dailies):
     (dailies / "link.mov").symlink_to("A.mov")
     found = compare(root, scan(root, b"dailies"), {}, ALL)
     assert (found.links, found.clashes) == ((b"link.mov",), [("A.mov", "a.MOV")])
+    assert not found.clean
+
+
+@pytest.mark.parametrize("what", ["link", "clash"])
+def test_a_folder_with_trouble_is_compared_each_time(root, dailies, what):
+    """What people are told of one folder must come again after a restart."""
+    write(dailies / "A.mov")
+    if what == "link":
+        (dailies / "link.mov").symlink_to("A.mov")
+    else:
+        write(dailies / "a.MOV")
+    folder = scan(root, b"dailies")
+    known = {look.path: look.signature for look in looks(folder)}
+    found = compare(root, folder, known, ALL)
+    assert (found.changed, found.gone) == ([], [])
+    assert found.troubled
     assert not found.clean

@@ -1,0 +1,55 @@
+"""What a run is told, and what its manifest says of it. Pure: from a claimed job's row."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from daemon.active import Active
+from daemon.executor import Task
+from handlers.contract import AssetKind, HandlerSpec
+
+_SEED = 20_240_101
+
+
+def task(active: Active, spec: HandlerSpec) -> Task:
+    """Return a claimed job as an executor needs it."""
+    row = active.row
+    asset = {
+        "path": os.fsdecode(row["asset_path"]),
+        "kind": AssetKind(row["asset_kind"]),
+        "fingerprint": row["fingerprint"],
+        "signature": row["asset_signature"].hex(),
+        "members": json.loads(row["asset_members"]),
+        "facts": json.loads(row["asset_facts"]),
+    }
+    order = {
+        "op": "run",
+        "id": active.id,
+        "token": active.token,
+        "handler": spec.name,
+        "place": active.place.to_json(),
+        "asset": asset,
+        "params": json.loads(row["params"]),
+        "seed": _SEED,
+    }
+    return Task(job=active.id, token=active.token, handler=spec.name, needs=spec.needs, order=order)
+
+
+def facts(active: Active, spec: HandlerSpec, models: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the manifest says of how results were made."""
+    row = active.row
+    return {
+        "source": {
+            "path": os.fsdecode(row["asset_path"]),
+            "fingerprint": row["fingerprint"],
+        },
+        "handler": {"name": row["handler"], "version": row["handler_version"]},
+        "treatment": spec.treatment,
+        "models": list(models),
+        "params": json.loads(row["params"]),
+        "seed": _SEED,
+        "metrics": dict(active.outcome.metrics) if active.outcome else {},
+    }
