@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -46,6 +47,8 @@ def main() -> None:
     """Run the command line; what fxd can say in a sentence is said, not thrown."""
     # Importing makes much and drops nothing; the service turns collecting on again.
     gc.disable()
+    # No other package's plugin has a say in our configuration; looking for one takes time.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         app()
     except ConfigError as error:

@@ -60,7 +60,8 @@ Bytes = Annotated[int, BeforeValidator(parse_size)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Built when first needed: most of them only as part of the whole.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class SettleConfig(_Section):
@@ -196,11 +197,11 @@ class Config(_Section):
     storage: Path
     state: Path
     watches: list[WatchConfig] = Field(min_length=1)
-    settle: SettleConfig = SettleConfig()
-    notice: NoticeConfig = NoticeConfig()
-    run: RunConfig = RunConfig()
-    slots: SlotsConfig = SlotsConfig()
-    disk: DiskConfig = DiskConfig()
-    notify: NotifyConfig = NotifyConfig()
-    log: LogConfig = LogConfig()
+    settle: SettleConfig = Field(default_factory=SettleConfig.model_construct)
+    notice: NoticeConfig = Field(default_factory=NoticeConfig.model_construct)
+    run: RunConfig = Field(default_factory=RunConfig.model_construct)
+    slots: SlotsConfig = Field(default_factory=SlotsConfig.model_construct)
+    disk: DiskConfig = Field(default_factory=DiskConfig.model_construct)
+    notify: NotifyConfig = Field(default_factory=NotifyConfig.model_construct)
+    log: LogConfig = Field(default_factory=LogConfig.model_construct)
     umask: Annotated[int, Field(ge=0, le=0o777), BeforeValidator(_octal)] = 0o002

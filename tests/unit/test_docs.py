@@ -34,10 +34,11 @@ def rows(text):
 def keys(model, prefix=""):
     """Each key of a section of the configuration with its default, by its path."""
     for name, field in model.model_fields.items():
-        if isinstance(field.default, BaseModel) and name != "settle":
-            yield from keys(type(field.default), f"{prefix}{name}.")
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, BaseModel) and name != "settle":
+            yield from keys(type(default), f"{prefix}{name}.")
         else:
-            yield prefix + name, field.get_default(call_default_factory=True)
+            yield prefix + name, default
 
 
 def same(written, default):
