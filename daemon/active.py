@@ -17,7 +17,7 @@ from daemon.executor import Outcome
 from daemon.jobs import Change
 from daemon.publish import Place
 from daemon.settle import Look
-from daemon.walk import look_again
+from daemon.walk import look_again, was_written
 from handlers.contract import AssetKind
 
 
@@ -86,7 +86,7 @@ def require_unchanged(storage: Path, look: Look) -> None:
     except OSError as error:
         what = f"{os.fsdecode(look.path)} cannot be looked at now ({error.strerror})"
         raise SourceChangedError(what) from error
-    if found is None or found.signature != look.signature:
+    if found is None or was_written(look, found):
         raise SourceChangedError(
             f"{os.fsdecode(look.path)} is being changed; it runs once it is whole"
         )

@@ -172,6 +172,20 @@ def is_gone(root: bytes, path: bytes) -> bool:
     return not stat.S_ISDIR(info.st_mode)
 
 
+def was_written(before: Look, after: Look) -> bool:
+    """Say whether an asset was written to between two looks.
+
+    Rights, links and attributes of a single file may change without that.
+    """
+    if before.signature == after.signature:
+        return False
+    if before.kind in {AssetKind.CARD, AssetKind.SEQUENCE}:
+        return True
+    one, other = (marshal.loads(look.signature) for look in (before, after))  # noqa: S302 - our own
+    size, modified, inode = 0, 1, 3
+    return any(one[what] != other[what] for what in (size, modified, inode))
+
+
 def is_card(folder: Folder) -> bool:
     """Say whether a scanned folder is a camera card."""
     name = os.fsdecode(os.path.basename(folder.path))

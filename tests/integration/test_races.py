@@ -65,6 +65,19 @@ def test_a_source_that_is_written_to_while_it_runs(studio):
     assert_whole(it.storage / "in_copy/a")
 
 
+def test_a_source_whose_rights_change_while_it_runs(studio):
+    """Nothing was written, so what was made of it stands."""
+    it = studio(SLOW)
+    it.start()
+    path = it.drop("in/a.bin", b"A" * (MiB // 4))
+    it.wait_states(running=1)
+    path.chmod(0o640)
+    os.link(path, it.storage / "link.bin")
+    it.wait_states(done=1)
+    assert it.query("SELECT token FROM job") == [(1,)]
+    assert_whole(it.storage / "in_copy/a")
+
+
 @pytest.mark.parametrize("mode", ["inotify", "poll"])
 def test_a_folder_that_was_away_for_a_moment(studio, mode):
     """Its files are gone, and there again, although the folder is as it was before."""
