@@ -18,7 +18,7 @@ from daemon.storage import file_system_of, read_mounts, tells_of_changes
 
 JOURNAL = "journal.sqlite3"
 LOCK = "fxd.lock"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Lock:
@@ -99,7 +99,7 @@ def open_writer(state: Path) -> sqlite3.Connection:
     """Open the journal to write, making or checking its tables.
 
     Raises:
-        DaemonError: It was made by a newer version of fxd.
+        DaemonError: It was made by another version of fxd.
     """
     connection = sqlite3.connect(state / JOURNAL, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
@@ -108,8 +108,13 @@ def open_writer(state: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA cache_size = -8000")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise DaemonError(f"{state / JOURNAL} was written by a newer version of fxd")
+    if version not in {0, SCHEMA_VERSION}:
+        connection.close()
+        which = "a newer" if version > SCHEMA_VERSION else "an older"
+        raise DaemonError(
+            f"{state / JOURNAL} was written by {which} version of fxd, which this one cannot read;"
+            " use that version, or move the journal away: what is there is found and run again"
+        )
     if version == 0:
         script = files("daemon").joinpath("schema.sql").read_text(encoding="utf-8")
         connection.executescript(f"BEGIN IMMEDIATE; {script} COMMIT;")

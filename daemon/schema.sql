@@ -94,4 +94,4 @@ CREATE TABLE intent (
   target BLOB NOT NULL
 );
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

@@ -46,7 +46,7 @@ def test_settings_that_keep_what_was_said(tmp_path):
         for name in ("journal_mode", "synchronous", "foreign_keys", "user_version")
     }
     connection.close()
-    assert asked == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "user_version": 1}
+    assert asked == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "user_version": 2}
 
 
 def test_opened_again(tmp_path):
@@ -57,13 +57,13 @@ def test_opened_again(tmp_path):
     connection.close()
 
 
-def test_a_newer_journal_is_refused(tmp_path):
-    """An older fxd never writes into a newer one's journal."""
-    remember(tmp_path)
-    connection = sqlite3.connect(tmp_path / JOURNAL)
-    connection.execute("PRAGMA user_version = 99")
+@pytest.mark.parametrize(("version", "which"), [(99, "a newer"), (1, "an older")])
+def test_another_version_s_journal(tmp_path, version, which):
+    """What another version wrote is refused before anything is changed in it."""
+    connection = open_writer(tmp_path)
+    connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
-    with pytest.raises(DaemonError, match="written by a newer version"):
+    with pytest.raises(DaemonError, match=f"written by {which} version"):
         open_writer(tmp_path)
 
 
