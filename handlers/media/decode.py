@@ -51,8 +51,8 @@ class Decoder:
     Yields (number, frame): numbers rise; where pictures are lost, a number is
     missing and ``errors`` says so. ``error_count`` goes on where the list of
     errors stops growing; ``decoded`` counts pictures; ``times`` holds each
-    picture's time in seconds after the first one's, in order of presentation, and
-    ``end`` is when the last one ends.
+    picture's time in seconds after the first one's, in order of presentation. Where the
+    rate is variable, ``end`` is when the last one ends.
     """
 
     def __init__(self, path: Path, facts: VideoFacts, *, on_audio: AudioSink | None = None) -> None:
@@ -91,7 +91,8 @@ class Decoder:
     def _finish(self, unit: Fraction) -> None:
         if not self.vfr:
             self._note_lost(self._grid.next, self.facts.frames or 0)
-        elif self._said or self.decoded < (self.facts.frames or 0):
+            return
+        if self._said or self.decoded < (self.facts.frames or 0):
             self._note_unseen(unit)
         if self._length is not None and self.times:
             self.end = max(self.end, float(self._length))
@@ -153,10 +154,11 @@ class Decoder:
             self.origin = self._first(seconds)
         since = seconds - self.origin
         self.times.append(float(since))
+        if not self.vfr:
+            return self._grid.take(since)
         self.end = float(since + (frame.duration or 0) * frame.time_base)
-        if self.vfr:
-            self._seen.append(frame.pts)
-        return self._grid.take(None if self.vfr else since)
+        self._seen.append(frame.pts)
+        return self._grid.take(None)
 
     def _first(self, seconds: Fraction) -> Fraction:
         """Return the time of frame 0: the stream's start, when its first pictures were lost."""
@@ -201,6 +203,8 @@ class Grid:
         return number
 
     def _place(self, since: Fraction) -> int:
+        if not self._shift and self._is_next(since):
+            return self.next
         place = (since - self._shift) * self.rate
         ahead = place - self.next
         if -_ROUNDING < ahead < _ROUNDING:
@@ -210,6 +214,11 @@ class Grid:
         # The clock was set back, or far ahead: count on from here.
         self._shift = since - self.next / self.rate
         return self.next
+
+    def _is_next(self, since: Fraction) -> bool:
+        """Say whether a picture stands exactly where it should, as nearly all do; in integers."""
+        there = since.numerator * self.rate.numerator
+        return there == self.next * since.denominator * self.rate.denominator
 
     def _is_gap(self, ahead: Fraction) -> bool:
         if ahead < 1 - _ROUNDING:
