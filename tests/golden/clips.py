@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from handlers.edit.shots import shots
 from handlers.media import boxes
 
 WIDTH, HEIGHT, BITS = 128, 64, 16
@@ -132,6 +133,21 @@ def corrupted(source, path, samples):
         data[start : start + size] = b"\xaa" * size
     Path(path).write_bytes(data)
     return Path(path)
+
+
+class OneShot:
+    """A detector that takes all frames for one shot."""
+
+    def __init__(self):
+        self.count = 0
+
+    def push(self, _):
+        """Count one frame."""
+        self.count += 1
+
+    def finish(self):
+        """Return the one shot."""
+        return shots([], self.count)
 
 
 def interlaced(path):

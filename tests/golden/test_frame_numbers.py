@@ -11,7 +11,7 @@ from handlers.media.decode import Decoder, frames_at
 from handlers.media.probe import probe
 from handlers.media.proxy import ProxySettings, ProxyWriter
 from handlers.media.timecode import Timecode
-from tests.golden.clips import clip, corrupted, interlaced, number_of, numbers, trimmed
+from tests.golden.clips import OneShot, clip, corrupted, interlaced, number_of, numbers, trimmed
 
 NTSC = Fraction(24000, 1001)
 FILM = {"rate": NTSC, "timecode": "13:25:10:05", "audio": "stereo"}
@@ -28,27 +28,12 @@ SOURCES = {
 }
 
 
-class Counter:
-    """A detector that only counts."""
-
-    def __init__(self):
-        self.count = 0
-
-    def push(self, _):
-        """Count one frame."""
-        self.count += 1
-
-    def finish(self):
-        """Find nothing."""
-        return []
-
-
 def make_proxy(source, path, **settings):
     """Decode a clip once into a proxy; returns what the source is, and the decoder."""
     found = probe(source)
     start = found.timecode or Timecode(frames=0, rate=found.video.rate)
     writer = ProxyWriter(path, found, found.video, start, ProxySettings(**settings))
-    detector = Counter()
+    detector = OneShot()
     made = decode_once(source, found.video, detector, writer, lambda _: None)
     assert detector.count == made.frames == writer.frames
     return found, made.decoder

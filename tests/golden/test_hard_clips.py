@@ -12,28 +12,12 @@ from handlers.contract import TransientFailure, UnusableMedia
 from handlers.edit import record
 from handlers.edit.certificate import certificate
 from handlers.edit.onepass import decode_once
-from handlers.edit.shots import shots
 from handlers.media.decode import Decoder
 from handlers.media.probe import probe, raise_if_passing
 from handlers.media.proxy import ProxySettings, ProxyWriter
-from tests.golden.clips import X264, clip, corrupted, number_of, numbers, picture
+from tests.golden.clips import X264, OneShot, clip, corrupted, number_of, numbers, picture
 
 STILL = {"preset": "ultrafast", "crf": "12", "g": "1"}
-
-
-class OneShot:
-    """A detector that takes all frames for one shot."""
-
-    def __init__(self):
-        self.count = 0
-
-    def push(self, _):
-        """Count one frame."""
-        self.count += 1
-
-    def finish(self):
-        """Return the one shot."""
-        return shots([], self.count)
 
 
 def edited(source, proxy=None):
