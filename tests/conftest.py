@@ -1,5 +1,6 @@
 """What every kind of test may ask for."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,13 @@ def media() -> Path:
 def models_dir() -> Path:
     """A folder of bundles with the published shot network in it; not to be written to."""
     return install_models()
+
+
+@pytest.fixture
+def root():
+    """Leave a test out that mounts file systems or becomes another user, where nobody may."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
 
 
 @pytest.fixture

@@ -118,6 +118,7 @@ def test_folder_that_closes_while_a_file_settles(closable, mode):
     assert "storage lost" not in it.log()
 
 
+@pytest.mark.usefixtures("root")
 def test_closed_folder_that_is_moved_in(closable):
     """It is named, the watch goes on, and what is in it comes when it opens."""
     it = closable("inotify")

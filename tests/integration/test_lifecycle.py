@@ -177,6 +177,7 @@ def open_folder():
         yield folder
 
 
+@pytest.mark.usefixtures("root")
 def test_status_for_another_user(open_folder):
     """A user who may only read sees the status, with the daemon running or not."""
     it = Studio(open_folder, [{"folder": "in", "run": ["copy"]}])
@@ -309,6 +310,7 @@ def test_child_that_leaks_is_replaced(studio):
     assert small == leak != after
 
 
+@pytest.mark.usefixtures("root")
 def test_group_and_mode_of_results(studio):
     """Results get the group and mode of the folder around them, never 0700."""
     it = studio()
@@ -323,6 +325,7 @@ def test_group_and_mode_of_results(studio):
     assert (info.st_mode & 0o7777, info.st_gid) == (0o664, 12345)
 
 
+@pytest.mark.usefixtures("root")
 def test_full_state_disk_is_waited_for(studio):
     """A journal that cannot be written stops nothing for good: later all is there."""
     it = studio()

@@ -192,6 +192,7 @@ def test_room_is_waited_for(studio):
     assert it.query("SELECT attempts FROM job") == [(0,)]
 
 
+@pytest.mark.usefixtures("root")
 def test_full_disk_is_waited_for(studio):
     """A disk that fills up in mid-run costs no attempt; when there is room again it runs."""
     it = studio()
@@ -213,6 +214,7 @@ def test_full_disk_is_waited_for(studio):
         subprocess.run(["umount", "-l", output], check=True)
 
 
+@pytest.mark.usefixtures("root")
 def test_output_that_cannot_be_written(studio):
     """A read-only output holds its jobs up and burns none; it goes on when it can be written."""
     it = studio()
