@@ -1,8 +1,9 @@
 """The edit pass against plain decoding, and with a proxy against plain decoding and encoding.
 
-Three generated 1080p clips of one take, moving, with grain: H.264 at 50 Mb/s as cameras record
-it, H.264 at 8 Mb/s as phones and proxies have it, and MPEG-2 4:2:2 as XDCAM does. The more a
-decoder has to do, the less it matters what is done with its pictures.
+Four generated 1080p clips of one take, moving, with grain: H.264 at 50 Mb/s as cameras record
+it, H.264 at 8 Mb/s as phones and proxies have it, MPEG-2 4:2:2 as XDCAM does, and ProRes 422
+Proxy as cameras and laboratories write it for editing. The more a decoder has to do, the less it
+matters what is done with its pictures.
 
 Peers are loops that do nothing else: decode every frame with PyAV; decode, scale and encode
 every frame with the proxy's settings, sound left out in both. One peer finds shots too:
@@ -78,6 +79,10 @@ CLIPS = [
     Clip(
         name="MPEG-2 4:2:2", file="take.mxf", codec="mpeg2video", pixels="yuv422p",
         bits=50_000_000, options={"bf": "2", "g": "12"},
+    ),
+    Clip(
+        name="ProRes 422 Proxy", file="take.mov", codec="prores_ks", pixels="yuv422p10le",
+        bits=45_000_000, options={"profile": "0"},
     ),
 ]  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""Pages to look at: one for a clip, one for a day."""

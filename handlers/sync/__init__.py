@@ -1,0 +1,1 @@
+"""Which recording belongs to which clip, and where it lies to the sample."""
