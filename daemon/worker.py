@@ -228,6 +228,7 @@ class Worker:
             progress=progress,
             check_cancelled=check_cancelled,
             inputs=taken(self.root, order["inputs"]),
+            published=self.root / order["place"]["output"],
         )
 
 

@@ -186,9 +186,11 @@ class Context:
     that shows no progress for long is taken for hung. ``check_cancelled`` raises
     :class:`Cancelled`.
 
-    ``inputs`` is filled for a handler of days: "clips/0001" is the first source by its path,
-    "clips/0001/edit/shots.json" what the handler ``edit`` made of it, "sound/0001" the first
-    recording from the folders that the configuration names as the day's sound.
+    ``published`` is the folder in which readers will find the results, for links that lead out
+    of it; nothing may be written there. ``inputs`` is filled for a handler of days:
+    "clips/0001" is the first source by its path, "clips/0001/edit/shots.json" what the handler
+    ``edit`` made of it, "sound/0001" the first recording from the folders that the
+    configuration names as the day's sound.
     """
 
     staging: Path
@@ -199,6 +201,7 @@ class Context:
     progress: Callable[[float, str], None]
     check_cancelled: Callable[[], None]
     inputs: Mapping[str, Input] = field(default_factory=dict)
+    published: Path | None = None
 
 
 class Handler(Protocol):

@@ -41,7 +41,5 @@ SPEC = HandlerSpec(
     treatment=Treatment.ANALYSIS,
     needs=Needs(cpu=1, memory=4096),
     suffix="_edit",
-    members=frozenset(
-        {AssetKind.CLIP, AssetKind.SEQUENCE, AssetKind.CARD, AssetKind.RECORDING}
-    ),
+    members=frozenset({AssetKind.CLIP, AssetKind.SEQUENCE, AssetKind.CARD, AssetKind.RECORDING}),
 )
