@@ -115,6 +115,12 @@ def day_rate(takes: Sequence[Take]) -> tuple[Fraction, bool]:
     return rate, dropping.most_common(1)[0][0]
 
 
+def first_timecode(takes: Sequence[Take]) -> Timecode:
+    """Return where a timeline of these takes begins: the first hour at the day's rate."""
+    rate, drop = day_rate(takes)
+    return parse(_FIRST_HOUR_DROPPING if drop else _FIRST_HOUR, rate)
+
+
 def lay(
     name: str,
     pieces: Sequence[Piece],
@@ -131,14 +137,14 @@ def lay(
         folder: Where the timeline's files will stand, to refer to proxies from.
         remarks: Gives the markers of a take, in its frames.
     """
-    rate, drop = day_rate([piece.take for piece in pieces])
+    start = first_timecode([piece.take for piece in pieces])
     first = pieces[0].take.source.video
     assert first is not None  # noqa: S101 - what has no picture is no take
     media = {piece.take.path: _media(piece.take, heard, folder) for piece in pieces}
-    placed = [_Placed(piece=piece, rate=rate, media=media[piece.take.path]) for piece in pieces]
+    placed = [_Placed(piece=piece, rate=start.rate, media=media[piece.take.path]) for piece in pieces]
     return Timeline(
         name=name,
-        start=parse(_FIRST_HOUR_DROPPING if drop else _FIRST_HOUR, rate),
+        start=start,
         picture=Picture(width=first.width, height=first.height, pixel_aspect=first.pixel_aspect),
         tracks=(
             _picture_track(placed, remarks),

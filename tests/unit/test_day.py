@@ -75,7 +75,7 @@ def ranges(track):
 
 def test_takes_stand_in_the_order_of_scenes(takes):
     """Scene 7 comes before 12A, and a take that says nothing comes last, by its timecode."""
-    found = sorted(takes[::-1], key=load.order)
+    found = sorted([takes[1], takes[2], takes[0]], key=load.order)
     assert [take.stem for take in found] == ["A001_C003", "A001_C001", "A001_C002"]
 
 
