@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aaf2
+from aaf2.misc import TaggedValueHelper
 
 from handlers.media.timecode import nominal
 from handlers.turnover.aaf_mobs import Mobs
@@ -20,7 +21,8 @@ from handlers.turnover.lanes import Lane, Placed, lanes
 from handlers.turnover.limits import require_one_rate, require_smpte, rounded, sounds
 from handlers.turnover.model import Kind, Marker, Timeline
 
-_TIMECODE_SLOT, _MARKER_SLOT = 1, 1000
+# Numbers that no file's slots have: OpenTimelineIO tells slots of different mobs apart by them.
+_TIMECODE_SLOT, _MARKER_SLOT = 1000, 5000
 
 
 def write(timeline: Timeline, path: Path) -> tuple[str, ...]:
@@ -107,12 +109,16 @@ class _Composition:
     def _marker(self, at: int, marker: Marker) -> Any:
         made = self._create.DescriptiveMarker()
         made["Position"].value = at
-        made["Comment"].value = ": ".join(filter(None, (marker.name, marker.comment)))
+        made["Comment"].value = marker.text
         made["DescribedSlots"].value = {_TIMECODE_SLOT + 1}
         made.length = marker.frames
         # Avid keeps colours of eight bits in words of sixteen.
         levels = (level * 257 for level in RGB[marker.colour])
         made["CommentMarkerColor"].value = dict(zip(("red", "green", "blue"), levels, strict=True))
+        said = TaggedValueHelper(made["CommentMarkerAttributeList"])
+        said["_ATN_CRM_COLOR"] = marker.colour.capitalize()
+        said["_ATN_CRM_COM"] = marker.text
+        said["_ATN_CRM_LENGTH"] = marker.frames
         return made
 
 

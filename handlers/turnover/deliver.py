@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -45,16 +46,23 @@ class Delivery:
         }
 
 
-def deliver(timeline: Timeline, folder: Path, stem: str) -> Delivery:
+def deliver(timeline: Timeline, folder: Path, stem: str, home: Path | None = None) -> Delivery:
     """Write ``<stem>`` in each format into ``folder``.
 
     A format that cannot express the timeline is left out, with the reason: never is
     anything written that says something else.
+
+    Args:
+        timeline: What to write.
+        folder: Where the files are written.
+        stem: Their name without ending.
+        home: The folder that they will stand in in the end, where that is known; the OTIO
+            then refers to media by their place relative to it.
     """
     paths: list[Path] = []
     notes: list[str] = []
     left_out: dict[str, str] = {}
-    for ending, write in FORMATS.items():
+    for ending, write in {**FORMATS, ".otio": partial(otio.write, home=home)}.items():
         path = folder / f"{stem}{ending}"
         try:
             notes += write(timeline, path)
@@ -65,6 +73,6 @@ def deliver(timeline: Timeline, folder: Path, stem: str) -> Delivery:
     return Delivery(paths=tuple(paths), left_out=left_out, notes=tuple(notes))
 
 
-def write_all(timeline: Timeline, folder: Path, stem: str) -> list[Path]:
+def write_all(timeline: Timeline, folder: Path, stem: str, home: Path | None = None) -> list[Path]:
     """Write ``<stem>`` in each format that can express the timeline; return the files."""
-    return list(deliver(timeline, folder, stem).paths)
+    return list(deliver(timeline, folder, stem, home).paths)

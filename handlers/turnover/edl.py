@@ -97,8 +97,9 @@ def _markers(above: Iterable[Marker], clip: Clip, at: int) -> list[tuple[int, Ma
 
 def _locator(at: Timecode, marker: Marker) -> str:
     colour = _LOCATOR.get(marker.colour, marker.colour).upper()
-    text = ": ".join(part for part in (marker.name, marker.comment) if part)
-    return f"* LOC: {at} {colour:<7} {text.translate({ord('/'): '-', ord(chr(92)): '-'})}"
+    # What looks like a path makes some systems refuse the list.
+    text = marker.text.translate({ord("/"): "-", ord("\\"): "-"})
+    return f"* LOC: {at} {colour:<7} {text}"
 
 
 def _record_start(timeline: Timeline, track: Track) -> Timecode:

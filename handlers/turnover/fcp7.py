@@ -199,7 +199,6 @@ def _log(media: Media) -> Any:
 
 
 def _marker(marker: Marker) -> Any:
-    words = f"[{', '.join(marker.keywords)}]" if marker.keywords else ""
     red, green, blue = RGB[marker.colour]
     channels = {"alpha": 255, "red": red, "green": green, "blue": blue}
     # A marker without length says so with -1.
@@ -207,7 +206,7 @@ def _marker(marker: Marker) -> Any:
     return element(
         "marker",
         element("name", text=marker.name),
-        element("comment", text=" ".join(filter(None, (marker.comment, words)))),
+        element("comment", text=marker.remark),
         element("in", text=marker.frame),
         element("out", text=out),
         element("color", *(element(name, text=level) for name, level in channels.items())),

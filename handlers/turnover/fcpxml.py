@@ -9,7 +9,7 @@ recordings on lanes below, where both systems show what is synced to what.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -270,14 +270,16 @@ def _marker(marker: Marker, start: Fraction, rate: Fraction) -> Iterator[Any]:
         yield element("keyword", **span, value=", ".join(marker.keywords))
 
 
-def _channel_sources(sounding: Iterable[tuple[Track, Clip]]) -> Iterator[Any]:
+def _channel_sources(sounding: list[tuple[Track, Clip]]) -> Iterator[Any]:
     """Say which channels play in which role, where it is not all of them in one."""
-    heard = list(sounding)
-    for track, clip in heard:
-        channels = channels_of(clip)
-        if len(heard) > 1 or len(channels) < sound_of(clip.media).channels:
-            listed = ", ".join(map(str, channels))
-            yield element("audio-channel-source", srcCh=listed, role=track.role_of(clip))
+    heard = [(track.role_of(clip), channels_of(clip)) for track, clip in sounding]
+    total = sum(len(channels) for _, channels in heard)
+    if len({role for role, _ in heard}) < 2 and total == max(
+        (sound_of(clip.media).channels for _, clip in sounding), default=0
+    ):
+        return
+    for role, channels in heard:
+        yield element("audio-channel-source", srcCh=", ".join(map(str, channels)), role=role)
 
 
 def _counting(*, drop: bool) -> str:

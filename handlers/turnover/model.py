@@ -73,6 +73,17 @@ class Marker:
         if self.frames < 1:
             raise TimelineError(f"marker {self.name!r} is {self.frames} frames long")
 
+    @property
+    def remark(self) -> str:
+        """Comment and keywords as one text, for formats that have no keywords."""
+        words = f"[{', '.join(self.keywords)}]" if self.keywords else ""
+        return " ".join(filter(None, (self.comment, words)))
+
+    @property
+    def text(self) -> str:
+        """Name, comment and keywords as one text, for formats that have but one."""
+        return ": ".join(filter(None, (self.name, self.remark)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
