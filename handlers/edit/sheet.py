@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from handlers.media.decode import frames_at
 from handlers.media.picture import upright
 from handlers.media.probe import Probe
 
+SCHEMA = "fxd.sheet/1"
 # Nobody looks at more pictures than this; a JPEG ends at 65535 pixels a side, and all
 # pixels of the sheet are in memory at once.
 MOST_CELLS = 240
@@ -60,6 +62,7 @@ def write_sheet(
         _PAPER,
     )
     draw = ImageDraw.Draw(sheet)
+    places = []
     draw.text((_MARGIN, 10), _title(edit, len(cells)), fill=_INK, font=_font())
     for position, (cell, picture) in enumerate(_pictures(edit, source, cells, size[1])):
         tell(position / len(cells))
@@ -70,8 +73,11 @@ def write_sheet(
         )
         if picture is not None:
             sheet.paste(picture.resize(size), corner)
+            places.append([cell.shot.index + 1, *corner, *size])
         draw.text((corner[0], corner[1] + size[1] + 3), _label(cell.shot), fill=_INK, font=_font())
-    sheet.save(path, quality=85)
+    # Where each shot's picture is: so pages need not decode the clip again.
+    comment = json.dumps({"schema": SCHEMA, "cells": places}, separators=(",", ":"))
+    sheet.save(path, quality=85, comment=comment)
     return len(cells)
 
 
