@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from handlers.edit.record import Edit, PlacedShot
 from handlers.media.decode import frames_at
+from handlers.media.look import Look
 from handlers.media.picture import upright
 from handlers.media.probe import Probe
 
@@ -42,9 +43,16 @@ def choose(shots: Sequence[PlacedShot]) -> list[Cell]:
 
 
 def write_sheet(
-    path: Path, edit: Edit, source: Probe, width: int, tell: Callable[[float], None]
+    path: Path,
+    edit: Edit,
+    source: Probe,
+    width: int,
+    tell: Callable[[float], None],
+    look: Look | None = None,
 ) -> int:
     """Write the sheet as JPEG, ``tell`` gets the fraction done; returns how many shots it shows.
+
+    ``look`` is how its pictures are shown; None shows their values as they are.
 
     Pictures are sought one by one after the shots are known, so that decoding
     the clip need not keep any.
@@ -64,7 +72,7 @@ def write_sheet(
     draw = ImageDraw.Draw(sheet)
     places = []
     draw.text((_MARGIN, 10), _title(edit, len(cells)), fill=_INK, font=_font())
-    for position, (cell, picture) in enumerate(_pictures(edit, source, cells, size[1])):
+    for position, (cell, picture) in enumerate(_pictures(edit, source, cells, size[1], look)):
         tell(position / len(cells))
         row, column = divmod(position, columns)
         corner = (
@@ -82,13 +90,13 @@ def write_sheet(
 
 
 def _pictures(
-    edit: Edit, source: Probe, cells: Sequence[Cell], height: int
+    edit: Edit, source: Probe, cells: Sequence[Cell], height: int, look: Look | None
 ) -> Iterator[tuple[Cell, Any | None]]:
     # Seeking goes by time: on a variable rate that is the place on the grid, not the count.
     numbers = [_sought(edit, cell) for cell in cells]
     found = iter(frames_at(edit.source, source, numbers))
     for cell, frame in zip(cells, found, strict=True):
-        yield cell, None if frame is None else upright(frame, edit.video, height).to_image()
+        yield cell, None if frame is None else upright(frame, edit.video, height, look).to_image()
 
 
 def _sought(edit: Edit, cell: Cell) -> int:

@@ -3,7 +3,7 @@ const lanes = [];
 const view = { from: 0, to: clock ? clock.frames : 1 };
 const colours = {
   error: "#e4605a", warning: "#dba447", info: "#6f97c6", take: "#4f8f78", range: "#7a9f4e", slate: "#c58ad0",
-  wave: "#5f7f9f", level: "#9fbcd8", luma: "#4b4f56", middle: "#d5d8dc", focus: "#8fb58a", motion: "#b58fb0",
+  wave: "#3d5267", level: "#7d9dbd", luma: "#4b4f56", middle: "#d5d8dc", focus: "#8fb58a", motion: "#b58fb0",
   shake: "#e0a84b", speech: "#7fb3b0", ink: "#838a94", grid: "#22252a",
 };
 const strips = data.strips;
@@ -44,7 +44,11 @@ function band(pen, width, height, low, high, scale, colour) {
     pen.fillRect(x, top, wide, Math.max(1, bottom - top));
   });
 }
-const most = (values) => values.reduce((high, value) => Math.max(high, value ?? 0), 0) || 1;
+/* The top of a scale: a few leaps, such as cuts among motion, must not flatten all the rest. */
+const most = (values) => {
+  const sorted = values.filter((value) => value !== null).sort((one, other) => one - other);
+  return sorted[Math.floor(0.98 * (sorted.length - 1))] || sorted[sorted.length - 1] || 1;
+};
 
 function render() {
   const ratio = window.devicePixelRatio || 1;

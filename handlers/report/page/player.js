@@ -83,10 +83,10 @@ const player = (() => {
   if (video) {
     video.addEventListener("seeked", settled);
     video.addEventListener("error", () => { byId("trouble").hidden = false; });
-    const button = document.querySelector("[data-do=play]");
-    video.addEventListener("play", () => { wanted = null; button.textContent = "❚❚"; });
+    const { classList } = document.querySelector(".player");
+    video.addEventListener("play", () => { wanted = null; classList.add("playing"); });
     video.addEventListener("pause", () => {
-      button.textContent = "▶︎";
+      classList.remove("playing");
       if (!shuttle && wanted === null) seek(now);
     });
     video.addEventListener("click", () => toggle());
