@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import shutil
 import time
 from contextlib import contextmanager
 from fractions import Fraction
@@ -18,7 +20,7 @@ from handlers.edit.spec import EditParams
 from handlers.media.probe import probe
 from tests.golden.clips import HEIGHT, WIDTH, clip
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = os.environ.get("FXD_CHROMIUM") or shutil.which("chromium")
 BOUNDS = (0, 37, 38, 90, 120)
 START = "00:00:58;00"
 RATE = Fraction(30000, 1001)
