@@ -100,13 +100,11 @@ def noise(rng, length, kind):
         for harmonic in (1, 2, 3, 5, 7, 9):
             smooth += np.sin(2 * np.pi * 50.02 * harmonic * time + rng.uniform(0, 6)) / harmonic
     if kind == "traffic":
-        swell = np.interp(np.arange(length), np.arange(0, length + RATE, RATE),
-                          rng.uniform(0.3, 1.5, length // RATE + 2)[: length // RATE + 2][
-                              : len(np.arange(0, length + RATE, RATE))])  # fmt: skip
-        smooth = smooth * swell
+        swells = rng.uniform(0.3, 1.5, length // RATE + 2)
+        smooth *= np.interp(np.arange(length) / RATE, np.arange(len(swells)), swells)
     if kind == "steps":
-        smooth += oaconvolve((rng.random(length) < 1 / RATE).astype(np.float32),
-                             rng.normal(0, 30, 200).astype(np.float32), "full")[:length]  # fmt: skip
+        clicks = (rng.random(length) < 1 / RATE).astype(np.float32)
+        smooth += oaconvolve(clicks, rng.normal(0, 30, 200), "full")[:length]
     return (smooth / smooth.std()).astype(np.float32)
 
 
@@ -137,7 +135,9 @@ def write_wav(path: Path, channels, rate=48000, stamped=None):
     return path
 
 
-def write_clip(path: Path, channels, rate=Fraction(25), codec="pcm_s16le", tags=None, timecode=None):
+def write_clip(
+    path: Path, channels, rate=Fraction(25), codec="pcm_s16le", tags=None, timecode=None
+):
     """Write a clip whose picture says nothing, with 16 kHz channels as its sound at 48 kHz."""
     channels = np.atleast_2d(channels)
     data = np.stack([resample_poly(each, 3, 1) for each in channels])

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.media import REPOSITORY, default_folder, fetch
+from tests.speech import fetch_speech
 
 INSTALL = """
 import sys
@@ -33,4 +34,5 @@ def install_models() -> Path:
 
 if __name__ == "__main__":
     fetch(default_folder())
+    fetch_speech(default_folder())
     install_models()

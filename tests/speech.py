@@ -19,8 +19,8 @@ RATE = 16000
 _PACKAGE = "asterisk-core-sounds-{}-g722"
 # Fewer means that the package is not the one that is meant.
 _FEWEST = 300
-# Seconds: what is shorter is a beep or a click.
-_SHORTEST = 0.4
+# Seconds: what is shorter is a click, what is longer no actor says twice in the same way.
+_SHORTEST, _LONGEST = 0.4, 12
 
 
 def fetch_speech(folder: Path | None = None) -> Path:
@@ -41,7 +41,8 @@ def prompts(language: str, folder: Path | None = None) -> list[np.ndarray]:
     """Return each prompt of a language, float32 at 16 kHz, full scale 1."""
     with np.load((folder or default_folder()) / f"speech-{language}.npz") as data:
         samples, ends = data["samples"], data["ends"]
-    return [part.astype(np.float32) / 32768 for part in np.split(samples, ends[:-1])]
+    parts = np.split(samples, ends[:-1])
+    return [part.astype(np.float32) / 32768 for part in parts if len(part) < _LONGEST * RATE]
 
 
 def _is_whole(path: Path) -> bool:
@@ -100,7 +101,9 @@ def _apt(arguments: list[str], folder: Path) -> subprocess.CompletedProcess:
             cwd=folder, capture_output=True, text=True, timeout=600, check=False,
         )  # fmt: skip
     except FileNotFoundError:
-        raise RuntimeError("the speech for the tests comes from Debian: apt-get is missing") from None
+        raise RuntimeError(
+            "the speech for the tests comes from Debian: apt-get is missing"
+        ) from None
 
 
 if __name__ == "__main__":

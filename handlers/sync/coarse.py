@@ -27,6 +27,8 @@ MOST_DRIFT = 300e-6
 _CHUNK, _MOST_CHUNKS = 40 * VALUES_A_SECOND, 40
 # How many places of a chunk are kept, and how many values apart they lie at least.
 _PLACES, _APART = 60, 6
+# Lines are laid through about so many places, of one chunk or of several.
+_ANCHORS = 24
 _BLOCK = 1 << 14
 # Quieter than this below the loudest of the last seconds, in dB, nothing is heard over the room.
 _DEPTH = 30.0
@@ -72,7 +74,7 @@ def features(envelope: Envelope) -> Values:
     return np.asarray(above.sum(axis=0), np.float32)
 
 
-def search(clip: Values, recording: Values, most: int = 6) -> list[Line]:
+def search(clip: Values, recording: Values, most: int = 9) -> list[Line]:
     """Return the most likely lines, best first; none where a file is shorter than a second.
 
     Args:
@@ -85,7 +87,7 @@ def search(clip: Values, recording: Values, most: int = 6) -> list[Line]:
     if short.shape[1] < VALUES_A_SECOND:
         return []
     places = _places(short, long)
-    lines = _lines(places, short.shape[1], long.shape[1])
+    lines = _lines(places, long.shape[1])
     lines = _distinct(sorted(lines, key=lambda line: -line.score), most)
     return [_swapped(line) for line in lines] if swapped else lines
 
@@ -125,7 +127,7 @@ def _block_spectra(long: Values, size: int) -> tuple[npt.NDArray[np.complex64], 
 
 
 def _room(long: Values, size: int) -> Values:
-    """Return the norm of what a chunk lies on, for each lag from −size on."""
+    """Return the norm of what a chunk lies on, for each lag from minus the size on."""
     energy = np.concatenate([[0.0], np.cumsum((long**2).sum(axis=0), dtype=np.float64)])
     ends = np.clip(np.arange(long.shape[1] + size), 0, long.shape[1])
     starts = np.clip(np.arange(long.shape[1] + size) - size, 0, long.shape[1])
@@ -134,9 +136,7 @@ def _room(long: Values, size: int) -> Values:
     return np.asarray(np.maximum(norm, 0.5 * np.median(norm) + 1e-6), np.float32)
 
 
-def _correlate(
-    chunk: Values, blocks: npt.NDArray[np.complex64], step: int, room: Values
-) -> Values:
+def _correlate(chunk: Values, blocks: npt.NDArray[np.complex64], step: int, room: Values) -> Values:
     length = 2 * (blocks.shape[2] - 1)
     spectrum = np.conj(rfft(chunk, length, axis=1))
     both = irfft(np.einsum("bf,kbf->kf", spectrum, blocks), length, axis=1)
@@ -153,38 +153,36 @@ def _best(correlation: Values, start: int, size: int) -> _Places:
     found = found[np.argsort(correlation[found])[::-1][:_PLACES]]
     return _Places(
         middle=start + size / 2,
-        # Lag 0 of the padded blocks is −size; counted from the chunk's own start.
+        # Lag 0 of the padded blocks is minus the size; counted from the chunk's own start.
         lags=found - size - float(start),
         scores=(correlation[found] - middle) / spread,
     )
 
 
-def _lines(places: Sequence[_Places], short: int, long: int) -> list[Line]:
+def _lines(places: Sequence[_Places], long: int) -> list[Line]:
     if not places:
         return []
     middles = np.array([each.middle for each in places])
     reach = float(np.ptp(middles))
     steps = int(np.ceil(MOST_DRIFT * reach / _NEAR))
     drifts = np.linspace(-MOST_DRIFT, MOST_DRIFT, 2 * steps + 1) if steps else np.zeros(1)
-    found = []
-    for base in BASES if reach else BASES[:1]:
-        for anchor in places:
-            for lag in anchor.lags[:8]:
-                found.append(_line(places, middles, anchor.middle, lag, base + drifts, short, long))
-    return found
+    few = max(2, _ANCHORS // len(places))
+    anchors = [(each.middle, lag) for each in places for lag in each.lags[:few]]
+    return [
+        _line(places, middles, anchor, base + drifts, long) for base in BASES for anchor in anchors
+    ]
 
 
 def _line(
     places: Sequence[_Places],
     middles: npt.NDArray[np.float64],
-    anchor: float,
-    lag: float,
+    anchor: tuple[float, float],
     drifts: npt.NDArray[np.float64],
-    short: int,
     long: int,
 ) -> Line:
     """Return the best line through one place of one chunk."""
-    wanted = lag + drifts[:, None] * (middles - anchor)
+    middle, lag = anchor
+    wanted = lag + drifts[:, None] * (middles - middle)
     scores = np.stack([_score_at(each, wanted[:, k]) for k, each in enumerate(places)], axis=1)
     inside = (wanted + middles > 0) & (wanted + middles < long)
     count = np.maximum(inside.sum(axis=1), 1)
@@ -192,15 +190,13 @@ def _line(
     # Of drifts that explain the same, the least.
     best = int(np.argmax(total - 1e-3 * np.abs(drifts - np.median(drifts)) / MOST_DRIFT))
     drift = drifts[best]
-    offset = lag - drift * anchor
-    return Line(
-        offset=offset / VALUES_A_SECOND, ratio=1 + float(drift), score=float(total[best])
-    )
+    offset = lag - drift * middle
+    return Line(offset=offset / VALUES_A_SECOND, ratio=1 + float(drift), score=float(total[best]))
 
 
 def _score_at(places: _Places, wanted: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     near = np.abs(places.lags[None] - wanted[:, None]) <= _NEAR
-    return np.where(near, places.scores[None], 0.0).max(axis=1)
+    return np.asarray(np.where(near, places.scores[None], 0.0).max(axis=1, initial=0.0))
 
 
 def _distinct(lines: Sequence[Line], most: int) -> list[Line]:

@@ -6,12 +6,16 @@ material is decoded once and compared as often as needed.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import zipfile
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import xxhash
 from scipy.fft import rfft
 
 from handlers.sync.sound import RATE, Reader, Samples
@@ -25,7 +29,7 @@ _EDGES = (150, 300, 450, 650, 950, 1400, 2000, 2800, 3700)
 BANDS = len(_EDGES) - 1
 # Channels are folded onto so many rails, so that memory does not grow with them.
 _RAILS = 4
-# A level is kept as one byte: halves of a decibel above −127.5 dB.
+# A level is kept as one byte: halves of a decibel above -127.5 dB.
 _LOWEST, _STEPS = -127.5, 2
 
 Levels = npt.NDArray[np.uint8]
@@ -35,7 +39,7 @@ Levels = npt.NDArray[np.uint8]
 class Envelope:
     """Band levels of one file.
 
-    ``levels`` is uint8 [rails, bands, values]: half decibels above −127.5 dB. ``duration`` is
+    ``levels`` is uint8 [rails, bands, values]: half decibels above -127.5 dB. ``duration`` is
     the length of the sound in seconds, from frame 0 or sample 0. ``channels`` were folded
     onto the rails in turn.
     """
@@ -104,7 +108,7 @@ def _levels(samples: Samples, values: int, rails: int) -> Levels:
         for channel, each in enumerate(samples):
             power[channel % rails] += _band_power(each, values)
     level = 10 * np.log10(power + np.float32(1e-13))
-    return np.clip(np.rint((level - _LOWEST) * _STEPS), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint((level - _LOWEST) * _STEPS), 0, 255), np.uint8)
 
 
 def _band_power(samples: Samples, values: int) -> Samples:
@@ -116,4 +120,37 @@ def _band_power(samples: Samples, values: int) -> Samples:
     edges = np.rint(np.array(_EDGES) * _WINDOW / RATE).astype(int)
     bands = np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1)
     scale = np.float32(2 / (window.sum() * (window**2).sum()))
-    return bands.T * scale
+    return np.asarray(bands.T * scale, np.float32)
+
+
+class EnvelopeStore:
+    """Envelopes in a folder, so that a file is decoded once however often it is compared.
+
+    One is taken for the file that it was made of while size and time of change are the same.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, path: Path) -> Envelope:
+        """Return the envelope of a file, from the folder where it is there.
+
+        Raises:
+            UnusableMedia: The file cannot be opened, or holds no sound.
+        """
+        kept = self._folder / f"{_identity(path)}.npz"
+        with contextlib.suppress(OSError, ValueError, zipfile.BadZipFile):
+            return Envelope.load(kept)
+        made = envelope(path)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # Renamed into place: a run that is killed leaves no half of one behind.
+        partial = kept.with_suffix(f".{os.getpid()}.part")
+        made.save(partial)
+        partial.replace(kept)
+        return made
+
+
+def _identity(path: Path) -> str:
+    stat = path.stat()
+    name = os.fsencode(path.absolute())
+    return xxhash.xxh3_128_hexdigest(b"%s\0%d\0%d" % (name, stat.st_size, stat.st_mtime_ns))

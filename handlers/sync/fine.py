@@ -15,7 +15,7 @@ from scipy.fft import irfft, rfft
 from scipy.ndimage import convolve1d
 from scipy.signal.windows import tukey
 
-from handlers.sync.coarse import Line
+from handlers.sync.coarse import BASES, Line
 from handlers.sync.sound import RATE, Reader, Samples
 
 Array = npt.NDArray[np.float64]
@@ -27,9 +27,16 @@ _REACH = 1200
 _LENGTH = SPAN + 2 * _REACH
 # Delays are read at this multiple of the low rate.
 _FINER = 2
+_FINE_RATE = RATE * _FINER
 _BAND = (180, 3600)
 # A span agrees when its own peak lies so near the line (seconds) and is so clear (deviations).
 _TOLERANCE, _CLEAR = 0.002, 4.0
+# How far a line may bend from where it is looked for: as a slope, and in seconds at its ends.
+_MOST_BEND, _BENT_AWAY = 400e-6, 0.06
+# What two clocks in use are apart, as a standard deviation.
+_USUAL_DRIFT = 80e-6
+# No span is read more precisely than this, in seconds.
+_PRECISE = 1e-4
 # A lone towering span must not decide for all.
 _HIGHEST = 12.0
 # A channel's level must move by this many decibels to be more than a room, hum or timecode.
@@ -89,8 +96,7 @@ def examine(clip: Listener, recording: Reader, line: Line, middles: Array) -> Ev
     heights, middles = heights[heard], middles[heard]
     if not len(middles):
         return _nothing(line)
-    bend, delay, score = _stack(heights, middles)
-    return _fit(heights, middles, line, (bend, delay, score))
+    return _fit(heights, middles, line, _stack(heights, middles))
 
 
 def _nothing(line: Line) -> Evidence:
@@ -114,12 +120,12 @@ def _correlation(clip: Listener, recording: Reader, line: Line, middle: float) -
     delays = irfft(both, _LENGTH * _FINER)[: 2 * _REACH * _FINER + 1]
     # What rounding to whole samples left over, put back.
     rest = (round(wanted) - wanted) / RATE
-    return _standardised(_moved(delays, rest * RATE * _FINER))
+    return _standardised(_moved(delays, rest * _FINE_RATE))
 
 
 def _moved(delays: Array, by: float) -> Array:
     places = np.arange(len(delays)) - by
-    return np.interp(places, np.arange(len(delays)), delays)
+    return np.asarray(np.interp(places, np.arange(len(delays)), delays))
 
 
 def _standardised(delays: Array) -> Array:
@@ -158,69 +164,85 @@ def _weights(samples: Samples) -> Array:
     return np.where(moves > _MOVES, (moves / max(moves.max(), 1e-9)) ** 2, 0.0)
 
 
-def _stack(heights: Array, middles: Array) -> tuple[float, float, float]:
-    """Add all spans up along each possible bend of the line.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bent:
+    """A line beside the one looked along: ``delay`` in seconds at the spans' mean time.
 
-    Returns:
-        The bend, the delay in seconds at the spans' mean time, and the height there in
-        standard deviations.
+    ``bend`` is its slope and ``error`` that of the slope, ``spread`` the RMS of what is left.
     """
+
+    bend: float
+    delay: float
+    score: float
+    spread: float = 0.0
+    error: float = 1.0
+
+
+def _stack(heights: Array, middles: Array) -> _Bent:
+    """Add all spans up along each possible bend of the line; return the highest."""
     since = middles - middles.mean()
-    most = min(400e-6, 0.06 / max(np.ptp(middles), 1e-9))
-    steps = int(np.ceil(most * np.ptp(middles) * RATE * _FINER / 4))
-    bends = np.linspace(-most, most, 2 * steps + 1)
+    reach = float(np.ptp(middles))
+    most = min(_MOST_BEND, _BENT_AWAY / max(reach, 1e-9))
+    steps = int(np.ceil(most * reach * _FINE_RATE / 4))
+    bends = np.linspace(-most, most, 2 * steps + 1) if steps else np.zeros(1)
     width = heights.shape[1]
     padded = np.pad(_smooth(heights), ((0, 0), (width, width)))
-    best = (0.0, 0.0, -np.inf)
+    best = _Bent(bend=0.0, delay=0.0, score=-np.inf)
     for bend in bends:
-        shifts = np.rint(bend * since * RATE * _FINER).astype(int)
-        total = sum(row[width + by : 2 * width + by] for row, by in zip(padded, shifts, strict=True))
+        shifts = np.rint(bend * since * _FINE_RATE).astype(int)
+        rows = (row[width + by : 2 * width + by] for row, by in zip(padded, shifts, strict=True))
+        total = np.sum(list(rows), axis=0) / np.sqrt(len(heights))
         place = int(np.argmax(total))
-        if total[place] > best[2]:
-            best = (float(bend), _seconds(place), float(total[place]))
-    return best[0], best[1], best[2] / np.sqrt(len(heights))
+        if total[place] > best.score:
+            best = _Bent(bend=float(bend), delay=_seconds(place), score=float(total[place]))
+    return best
 
 
 def _smooth(heights: Array) -> Array:
     """Add neighbours up: reflections and rounding move the peaks of spans by a sample."""
     smooth = convolve1d(heights, [0.25, 0.5, 0.75, 1.0, 0.75, 0.5, 0.25], axis=1)
     spread = 1.4826 * np.median(np.abs(smooth), axis=1, keepdims=True)
-    return np.minimum(smooth / (spread + 1e-9), _HIGHEST)
+    return np.asarray(np.minimum(smooth / (spread + 1e-9), _HIGHEST))
 
 
 def _seconds(place: float) -> float:
-    return (place - _REACH * _FINER) / (RATE * _FINER)
+    return (place - _REACH * _FINER) / (_FINE_RATE)
 
 
-def _fit(
-    heights: Array, middles: Array, line: Line, stacked: tuple[float, float, float]
-) -> Evidence:
+def _fit(heights: Array, middles: Array, line: Line, stacked: _Bent) -> Evidence:
     """Lay a line through the spans' own peaks near the best line, by least squares."""
-    bend, delay, score = stacked
-    mean = middles.mean()
-    own, height = _peaks(heights, delay + bend * (middles - mean))
-    clear = height > _CLEAR
-    near = clear & (np.abs(own - delay - bend * (middles - mean)) < _TOLERANCE)
-    error = 0.0
-    spread = 0.0
+    mean = float(middles.mean())
+    since = middles - mean
+    own, height = _peaks(heights, stacked.delay + stacked.bend * since)
+    near = height > _CLEAR
+    near &= np.abs(own - stacked.delay - stacked.bend * since) < _TOLERANCE
+    fitted = stacked
     if near.sum() >= 2:
-        bend, delay, spread, error = _least_squares(own, height * near, middles - mean, (bend, delay))
+        fitted = _least_squares(own, height * near, since, stacked)
+    ratio = _believed(line.ratio + fitted.bend, fitted.error)
     return Evidence(
-        # The line said where the clip's time lies in the recording; the delay moves that.
-        offset=line.offset + delay - bend * mean,
-        ratio=line.ratio + bend,
+        # The line is held at the spans' mean time, where it was measured best.
+        offset=line.offset + fitted.delay + (line.ratio - ratio) * mean,
+        ratio=ratio,
         spans=len(middles),
         agreeing=int(near.sum()),
-        score=score,
-        spread=spread,
-        ratio_error=error,
+        score=stacked.score,
+        spread=fitted.spread,
+        ratio_error=min(fitted.error, _USUAL_DRIFT),
     )
+
+
+def _believed(ratio: float, error: float) -> float:
+    """Weigh a measured drift against what clocks do: a few seconds of sound show no drift."""
+    base = min(BASES, key=lambda each: abs(ratio - 1 - each))
+    trust = _USUAL_DRIFT**2 / (_USUAL_DRIFT**2 + error**2)
+    return 1 + base + (ratio - 1 - base) * trust
 
 
 def _peaks(heights: Array, expected: Array) -> tuple[Array, Array]:
     """Return where each span's highest point lies within a few milliseconds of the line."""
-    around = round(2 * _TOLERANCE * RATE * _FINER)
-    centres = np.rint(expected * RATE * _FINER).astype(int) + _REACH * _FINER
+    around = round(2 * _TOLERANCE * _FINE_RATE)
+    centres = np.rint(expected * _FINE_RATE).astype(int) + _REACH * _FINER
     places, tops = [], []
     for row, centre in zip(heights, centres, strict=True):
         low = int(np.clip(centre - around, 1, len(row) - 2))
@@ -233,27 +255,19 @@ def _peaks(heights: Array, expected: Array) -> tuple[Array, Array]:
     return np.array([_seconds(place) for place in places]), np.array(tops)
 
 
-def _least_squares(
-    own: Array, weight: Array, since: Array, start: tuple[float, float]
-) -> tuple[float, float, float, float]:
-    """Fit delay and bend, the bend held near the stack's where little speaks for another."""
-    bend, delay = start
+def _least_squares(own: Array, weight: Array, since: Array, start: _Bent) -> _Bent:
+    """Fit delay and bend with Tukey's weights, so that a span that heard an echo counts less."""
+    bend, delay, robust = start.bend, start.delay, weight
     for _ in range(3):
         residual = own - delay - bend * since
-        scale = max(1.4826 * float(np.median(np.abs(residual[weight > 0]))), 1e-4)
+        scale = max(1.4826 * float(np.median(np.abs(residual[weight > 0]))), _PRECISE)
         robust = weight * np.clip(1 - (residual / (4 * scale)) ** 2, 0, 1) ** 2
-        total = robust.sum()
-        if total <= 0:
-            break
-        mean = (robust * since).sum() / total
-        moment = (robust * (since - mean) ** 2).sum()
-        level = (robust * own).sum() / total
-        if moment > 0:
-            bend = float((robust * (since - mean) * (own - level)).sum() / moment)
-        delay = float(level - bend * mean)
+        mean, level = (float(np.average(each, weights=robust)) for each in (since, own))
+        moment = float((robust * (since - mean) ** 2).sum())
+        bend = float((robust * (since - mean) * (own - level)).sum()) / max(moment, 1e-12)
+        delay = level - bend * mean
     residual = own - delay - bend * since
-    inside = robust > 0
-    spread = float(np.sqrt((robust * residual**2).sum() / max(robust.sum(), 1e-12)))
-    moment = float(((since[inside] - since[inside].mean()) ** 2).sum()) if inside.any() else 0.0
-    error = max(spread, 2e-5) / np.sqrt(moment) if moment > 0 else 0.0
-    return bend, delay, spread, float(error)
+    spread = float(np.sqrt(np.average(residual**2, weights=robust)))
+    inside = since[robust > 0]
+    error = max(spread, _PRECISE) / max(float(inside.std()) * np.sqrt(len(inside)), 1e-9)
+    return _Bent(bend=bend, delay=delay, score=start.score, spread=spread, error=float(error))
