@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from tests.media import REPOSITORY, default_folder, fetch
+from tests.speech import fetch_speech
 
 INSTALL = """
 import sys
@@ -47,4 +48,5 @@ def require_chromium() -> None:
 if __name__ == "__main__":
     require_chromium()
     fetch(default_folder())
+    fetch_speech(default_folder())
     install_models()
