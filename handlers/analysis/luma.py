@@ -46,13 +46,15 @@ class LumaReader:
         self.shift = max(0, bits - _DEEPEST)
         self._deep = bits > 8
         self.scale: Scale = scale(self.curve, bits - self.shift, full=full)
-        self._ranges = {"dst_color_range": "JPEG"} if kind.is_rgb else {}
+        self._range = "JPEG" if kind.is_rgb else None
 
     def __call__(self, frame: av.VideoFrame) -> Plane:
         """Return uint8 or uint16 [h, w]; of interlaced pictures the first field alone."""
         if frame.format.name != self._form:
             # Also a picture that changes its format in mid-clip: it is read like the first.
-            frame = self._reformatter.reformat(frame, format=self._form, **self._ranges)
+            frame = self._reformatter.reformat(
+                frame, format=self._form, dst_color_range=self._range
+            )
         plane = frame.planes[0]
         kind = np.uint16 if self._deep else np.uint8
         rows = np.frombuffer(plane, kind).reshape(plane.height, -1)[:, : plane.width]

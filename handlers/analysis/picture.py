@@ -62,9 +62,10 @@ class PictureMeter:
     def __init__(self, video: VideoFacts, gamma: str | None = None) -> None:
         self.reader = LumaReader(video, gamma)
         self._exposure = Exposure(self.reader)
-        self._motion = Motion(self.reader, _aspect(video), video.rotation)
+        self._motion = Motion(_aspect(video), video.rotation)
         self._rows = array("f")
         self._tails = array("f")
+        self._owed = 0
 
     def push(self, frame: av.VideoFrame) -> None:
         """Take the next picture, in order of presentation."""
@@ -73,11 +74,18 @@ class PictureMeter:
         middle = halved(plane)
         small = cv2.resize(middle, _SMALL, interpolation=cv2.INTER_AREA)
         lit = self._lit(small)
-        self._rows.extend((*counted, focus(middle, small, self._lit), *self._motion(lit)))
-        self._tails.extend(tail)
+        row = (*counted, focus(middle, small, self._lit), *self._motion(lit))
+        # Lost frames before the first good one are stood in for by it.
+        for _ in range(self._owed + 1):
+            self._rows.extend(row)
+            self._tails.extend(tail)
+        self._owed = 0
 
     def repeat(self) -> None:
-        """Let the last picture stand for one more frame."""
+        """Let the last picture stand for one more frame; before the first, that one will."""
+        if not self._rows:
+            self._owed += 1
+            return
         self._rows.extend((*self._rows[-len(MEASURES) : -4], 0.0, 0.0, 0.0, 0.0))
         self._tails.extend(self._tails[-TAIL:])
 
@@ -184,10 +192,11 @@ class Motion:
     """Follows the picture from frame to frame: what moves as a whole, what moves in it.
 
     The global shift is found by phase correlation (Kuglin and Hines, 1975) in a picture of
-    128 x 72, refined by its gradients, and counts only when it explains the difference between the two frames.
+    128 x 72, refined by its gradients, and counts only when it explains the difference
+    between the two frames.
     """
 
-    def __init__(self, reader: LumaReader, aspect: float, rotation: int) -> None:
+    def __init__(self, aspect: float, rotation: int) -> None:
         self._window = cv2.createHanningWindow(_MOTION, cv2.CV_32F)
         self._aspect = aspect
         self._rotation = rotation

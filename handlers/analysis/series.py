@@ -28,7 +28,9 @@ _DARKEST = 0.03
 _CUT = 0.08
 
 
-def add_series(columns: Mapping[str, NDArray[Any]], rate: float, params: QcParams) -> dict[str, Any]:
+def add_series(
+    columns: Mapping[str, NDArray[Any]], rate: float, params: QcParams
+) -> dict[str, Any]:
     """Return shake, flicker, duplicate, black and freeze, each [n], from each frame's measures."""
     difference = columns["difference"]
     black = (columns["luma_p99"] <= params.black_luma) & columns["decoded"]
