@@ -28,7 +28,7 @@ class QcParams(_Strict):
     freeze_difference: float = Field(default=0.0004, ge=0, le=1)
     freeze_seconds: float = Field(default=1.0, gt=0)
     clipped_share: float = Field(default=0.02, gt=0, le=1)
-    crushed_share: float = Field(default=0.25, gt=0, le=1)
+    crushed_share: float = Field(default=0.35, gt=0, le=1)
     exposure_seconds: float = Field(default=1.0, ge=0)
     soft_ratio: float = Field(default=0.4, gt=0, lt=1)
     soft_seconds: float = Field(default=1.0, ge=0)

@@ -26,7 +26,7 @@ Image = NDArray[np.float32]
 # What one picture is measured by, in this order; the names are the table's.
 MEASURES = (
     "luma_mean", "luma_p01", "luma_p10", "luma_p50", "luma_p90", "luma_p99",
-    "clipped", "crushed", "focus", "difference", "shift_x", "shift_y", "motion",
+    "crushed", "focus", "difference", "shift_x", "shift_y", "motion",
 )  # fmt: skip
 TAIL = 32
 """The top of the code values, in this many steps of 1/128 of all: where clipping shows."""
@@ -123,13 +123,13 @@ class Exposure:
         self._bins = len(scale.lut)
         self._range = [0, self._bins << reader.shift]
         self._lut = scale.lut.astype(np.float64)
-        self._low = round(scale.black * (self._bins - 1)) + 1
-        self._high = round(scale.white * (self._bins - 1))
+        # One code value of eight bits is what codecs add to black.
+        self._low = round((scale.black + 1 / 255) * (self._bins - 1))
         edges = np.arange(_TAIL_STEPS - TAIL, _TAIL_STEPS) * self._bins // _TAIL_STEPS
         self._edges = edges
 
     def __call__(self, plane: Plane) -> tuple[Sequence[float], NDArray[np.float32]]:
-        """Return mean and percentiles of luma, shares clipped and crushed; and the tail."""
+        """Return mean and percentiles of luma and the share crushed; and the tail."""
         step = max(1, plane.size // _COUNTED)
         rows = plane[step // 2 :: step]
         counts = cv2.calcHist([rows], [0], None, [self._bins], self._range)[:, 0]
@@ -137,8 +137,7 @@ class Exposure:
         below = np.cumsum(share)
         places = np.searchsorted(below, _PERCENTILES).clip(max=self._bins - 1)
         figures = (share @ self._lut, *self._lut[places])
-        clipped, crushed = 1 - below[self._high - 1], below[self._low - 1]
-        return (*figures, clipped, crushed), np.add.reduceat(share, self._edges)
+        return (*figures, below[self._low]), np.add.reduceat(share, self._edges)
 
 
 def focus(middle: Plane, small: Plane, lit: Any) -> float:

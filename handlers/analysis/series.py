@@ -29,25 +29,28 @@ _CUT = 0.08
 
 
 def add_series(
-    columns: Mapping[str, NDArray[Any]], rate: float, params: QcParams
-) -> dict[str, Any]:
-    """Return shake, flicker, duplicate, black and freeze, each [n], from each frame's measures."""
-    difference = columns["difference"]
-    black = (columns["luma_p99"] <= params.black_luma) & columns["decoded"]
-    still = _still(difference, params.freeze_difference) & columns["decoded"]
+    columns: Mapping[str, NDArray[Any]], rate: float, params: QcParams, held: Marks
+) -> dict[str, NDArray[Any]]:
+    """Return shake, flicker, duplicate, black and freeze, each [n], from each frame's measures.
+
+    ``held`` marks the frames of a variable rate in which the picture before is still shown.
+    """
+    difference, decoded = columns["difference"], columns["decoded"]
+    black = (columns["luma_p99"] <= params.black_luma) & decoded
+    still = _still(difference, params.freeze_difference) & decoded
     freeze = np.zeros(len(black), bool)
     for start, end in runs(still & ~black):
         # The picture before the first that does not differ is frozen as well.
         if end - start + 1 >= params.freeze_seconds * rate:
             freeze[max(0, start - 1) : end] = True
+    same = _duplicate(difference, params.freeze_difference)
     return {
         "shake": _shake(columns["shift_x"], columns["shift_y"], rate),
         "flicker": _flicker(columns["luma_mean"], difference, rate),
-        "duplicate": _duplicate(difference, params.freeze_difference) & ~freeze & ~black
-        & columns["decoded"],
+        "duplicate": same & decoded & ~(freeze | black | held),
         "black": black,
         "freeze": freeze,
-    }  # fmt: skip
+    }
 
 
 def runs(marks: Marks) -> Iterator[tuple[int, int]]:
