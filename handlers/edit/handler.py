@@ -16,7 +16,7 @@ from handlers.contract import (
     HandlerResult,
     UnusableMedia,
 )
-from handlers.edit import names, record, sheet, tables, timeline
+from handlers.edit import names, quality, record, sheet, tables, timeline
 from handlers.edit.certificate import certificate
 from handlers.edit.detect import ShotDetector
 from handlers.edit.onepass import PassResult, decode_once
@@ -37,6 +37,7 @@ _MEDIA_TYPES = {
     ".aaf": "application/octet-stream",
     ".jpg": "image/jpeg",
     ".mov": "video/quicktime",
+    ".npz": "application/zip",
 }
 # How much of the time each step takes, roughly: the decode is nearly all of it.
 _DECODE_SHARE, _SHEET_SHARE = 0.9, 0.95
@@ -58,6 +59,7 @@ class EditHandler:
 
     def __init__(self) -> None:
         self._judge: Any = None
+        self._voice: Any = None
 
     def run(self, asset: Asset, context: Context) -> HandlerResult:
         """Edit a clip, or each clip of a card in a folder of its own.
@@ -116,8 +118,11 @@ class EditHandler:
                 "put it where recordings are dropped."
             )
         tell = _teller(task, context)
-        found = self._decode(task, source, source.video, context, tell)
+        measured = self._measured(task, source, source.video, context)
+        found = self._decode(task, source, source.video, context, tell, measured)
         edit = _edit(task, source, source.video, found, context)
+        if measured is not None:
+            quality.write(task.folder, measured, source, edit, found, context.params)
         times = found.decoder.times if edit.vfr else None
         _write(task.folder, edit, times)
         sheet.write_sheet(
@@ -144,6 +149,7 @@ class EditHandler:
         video: VideoFacts,
         context: Context,
         tell: Callable[[float, str], None],
+        measured: quality.Measured | None,
     ) -> PassResult:
         proxy = _proxy(task, source, video, context)
         total = video.frames or _guess(source, video)
@@ -152,11 +158,23 @@ class EditHandler:
             tell(_DECODE_SHARE * min(1.0, number / total), f"frame {number:,} of {total:,}")
 
         try:
-            return decode_once(task.path, video, ShotDetector(self._network(context)), proxy, count)
+            detector = ShotDetector(self._network(context))
+            meter = measured.meter if measured else None
+            return decode_once(task.path, video, detector, proxy, count, meter)
         except BaseException:
             if proxy is not None:
                 proxy.abandon()
             raise
+
+    def _measured(
+        self, task: _Task, source: Probe, video: VideoFacts, context: Context
+    ) -> quality.Measured | None:
+        wanted = context.params.analysis
+        if wanted.enabled and wanted.speech and source.audio:
+            # Without the model nothing is kept: it may be installed until the next clip.
+            self._voice = self._voice or quality.load_voice(context)
+        voice = self._voice if wanted.speech else None
+        return quality.begin(task.path, source, video, context.params, voice)
 
     def _network(self, context: Context) -> Any:
         if self._judge is None:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from handlers.analysis.params import AnalysisParams, QcParams
 from handlers.contract import AssetKind, HandlerSpec, Needs, Treatment
 
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
@@ -29,12 +30,14 @@ class EditParams(_Strict):
 
     ``thumbnail_width`` is the width in pixels of one picture on the contact
     sheet; ``mhl`` says whether hashes are compared with a manifest found beside
-    or above the clip.
+    or above the clip; ``qc`` from where on something is a finding.
     """
 
     proxy: ProxyParams = ProxyParams()
     thumbnail_width: int = Field(default=320, ge=64, le=1920)
     mhl: bool = True
+    analysis: AnalysisParams = AnalysisParams()
+    qc: QcParams = QcParams()
 
 
 SPEC = HandlerSpec(
