@@ -390,6 +390,11 @@ def move(storage: Path, source: str, target: str) -> None:
 
 
 def discard(place: Place) -> None:
-    """Remove the staging folder of a run that will not be published."""
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(place.staging)
+    """Remove the staging folder of a run that will not be published.
+
+    What was exchanged already only goes forward: the old results, and edits in them, are not lost.
+    """
+    if place.swap_note.exists():
+        _complete_swap(place.storage, place.swap_note)
+    elif place.staging.exists():
+        _sweep_one(place.storage, place.staging)

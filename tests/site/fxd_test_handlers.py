@@ -100,6 +100,14 @@ class Act:
             context.check_cancelled()
             time.sleep(0.05)
 
+    def late(self, asset, context):
+        """Work on without listening, then end as the rest of the name says."""
+        for step in range(30):
+            context.progress(step / 30, "late")
+            time.sleep(0.05)
+        _, _, end = asset.path.stem.partition("-")
+        getattr(self, end, self.nothing)(asset, context)
+
     def eat(self, asset, context):
         """Take ever more memory."""
         held = []
