@@ -178,7 +178,7 @@ class Runs:
         reason = why_not_written(active.place.root, error)
         if not isinstance(error, StorageLostError):
             self.room.block(active.place.root, reason, now)
-        log.warning("cannot write", job=active.id, why=reason)
+        log.warning("held up", job=active.id, why=reason)
         self._change(active, Change.GIVE_BACK, now, reason=reason, not_before=now + self.pause)
 
     def poll(self, monotonic: float) -> list[Outcome]:

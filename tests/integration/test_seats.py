@@ -5,11 +5,13 @@ import os
 import queue
 import resource
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
-from daemon import storage
+from daemon import storage, walk
 from daemon.child import Child
 from daemon.config import RunConfig, SlotsConfig
 from daemon.executor import Ending, Task
@@ -38,8 +40,6 @@ class Bench:
 
     def task(self, name, job=1, token=1):
         """Return the task of running handler "act" on a new file of this name."""
-        from daemon import walk
-
         (self.root / "in" / name).write_bytes(b"x")
         found = walk.looks(walk.scan(os.fsencode(self.root), b"in"))
         look = next(look for look in found if look.path == os.fsencode(f"in/{name}"))
@@ -152,6 +152,35 @@ def test_child_that_cannot_be_started(bench):
     assert bench.executor.running() == []
     bench.executor.submit(task)
     assert bench.outcome().ending is Ending.DONE
+
+
+ONE_TASK_LEFT = """
+import os, resource
+from daemon.child import Child
+resource.setrlimit(resource.RLIMIT_NPROC, (2, 2))
+try:
+    Child.start(["/", "/"], os.environ, print)
+except OSError as error:
+    print(error.strerror)
+try:
+    os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+    print("nothing left")
+"""
+
+
+@pytest.mark.usefixtures("root")
+def test_child_that_takes_the_last_task():
+    """Where no thread can be started that hears it, a child counts as not started, and is gone."""
+    # Limits do not hold for root; where Python lies, others may not be able to read.
+    keep = "+dac_override,+dac_read_search"
+    nobody = ["setpriv", "--reuid=54321", f"--inh-caps={keep}", f"--ambient-caps={keep}"]
+    result = subprocess.run(
+        [*nobody, sys.executable, "-c", ONE_TASK_LEFT],
+        capture_output=True, text=True, cwd=REPOSITORY, timeout=60, check=False,
+    )  # fmt: skip
+    said = "Resource temporarily unavailable\nnothing left\n"
+    assert (result.stdout, result.returncode) == (said, 0), result.stderr
 
 
 @pytest.mark.parametrize("end", ["done", "transient", "bug", "unusable", "crash"])
