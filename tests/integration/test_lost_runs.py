@@ -8,11 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config_file import load_plan
-from daemon.journal import prepare_state, transaction
-from daemon.notify import Notifier
-from daemon.service import Service
-from tests.studio import SITE, assert_whole
+from daemon.journal import transaction
+from tests.studio import assert_whole, turn
 
 
 def events(it, job=1):
@@ -61,7 +58,7 @@ def test_process_that_cannot_be_started(studio, removable):
 
 
 def test_outputs_of_an_earlier_configuration(studio):
-    """What was on its way when another output was configured is cleared up, and ends where it began."""
+    """What was on its way is cleared up there, and its results go where they were to go."""
     it = studio([{"folder": "in", "run": [{"handler": "copy", "seconds": 16}]}])
     it.start()
     it.drop("in/a.bin", bytes(1 << 17))
@@ -82,28 +79,6 @@ def test_outputs_of_an_earlier_configuration(studio):
     assert_whole(it.storage / "elsewhere/c")
     time.sleep(0.2)
     assert list(it.storage.glob("*/.fxd-staging-*/*")) == []
-
-
-@pytest.fixture
-def service(studio, monkeypatch):
-    """Give a service in this process, turned by the test: real children, threads and journal."""
-    monkeypatch.syspath_prepend(str(SITE))
-    it = studio([{"folder": "in", "run": ["act"]}], slots={"cpu": 2})
-    monkeypatch.setenv("PYTHONPATH", it.environment["PYTHONPATH"])
-    made = Service(load_plan(it.config))
-    made._notifier = Notifier()
-    prepare_state(it.state)
-    mask = os.umask(0o002)
-    yield it, made
-    os.umask(mask)
-
-
-def turn(service, condition, timeout=60.0):
-    """Turn the loop until something holds."""
-    until = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < until
-        service._turn(service._collect())
 
 
 def test_lease_that_expires(service):
