@@ -151,10 +151,13 @@ def recover(parts: Parts) -> None:
             # A read-only output, say: nothing is lost, and the next start sweeps again.
             log.warning("cannot be swept now", folder=output, why=str(error))
     # Results are looked for where their sources are now.
-    for move in parts.store.moves():
-        with suppress(OSError):
-            publish.move(root, os.fsdecode(move.source), os.fsdecode(move.target))
-            parts.store.finish_intent(move.id)
+    tried: set[int] = set()
+    while moves := [move for move in parts.store.moves() if move.id not in tried]:
+        for move in moves:
+            tried.add(move.id)
+            with suppress(OSError):
+                publish.move(root, os.fsdecode(move.source), os.fsdecode(move.target))
+                parts.store.finish_intent(move.id)
     now = time.time()
     with transaction(parts.connection):
         parts.runs.recover(now)

@@ -145,6 +145,7 @@ class Service:
         connection = open_writer(self.plan.state)
         try:
             self.parts = assemble(self.plan, connection, self._inbox.put, self._health)
+            self._moving.clear()
             with heard_by(lambda: self._notifier.working(time.monotonic())):
                 recover(self.parts)
             with self._started():
@@ -259,6 +260,8 @@ class Service:
             self._moving.discard(number)
             if item.error is None:
                 self.parts.store.finish_intent(number)
+                # The next name of the same source may have waited for this.
+                self._every.pop("moves", None)
             else:
                 log.warning("results cannot follow their renamed source yet", why=str(item.error))
         elif kind == "room":

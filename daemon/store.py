@@ -311,8 +311,15 @@ class Store:
         return row if row is not None and row["gone_at"] is None else None
 
     def moves(self) -> list[Move]:
-        """Return published folders that still have to follow a renamed source."""
-        rows = self._db.execute("SELECT id, source, target FROM intent WHERE kind = 'move'")
+        """Return published folders that still have to follow a renamed source, and now can.
+
+        Of a source that was renamed again and again, each move waits for the one before.
+        """
+        rows = self._db.execute(
+            "SELECT id, source, target FROM intent WHERE kind = 'move' AND NOT EXISTS"
+            " (SELECT 1 FROM intent AS earlier WHERE earlier.target = intent.source"
+            " AND earlier.id < intent.id) ORDER BY id"
+        )
         return [Move(id=row[0], source=row[1], target=row[2]) for row in rows]
 
     def finish_intent(self, intent_id: int) -> None:

@@ -126,6 +126,19 @@ def test_discard(storage):
     assert not where.target.exists()
 
 
+def test_discard_after_an_exchange(storage):
+    """Edits of the old results, which are in the staging folder by then, are not lost with it."""
+    run(place(storage, token=1), {"a": "1", "b": "1"})
+    where = place(storage, token=2)
+    made(where, {"a": "2"})
+    manifest.write(where.staging, where.identity() | {"artifacts": [artifact("a", "2")]})
+    publish._rename(where.staging, where.target, 2)
+    (where.staging / "b").write_text("late")
+    publish.discard(where)
+    assert tree(where.target) == {"a": "2", "b": "late"}
+    assert staged(storage) == []
+
+
 def test_replaced(storage):
     """A newer version takes the place of the older, of which nothing stays."""
     run(place(storage, token=1), {"a": "1", "old": "1"})
@@ -380,6 +393,17 @@ def test_a_swap_is_completed_from_any_state(storage, replacing, state):
     assert publish.published(replacing) is not None
 
 
+@pytest.mark.parametrize("aside", [False, True])
+def test_discard_between_two_renames(storage, replacing, aside):
+    """What was replaced in part is replaced: else the place of the results would be empty."""
+    where = note(replacing)
+    if aside:
+        replacing.target.rename(where)
+    publish.discard(replacing)
+    assert tree(replacing.target) == {"a.csv": "2", "a.edited.csv": "mine"}
+    assert staged(storage) == []
+
+
 def test_an_edit_in_the_last_moment(storage, replacing):
     """What is edited between the copying and the renaming is kept too."""
     aside = note(replacing)
@@ -472,6 +496,13 @@ def test_move_never_overwrites(storage):
     with pytest.raises(FileExistsError, match="dailies_edit/B is in the way"):
         publish.move(storage, "dailies_edit/A", "dailies_edit/B")
     assert tree(storage / "dailies_edit/A") == {"a": "1"}
+
+
+def test_move_leaves_a_folder_of_a_person(storage):
+    """What fxd has not published follows nothing."""
+    (storage / "dailies_edit" / "A").mkdir(parents=True)
+    publish.move(storage, "dailies_edit/A", "dailies_edit/B")
+    assert (storage / "dailies_edit" / "A").is_dir()
 
 
 @pytest.mark.parametrize("target", ["../B", "/tmp/B"])
