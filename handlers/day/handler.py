@@ -59,9 +59,7 @@ class _Day:
         """Make everything, what takes longest first."""
         takes = self.material.takes
         if self.context.params.sync.enabled:
-            self.sound = hear.match(
-                takes, self.material.recordings, self._teller(0.0, _SYNC, "sound")
-            )
+            self.sound = hear.match(takes, self.material.recordings, self._heard)
         cuts = {
             "string-out": assemble.string_out(takes),
             "selects": assemble.selects(takes),
@@ -91,6 +89,9 @@ class _Day:
         tell = self._teller(_TIMELINES, _MOVIE, "rough cut")
         frames = movie.write(path, shown_pieces, self.sound.heard, how, tell)
         return pages.Cut(file=path.name, start=start, frames=frames)
+
+    def _heard(self, part: float, what: str) -> None:
+        self._teller(0.0, _SYNC, what)(part)
 
     def _teller(self, begin: float, end: float, what: str) -> Callable[[float], None]:
         def tell(part: float) -> None:

@@ -30,7 +30,7 @@ class Sound:
 
 
 def match(
-    takes: Sequence[Take], recordings: Sequence[Recording], tell: Callable[[float], None]
+    takes: Sequence[Take], recordings: Sequence[Recording], tell: Callable[[float, str], None]
 ) -> Sound:
     """Find the recordings of takes; without any recording there is nothing to say."""
     rows: list[Mapping[str, Any]] = []

@@ -38,6 +38,7 @@ _MEDIA_TYPES = {
     ".jpg": "image/jpeg",
     ".mov": "video/quicktime",
     ".npz": "application/zip",
+    ".html": "text/html",
 }
 # How much of the time each step takes, roughly: the decode is nearly all of it.
 _DECODE_SHARE, _SHEET_SHARE = 0.9, 0.95

@@ -142,7 +142,8 @@ def test_the_example_shows_the_defaults(load):
     # What depends on the machine or the studio has no default to show.
     text = re.sub(r"^#(state|slots|notify):.*$", "", EXAMPLE.read_text(), flags=re.MULTILINE)
     text = re.sub(r"^( *)#(?= {0,2}(?!fxd)[a-z_]+:)", r"\1", text, flags=re.MULTILINE)
-    text = re.sub(r"^ {9}(proxy|output|priority|quiet|movie)", r"        \1", text, flags=re.MULTILINE)
+    own = r"^ {9}(proxy|output|priority|quiet|movie)"
+    text = re.sub(own, r"        \1", text, flags=re.MULTILINE)
     full = load(text)
     assert "heartbeat_limit" in full.config.run.model_fields_set
     assert "output" in full.config.watches[0].run[0].model_fields_set
