@@ -93,7 +93,9 @@ def require_unchanged(storage: Path, look: Look) -> None:
     except OSError as error:
         what = f"{os.fsdecode(look.path)} cannot be looked at now ({error.strerror})"
         raise SourceChangedError(what) from error
-    if found is None or was_written(look, found):
+    if found is None:
+        raise SourceChangedError(f"{os.fsdecode(look.path)} is not there any more")
+    if was_written(look, found):
         raise SourceChangedError(
             f"{os.fsdecode(look.path)} is being changed; it runs once it is whole"
         )

@@ -171,6 +171,11 @@ def adapt_to_plan(parts: Parts, now: float) -> None:
     for run in (run for watch in parts.plan.watches for run in watch.runs):
         if not slots.fits(run.spec.needs):
             log.error("no slot here is large enough", handler=run.spec.name, slots=str(slots))
+    folders = "\n".join(watch.folder for watch in parts.plan.watches)
+    if parts.store.meta("watches") != folders:
+        for watch in parts.plan.watches:
+            parts.store.take_over(watch.folder)
+        parts.store.set_meta("watches", folders)
     for watch in parts.plan.watches:
         key, kinds = f"kinds:{watch.folder}", " ".join(sorted(watch.kinds))
         if parts.store.meta(key) != kinds:

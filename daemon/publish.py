@@ -372,6 +372,9 @@ def move(storage: Path, source: str, target: str) -> None:
     old, new = _inside(storage, source), _inside(storage, target)
     if not (old / manifest.MANIFEST).is_file():
         return
+    if manifest.published_anew(old, new, target):
+        _let_go(old, new)
+        return
     if new.exists():
         what = f"{target} is in the way; move it elsewhere"
         raise FileExistsError(errno.EEXIST, what, str(new))

@@ -176,9 +176,13 @@ class Service:
     def _put_down(self) -> None:
         """Note what was put into place while everything was stopped, and give back the rest."""
         now = time.time()
+        items = [self._inbox.get() for _ in range(self._inbox.qsize())]
+        for item in items:
+            # Where the journal is only waited for, who asked to stop still means it.
+            if isinstance(item, Signalled):
+                self._inbox.put(item)
         with suppress(sqlite3.Error), transaction(self.parts.connection):
-            while not self._inbox.empty():
-                item = self._inbox.get()
+            for item in items:
                 if isinstance(item, Written) and item.key[0] in {"publish", "clear"}:
                     self.parts.runs.written(item, now)
             self.parts.runs.give_all_back(now)

@@ -7,6 +7,7 @@ the storage, as ``os.fsencode`` gives it.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -283,6 +284,15 @@ class Store:
             (watch, *kinds, handler),
         )
         return [row[0] for row in rows]
+
+    def take_over(self, watch: str) -> None:
+        """Count as this watch's what lies in its folder, whichever watch it came by."""
+        folder = os.fsencode(watch)
+        self._db.execute(
+            "UPDATE asset SET watch = ? WHERE watch <> ?"
+            " AND (folder = ? OR (folder >= ? AND folder < ?))",
+            (watch, watch, folder, folder + b"/", folder + b"0"),
+        )
 
     def add_job(self, asset_id: int, job: NewJob, now: float, *, again: bool = False) -> int | None:
         """Add a job for an asset's present version; ``again`` runs it even if it was done."""

@@ -63,6 +63,25 @@ def test_renamed_again_while_something_is_in_the_way(studio):
     assert it.states() == {"done": 2}
 
 
+def test_made_again_at_the_new_name_before_the_results_followed(studio):
+    """What was made there is newer than what still has to follow, which then goes."""
+    it = studio(**RETRY)
+    it.start()
+    it.drop("in/a.bin", b"content")
+    it.wait_states(done=1)
+    (it.storage / "in_copy/a/edit.txt").write_text("mine")
+    (it.storage / "in_copy/b").mkdir()
+    rename(it, "in/a.bin", "in/b.bin")
+    it.wait_for(lambda: "in_copy/b is in the way" in it.log())
+    it.fxd("submit", it.storage / "in/b.bin")
+    it.wait_states(done=2)
+    it.stop()
+    it.start()
+    follow(it, {"in/b.bin": "in_copy/b"})
+    assert it.text_of("in_copy/b/edit.txt") == "mine"
+    assert json.loads(it.text_of("in_copy/b/manifest.json"))["job"] == 2
+
+
 def test_renamed_twice_in_a_moment(studio):
     """Without anything in the way a chain of names is through at once."""
     it = studio(**RETRY)

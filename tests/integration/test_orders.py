@@ -124,6 +124,23 @@ def test_retry_of_a_job_that_a_later_run_replaced(studio):
     assert "a later run has taken its place" in refused.stderr
 
 
+def test_retry_of_a_job_whose_source_is_gone(studio):
+    """There is nothing to run, and the answer says so; what failed for others is taken up."""
+    it = studio(ACT)
+    it.start()
+    gone = it.drop("in/bug-1.bin")
+    it.wait_states(failed=1)
+    it.drop("in/bug-2.bin")
+    it.wait_states(failed=2)
+    gone.unlink()
+    it.wait_for(lambda: it.query("SELECT 1 FROM asset WHERE gone_at IS NOT NULL"))
+    refused = it.fxd("retry", 1, check=False)
+    assert refused.returncode == 1
+    assert "job 1: in/bug-1.bin is not there any more" in refused.stderr
+    assert json.loads(it.fxd("retry", "--failed", "--json").stdout)["jobs"] == [2]
+    it.wait_states(failed=2)
+
+
 def test_queued_jobs_are_overtaken(studio):
     """A job ordered anew takes the place of those of its handler that still wait, and says so."""
     it = studio([{"folder": "in", "run": ["copy", "null"]}])

@@ -153,6 +153,13 @@ class Act:
         """Refuse the input."""
         raise UnusableMedia(f"{asset.path.name} holds no picture; drop a clip")
 
+    def lost(self, asset, context):
+        """Read on until the file is gone, then say what a decoder says of no file."""
+        while asset.path.exists():
+            context.progress(0.5, "reading")
+            time.sleep(0.05)
+        raise UnusableMedia(f"{asset.path.name} cannot be opened")
+
     def transient(self, asset, context):
         """Fail until the file says otherwise."""
         if asset.path.read_bytes() != b"good":

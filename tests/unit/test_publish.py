@@ -498,6 +498,35 @@ def test_move_never_overwrites(storage):
     assert tree(storage / "dailies_edit/A") == {"a": "1"}
 
 
+def test_move_to_where_the_results_were_made_again(storage):
+    """The older ones go, and what people edited in them is beside the newer."""
+    run(place(storage, output="dailies_edit/A"), {"a": "1", "b": "1"})
+    (storage / "dailies_edit" / "A" / "b").write_text("mine")
+    run(place(storage, token=2, output="dailies_edit/B"), {"a": "2", "b": "2"})
+    for _ in range(2):
+        publish.move(storage, "dailies_edit/A", "dailies_edit/B")
+        assert tree(storage / "dailies_edit/B") == {"a": "2", "b": "2", "b.edited": "mine"}
+        assert not (storage / "dailies_edit/A").exists()
+
+
+@pytest.mark.parametrize(
+    "there", [{"journal": "an earlier one"}, {"output": "dailies_edit/C"}, None]
+)
+def test_move_to_where_other_results_are(storage, there):
+    """Those of another journal, of another asset, or without a manifest are in the way."""
+    run(place(storage, output="dailies_edit/A"), {"a": "1"})
+    other = place(storage, job=9, **{"output": "dailies_edit/B"} | (there or {}))
+    run(other, {"a": "other"})
+    if other.output != "dailies_edit/B":
+        other.target.rename(storage / "dailies_edit/B")
+    if there is None:
+        (other.target / "manifest.json").unlink()
+    with pytest.raises(FileExistsError, match="dailies_edit/B is in the way"):
+        publish.move(storage, "dailies_edit/A", "dailies_edit/B")
+    assert tree(storage / "dailies_edit/A") == {"a": "1"}
+    assert tree(storage / "dailies_edit/B")["a"] == "other"
+
+
 def test_move_leaves_a_folder_of_a_person(storage):
     """What fxd has not published follows nothing."""
     (storage / "dailies_edit" / "A").mkdir(parents=True)
