@@ -26,7 +26,7 @@ from daemon.prober import Prober
 from daemon.reporter import Reporter
 from daemon.room import Room
 from daemon.runs import Runs
-from daemon.store import Store
+from daemon.store import Recorded, Store
 from daemon.submit import submit
 from daemon.watchers import Watchers
 from daemon.writer import StorageWriter
@@ -65,6 +65,18 @@ class Parts:
         self.watchers.take_plan(plan)
         self.intake.forget_unwatched()
         self.days.begin(plan, time.monotonic())
+
+    def note_changes(self) -> None:
+        """Tell the days what the journal has new about their sources, and which runs ended."""
+        ended = [item.row["asset_path"] for item in self.runs.finished if item.row]
+        changed = [*self.intake.take_changed(), *ended]
+        self.days.touch(self.plan, changed, time.monotonic())
+
+    def put_days_together(self, now: float, *, hurry: bool) -> list[Recorded]:
+        """Journal the days that have been quiet, inside the caller's transaction."""
+        hurry = hurry and self.intake.idle()
+        arriving, monotonic = self.intake.arriving(), time.monotonic()
+        return self.days.journal(self.plan, arriving, monotonic, now, hurry=hurry)
 
     def close(self) -> None:
         """Stop threads and children; what is submitted to the writer is still written."""

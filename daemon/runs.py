@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -351,17 +351,6 @@ class Runs:
             active.stale = True
             if active.stage is Stage.RUNNING:
                 self.executor.kill(job_id)
-
-    def release_waiting(self, versions: Callable[[Iterable[str]], dict[str, str | None]]) -> None:
-        """Let jobs go that waited for a model which is installed now, or for runs that ended."""
-        for row in self.store.jobs.waiting():
-            models = versions(json.loads(row["models"]))
-            if None in models.values():
-                continue
-            if reason := inputs.why_not_ready(self.store, row):
-                self.store.jobs.wait(row["id"], reason)
-            else:
-                self.store.jobs.release(row["id"], models)
 
     def give_all_back(self, now: float) -> None:
         """Return what still runs to the queue: the service stops, and no attempt is counted.

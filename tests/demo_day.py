@@ -22,7 +22,7 @@ ASSET = "dailies/day02/_day"
 MEANINGS = {
     "report.html": "takes by scene, the sync table, the rough cut: open it in a browser",
     "contact-sheet.jpg": "one picture a take",
-    "day02_string-out.otio": "every take whole, in order, the recorder's sound below (also .fcpxml, .xml, .aaf, …)",
+    "day02_string-out.otio": "every take whole, recorder sound below (also fcpxml, xml, aaf …)",
     "day02_selects.otio": "every range that is worth using",
     "day02_rough-cut.otio": "one take of each scene, from action to cut",
     "day02_rough-cut.mov": "the same as a movie",
@@ -94,7 +94,9 @@ def _verify_sync(row: dict[str, Any] | None, recording: Any, say: Callable[[str]
         raise RuntimeError(f"{recording.clip} did not get its sound {recording.name}")
     error = (row["offset_samples"] - recording.offset) / row["sample_rate"]
     if abs(error) > 0.25 / 25:
-        raise RuntimeError(f"{recording.name} lies {error * 1000:.1f} ms off under {recording.clip}")
+        raise RuntimeError(
+            f"{recording.name} lies {error * 1000:.1f} ms off under {recording.clip}"
+        )
     say(
         f"  {recording.clip} has {recording.name}: {error * 1000:+.2f} ms from the truth,"
         f" drift {row['drift_ppm']:+.0f} ppm (made with {recording.drift_ppm:+.0f})"
