@@ -252,7 +252,7 @@ def _begin(clip: Clip) -> Fraction:
 
 
 def _under(hosts: list[_Host], at: int) -> _Host:
-    return hosts[bisect_right([host.at for host in hosts], at) - 1]
+    return hosts[bisect_right(hosts, at, key=lambda host: host.at) - 1]
 
 
 def _clip_markers(clip: Clip) -> Iterator[Any]:
