@@ -62,14 +62,20 @@ def counts_dropping(media: Media) -> bool:
     return media.start.drop_frame and can_drop(media.rate)
 
 
-def whole_start(clip: Clip) -> int:
-    """Return the frame at which a clip begins in its media, rounded to the nearest."""
-    return round(clip.start)
+def whole_start(clip: Clip, rate: Fraction) -> int:
+    """Return the frame of a rate at which a clip begins in its media, to the nearest."""
+    return round(clip.start * rate / clip.media.rate)
 
 
-def rounded(clips: Iterable[Clip], name: str) -> tuple[str, ...]:
-    """Say for which clips a format that counts in frames moved the sound, and how far."""
-    moved = [abs(clip.start - whole_start(clip)) / clip.media.rate for clip in clips]
+def rounded(clips: Iterable[Clip], name: str, rate: Fraction | None = None) -> tuple[str, ...]:
+    """Say for which clips a format that counts in frames moved the sound, and how far.
+
+    Args:
+        clips: All sound clips.
+        name: The format.
+        rate: At which it counts; None: at each file's own.
+    """
+    moved = (_moved(clip, rate or clip.media.rate) for clip in clips)
     off = [each for each in moved if each]
     if not off:
         return ()
@@ -80,6 +86,11 @@ def rounded(clips: Iterable[Clip], name: str) -> tuple[str, ...]:
         "the OTIO and FCPXML are exact to the sample."
     )
     return (sentence,)
+
+
+def _moved(clip: Clip, rate: Fraction) -> Fraction:
+    """Return the seconds between a clip's start and the frame that stands for it."""
+    return abs(clip.start / clip.media.rate - whole_start(clip, rate) / rate)
 
 
 def sounds(timeline: Timeline) -> list[Clip]:
