@@ -8,7 +8,6 @@ from pathlib import Path
 from handlers.media.timecode import to_timecode
 from handlers.turnover.limits import (
     CannotExpressError,
-    counts_dropping,
     rate_text,
     require_smpte,
 )
@@ -63,7 +62,7 @@ def ale(timeline: Timeline, media: Sequence[Media]) -> str:
 
 def _row(media: Media) -> dict[str, str]:
     logged, picture = media.logged, media.picture
-    length = to_timecode(media.frames, media.rate, drop=counts_dropping(media))
+    length = to_timecode(media.frames, media.rate, drop=media.start.drop_frame)
     return {
         **logged.columns,
         "Name": media.name,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
-from handlers.media.timecode import can_drop, nominal
-from handlers.turnover.model import Clip, Kind, Media, Timeline
+from handlers.media.timecode import nominal
+from handlers.turnover.model import Clip, Kind, Timeline
 from models.errors import FxdError
 
 # Rates that SMPTE ST 12-1 gives a timecode; editing systems know no others.
@@ -55,11 +55,6 @@ def rate_text(rate: Fraction) -> str:
 def is_ntsc(rate: Fraction) -> bool:
     """Say whether a rate is a thousandth slower than its count of frame numbers."""
     return rate * 1001 == nominal(rate) * 1000
-
-
-def counts_dropping(media: Media) -> bool:
-    """Say whether timecode of the media is written drop-frame."""
-    return media.start.drop_frame and can_drop(media.rate)
 
 
 def whole_start(clip: Clip, rate: Fraction) -> int:

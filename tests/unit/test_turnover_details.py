@@ -256,6 +256,8 @@ def test_two_rates(tmp_path):
     ]
     assert any("not A002_C002_1127AB.mov at 50" in note for note in delivery.notes)
     odd = camera(Fraction(25, 2), "10:00:00:00")
+    unnamed = xml(line(video(part(odd))), tmp_path).find(".//conform-rate")
+    assert unnamed.attrib == {"scaleEnabled": "0"}
     with pytest.raises(CannotExpressError, match="no rate of 12"):
         fcp7.write(line(video(part(odd))), tmp_path / "odd.xml")
 
