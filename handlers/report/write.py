@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -73,13 +75,13 @@ def _slating(clip: Any) -> tuple[Any, ...]:
     return (clip.scene is None, _natural(clip.scene), _natural(clip.take), _natural(clip.name))
 
 
-def _natural(text: str | None) -> tuple[tuple[int, str], ...]:
-    parts: list[str] = [""]
-    for character in text or "":
-        if character.isdecimal() != parts[-1].isdecimal() or not parts[-1]:
-            parts.append("")
-        parts[-1] += character
-    return tuple((int(part), "") if part.isdecimal() else (-1, part.casefold()) for part in parts)
+def _natural(text: str | None) -> tuple[Any, ...]:
+    """Return a key by which 2 comes before 10; digits are compared by count, however many."""
+    parts = re.split(r"([0-9]+)", (text or "").casefold())
+    digits = [part.lstrip("0") for part in parts[1::2]]
+    return tuple(
+        itertools.chain(*zip(parts[::2], [(len(d), d) for d in digits] + [()], strict=True))
+    )
 
 
 def _write(
