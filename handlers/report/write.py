@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import itertools
 import os
 import re
 from collections import Counter
@@ -78,10 +77,12 @@ def _slating(clip: Any) -> tuple[Any, ...]:
 def _natural(text: str | None) -> tuple[Any, ...]:
     """Return a key by which 2 comes before 10; digits are compared by count, however many."""
     parts = re.split(r"([0-9]+)", (text or "").casefold())
-    digits = [part.lstrip("0") for part in parts[1::2]]
-    return tuple(
-        itertools.chain(*zip(parts[::2], [(len(d), d) for d in digits] + [()], strict=True))
-    )
+    return tuple(_digits(part) if place % 2 else part for place, part in enumerate(parts))
+
+
+def _digits(digits: str) -> tuple[int, str]:
+    significant = digits.lstrip("0")
+    return len(significant), significant
 
 
 def _write(
