@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
 
-from handlers.edit.onepass import decode_once
 from handlers.edit.record import Edit, PlacedShot
 from handlers.edit.sheet import write_sheet
 from handlers.media.burn_in import BurnIn, BurnInSettings, burn_in_settings
@@ -20,6 +19,7 @@ from handlers.media.proxy import ProxySettings, ProxyWriter
 from handlers.media.timecode import Timecode, parse
 from handlers.report.load import pictures
 from tests.golden.clips import clip
+from tests.pages import Cuts, decode
 
 COLOURS = ((255, 255, 255), (0, 0, 0), (200, 40, 40), (40, 200, 40), (40, 40, 200), (128, 128, 128))
 # Kr and Kb of ITU-T H.273.
@@ -71,24 +71,13 @@ def bars(path, *, height, matrix, full, pix_fmt, codec, tagged=True, aspect=None
     return path
 
 
-class Nobody:
-    """Looks for no shots."""
-
-    def push(self, frame):
-        """Take a frame."""
-
-    def finish(self):
-        """Find nothing."""
-        return []
-
-
 def proxy(source, path, start="01:00:00:00", **settings):
     """Make a proxy as the edit handler does; returns its pictures."""
     facts = probe(source)
     writer = ProxyWriter(
         path, facts, facts.video, parse(start, facts.video.rate), ProxySettings(**settings)
     )
-    decode_once(source, facts.video, Nobody(), writer, lambda _: None)
+    decode(source, facts, Cuts((0, 1)), writer)
     with av.open(str(path)) as container:
         return list(container.decode(video=0))
 
@@ -192,8 +181,7 @@ def _edit(source, facts):
     )  # fmt: skip
     return Edit(
         source=source, name=source.name, stem="log", reel=None, rate=Fraction(25), start=start,
-        start_source="none", frames=3, shots=(shot,), video=facts.video, audio_streams=0,
-        audio_channels=0, vfr=False,
+        start_source="none", frames=3, shots=(shot,), video=facts.video, audio=(), vfr=False,
     )  # fmt: skip
 
 
@@ -261,7 +249,7 @@ def test_a_picture_that_others_use_is_not_written_into(tmp_path):
     seen = []
     plain = proxy(source, tmp_path / "plain.mov", height=180)
 
-    class Keeper(Nobody):
+    class Keeper(Cuts):
         def push(self, frame):
             seen.append(frame)
 
@@ -270,7 +258,7 @@ def test_a_picture_that_others_use_is_not_written_into(tmp_path):
         tmp_path / "burnt.mov", facts, facts.video, parse("01:00:00:00", facts.video.rate),
         ProxySettings(height=180, burn_in=BurnInSettings(timecode=True, watermark="NO")),
     )  # fmt: skip
-    decode_once(source, facts.video, Keeper(), writer, lambda _: None)
+    decode(source, facts, Keeper((0, 1)), writer)
     with av.open(str(source)) as container:
         for kept, frame in zip(seen, container.decode(video=0), strict=True):
             assert np.array_equal(kept.to_ndarray(), frame.to_ndarray())
@@ -307,7 +295,7 @@ def test_a_variable_rate_is_burnt_in_by_time(tmp_path):
     settings = ProxySettings(burn_in=BurnInSettings(timecode=True))
     writer = ProxyWriter(tmp_path / "proxy.mov", facts, facts.video, start, settings)
     writer._burn_in = Spy(settings.burn_in, (640, 360), start)
-    decode_once(source, facts.video, Nobody(), writer, lambda _: None)
+    decode(source, facts, Cuts((0, 1)), writer)
     assert video.vfr
     assert drawn == [round(time / 250 * video.rate) for time in times]
 
