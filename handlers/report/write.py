@@ -22,6 +22,8 @@ from handlers.report.records import ClipPage, Clock, DayPage, SyncRow
 from handlers.report.strips import strips
 
 NAME = "report.html"
+# Together some megabytes; who has more clips in a day looks at their own pages.
+MOST_PICTURES = 600
 _PARTS = Path(__file__).parent / "page"
 SEVERITIES = ("error", "warning", "info")
 
@@ -52,7 +54,10 @@ def write_clip_page(folder: Path, page: ClipPage) -> Path:
 
 
 def write_day_page(folder: Path, page: DayPage) -> Path:
-    """Write ``report.html`` of a day into ``folder``; return its path."""
+    """Write ``report.html`` of a day into ``folder``; return its path.
+
+    The first 600 clips of the list are shown with their pictures.
+    """
     movie = page.movie
     data = {
         "clock": _clock(movie.clock if movie else None),
@@ -65,6 +70,7 @@ def write_day_page(folder: Path, page: DayPage) -> Path:
         data,
         page=page,
         clips=sorted(enumerate(page.clips), key=lambda clip: _slating(clip[1])),
+        pictures=MOST_PICTURES,
         refused=sum(row.recording is None for row in page.sync),
     )
 

@@ -1,17 +1,18 @@
 """What stands in a proxy's and a sheet's pictures: colours, shape, burnt-in text."""
 
+import io
 from fractions import Fraction
-from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
+from PIL import Image
 
 from handlers.edit.record import Edit, PlacedShot
 from handlers.edit.sheet import write_sheet
 from handlers.media.burn_in import BurnIn, BurnInSettings, burn_in_settings
-from handlers.media.look import Hints, choose_look
+from handlers.media.look import Cdl, Hints, choose_look
 from handlers.media.look_params import BurnInParams, LookParams
 from handlers.media.picture import display_size, upright
 from handlers.media.probe import MATRICES, probe
@@ -195,7 +196,25 @@ def test_pixels_become_square(tmp_path, aspect):
     frame = proxy(source, tmp_path / "proxy.mov", height=240)[0]
     assert abs(frame.width / frame.height - 4 / 3 * float(aspect)) < 0.02
     assert probe(tmp_path / "proxy.mov").video.pixel_aspect == 1
-    assert display_size(probe(source).video, 240) == (frame.width, frame.height)
+    facts = probe(source)
+    assert display_size(facts.video, 240) == (frame.width, frame.height)
+    write_sheet(tmp_path / "sheet.jpg", _edit(source, facts), facts, 160, lambda _: None)
+    with Image.open(io.BytesIO(pictures(tmp_path / "sheet.jpg")[1])) as picture:
+        assert abs(picture.width / picture.height - 4 / 3 * float(aspect)) < 0.03
+
+
+def test_a_turned_clip_gets_look_and_text_upright(tmp_path):
+    """A phone held upright: what is burnt in stands at the bottom of the picture as seen."""
+    source = clip(tmp_path / "phone.mov", frames=5, size=(320, 180), rotation=90)
+    look = choose_look(LookParams(), probe(source).video, Hints(cdl=Cdl(offset=(0.0, 0.0, 0.2))))
+    plain = proxy(source, tmp_path / "plain.mov", look=look)
+    burnt = proxy(source, tmp_path / "burnt.mov", look=look, burn_in=BurnInSettings(timecode=True))
+    assert (plain[2].width, plain[2].height) == (180, 320)
+    apart = np.abs(burnt[2].to_ndarray()[:320].astype(int) - plain[2].to_ndarray()[:320])
+    assert (apart[290:] > 40).any()
+    assert not (apart[:270] > 40).any()
+    bluish = plain[2].to_ndarray(format="rgb24").mean(axis=(0, 1))
+    assert bluish[2] > bluish[0] + 20
 
 
 def blank(width=640, height=360, value=90):
@@ -305,4 +324,3 @@ def test_settings_name_what_is_written():
     assert burn_in_settings(BurnInParams(), "a.mov") is None
     made = burn_in_settings(BurnInParams(name=True, watermark="X", opacity=0.5), "a.mov")
     assert made == BurnInSettings(name="a.mov", watermark="X", opacity=0.5)
-    assert SimpleNamespace(**BurnInParams().model_dump()).timecode is False

@@ -16,7 +16,7 @@ from handlers.report.load import load_clip, pictures
 from handlers.report.metadata import rows
 from handlers.report.records import ClipPage, Clock, DayClip, DayPage, SyncRow
 from handlers.report.strips import MOST_COLUMNS, column_edges, frame_columns, strips
-from handlers.report.write import _natural, write_clip_page, write_day_page
+from handlers.report.write import MOST_PICTURES, _natural, write_clip_page, write_day_page
 from tests.golden.clips import clip
 from tests.pages import result_folder, write_analysis, write_json
 
@@ -183,6 +183,17 @@ def test_a_page_holds_no_address_of_a_network(folder):
     assert {source for source in sources if not source.startswith("data:")} == {"./A001.mov"}
     for content in re.findall(r'src="data:image/jpeg;base64,([^"]+)"', text):
         assert base64.b64decode(content)[:2] == b"\xff\xd8"
+
+
+def test_a_day_of_thousands_of_clips_stays_bounded(tmp_path):
+    """All are listed; pictures are shown of the first ones."""
+    clips = tuple(
+        DayClip(name=f"C{number}", folder=f"C{number}", picture=bytes(9000))
+        for number in range(MOST_PICTURES + 50)
+    )
+    text = write_day_page(tmp_path, DayPage(title="Day", clips=clips)).read_text("utf-8")
+    assert text.count("<tr data-clip") == len(clips)
+    assert text.count("data:image/jpeg") == MOST_PICTURES
 
 
 def test_a_refusal_needs_no_numbers(tmp_path):
