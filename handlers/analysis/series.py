@@ -99,7 +99,7 @@ def _shake(shift_x: Column, shift_y: Column, rate: float) -> Column:
         path = np.cumsum(shift, dtype=np.float64)
         square += (path - _smooth(path, _INTENDED * rate)) ** 2
     size = max(1, round(_SHAKE_WINDOW * rate))
-    return median_filter(np.sqrt(square), size, mode="nearest").astype(np.float32)
+    return np.asarray(median_filter(np.sqrt(square), size, mode="nearest"), np.float32)
 
 
 def _flicker(luma: Column, difference: Column, rate: float) -> Column:
