@@ -18,7 +18,18 @@ from pathlib import Path
 
 from benchmarks.row import Row, measure, table
 
-NAMES = ("reconcile", "latency", "overhead", "storm", "edit", "shots", "sync", "kills", "status")
+NAMES = (
+    "reconcile",
+    "latency",
+    "overhead",
+    "storm",
+    "edit",
+    "analysis",
+    "shots",
+    "sync",
+    "kills",
+    "status",
+)
 RESULTS = Path(__file__).parents[1] / "bench-results"
 
 

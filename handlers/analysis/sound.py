@@ -166,7 +166,7 @@ class Onset:
 
     def __init__(self, rate: int, channels: int) -> None:
         self._size = max(1, round(rate * _BLOCK_SECONDS))
-        self._power = np.zeros((_BEFORE_BLOCKS, channels))
+        self._power: NDArray[np.float64] | None = None
         self._rest = np.zeros((0, channels), np.float32)
 
     def __call__(self, now: Samples, ends: Ends) -> Column:
@@ -176,7 +176,12 @@ class Onset:
         count = len(together) // self._size
         blocks = together[: count * self._size].reshape(count, self._size, -1)
         self._rest = together[count * self._size :].copy()
+        if not count:
+            return np.zeros(len(ends) - 1, np.float32)
         power = np.square(blocks).mean(axis=1, dtype=np.float64)
+        if self._power is None:
+            # Sound that is there from the beginning does not set in.
+            self._power = np.repeat(power[:1], _BEFORE_BLOCKS, axis=0)
         whole = np.concatenate([self._power, power])
         self._power = whole[-_BEFORE_BLOCKS:]
         total = np.cumsum(np.pad(whole, ((1, 0), (0, 0))), axis=0)
