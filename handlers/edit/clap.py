@@ -45,8 +45,7 @@ class Transient:
     """A sudden sound.
 
     ``seconds`` is its first sample's time by the stream's clock, ``likeness`` 0..1 how much it
-    sounds like a clap. ``level`` is its peak in dBFS, ``rise`` in dB over what was
-    before, ``attack`` and ``decay`` (to -20 dB) in ms, ``spread`` the share of bands that rise,
+    sounds like a clap. ``level`` is its loudest millisecond above 600 Hz in dBFS, ``rise`` in dB over what was before, ``attack`` and ``decay`` (to -20 dB) in ms, ``spread`` the share of bands that rise,
     ``low`` the share of its energy below 600 Hz.
     """
 
@@ -119,11 +118,11 @@ class ClapListener:
         return means
 
     def _count(self, energy: Energies) -> None:
-        levels = np.clip(-10 * np.log10(energy.sum(axis=1)), 0, 127).astype(np.int64)
+        levels = np.clip(-_decibels(energy[:, 1:].sum(axis=1)), 0, 127).astype(np.int64)
         self._levels += np.bincount(levels, minlength=128)
 
     def _usual(self) -> float:
-        """The level in dBFS that 19 of 20 blocks that are not silent do not exceed."""
+        """The level above 600 Hz, in dBFS, that 19 of 20 blocks with sound do not exceed."""
         counts = np.cumsum(self._levels[:100])
         return -float(np.searchsorted(counts, 0.05 * counts[-1])) if counts[-1] else -99.0
 
@@ -154,7 +153,7 @@ class ClapListener:
         measured = Transient(
             seconds=self._onset(place),
             likeness=0.0,
-            level=float(_decibels(energy[here].sum())),
+            level=float(_decibels(peak)),
             rise=float(_decibels(peak / before)),
             attack=float(31 - loud[0]),
             decay=float(quiet[0] + 3 if len(quiet) else _AFTER),
@@ -240,7 +239,7 @@ def _likeness(found: Transient) -> float:
         * ramp(found.attack, 9, 3)
         * ramp(found.spread, 0.3, 1)
         * ramp(found.decay, 180, 70)
-        * ramp(found.low, 0.75, 0.4)
+        * ramp(found.low, 0.5, 0.2)
     )
 
 
@@ -251,7 +250,7 @@ def _judged(found: list[Transient], usual: float) -> list[Transient]:
         row = sum(
             0.1 < abs(other.seconds - one.seconds) < 0.9
             and other.level > one.level - 9
-            and other.rise >= 12
+            and other.likeness > 0.3 * one.likeness
             for other in found
         )
         alone = 0.55 ** min(row, 6)
