@@ -4,11 +4,13 @@ It has the columns of ``analysis.npz`` that selects look at, measured as simply 
 same meaning.
 """
 
+import itertools
 from fractions import Fraction
 
 import av
 import cv2
 import numpy as np
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
 from handlers.edit.clap import SlateSound
 from handlers.edit.gate import Shrinker
@@ -40,7 +42,7 @@ def measure(path, *, speech=()):
                     luma.append(_luma(gray))
                     small.append(cv2.resize(gray, (128, 72), interpolation=cv2.INTER_AREA))
     columns = {name: np.array(values, np.float32) for name, values in _columns(luma).items()}
-    columns |= _motion(small)
+    columns |= _motion(small, float(rate))
     columns["decoded"] = np.ones(len(luma), bool)
     columns["level_db"] = _levels(np.concatenate(sound or [np.zeros(1)]), len(luma), rate)
     if speech:
@@ -52,8 +54,10 @@ def measure(path, *, speech=()):
 
 def _luma(gray):
     marks = np.percentile(gray[::4, ::4], (1, 10, 50, 90, 99)) / 255
-    sharp = cv2.Laplacian(gray, cv2.CV_16S).var()
-    return (*marks, gray.mean() / 255, (gray >= 250).mean(), (gray <= 5).mean(), np.log10(sharp))
+    detail = cv2.absdiff(gray[:, 2:], gray[:, :-2])
+    tiles = cv2.resize(detail, (16, 9), interpolation=cv2.INTER_AREA)
+    sharp = np.percentile(tiles, 90) / 255
+    return (*marks, gray.mean() / 255, (gray >= 250).mean(), (gray <= 5).mean(), sharp)
 
 
 def _columns(rows):
@@ -63,24 +67,34 @@ def _columns(rows):
     }
 
 
-def _motion(small):
-    window = cv2.createHanningWindow((128, 72), cv2.CV_32F)
-    floats = [picture.astype(np.float32) for picture in small]
-    shifts, difference = [(0.0, 0.0)], [0.0]
-    for before, after in zip(floats, floats[1:], strict=False):
-        shifts.append(cv2.phaseCorrelate(before, after, window)[0])
-        difference.append(np.abs(after - before).mean() / 255)
-    path = np.cumsum(np.array(shifts) / 128, axis=0)
-    smooth = cv2.GaussianBlur(path, (1, 0), 0.1, sigmaY=4, borderType=cv2.BORDER_REPLICATE)
-    moved = np.array(shifts, np.float32) / 128
+def _motion(small, rate):
+    """Return shifts that explain the difference between two pictures, and what is left of it."""
+    rows = [(0.0, 0.0, 0.0, 0.0)]
+    for before, after in itertools.pairwise([picture.astype(np.float32) for picture in small]):
+        difference = np.abs(after - before).mean() / 255
+        (x, y), _ = cv2.phaseCorrelate(before, after, cv2.createHanningWindow((128, 72), 5))
+        moved = cv2.warpAffine(before, np.float64([[1, 0, x], [0, 1, y]]), (128, 72))
+        left = np.abs(after - moved)[8:-8, 8:-8].mean() / 255
+        explained = left < 0.9 * difference
+        rows.append(
+            (x / 128, y / 128, difference, left) if explained else (0, 0, *[difference] * 2)
+        )
+    shift_x, shift_y, difference, motion = np.array(rows, np.float32).T
     return {
-        "shift_x": moved[:, 0],
-        "shift_y": moved[:, 1],
-        "difference": np.array(difference, np.float32),
-        "motion": np.array(difference, np.float32),
-        "shake": np.linalg.norm(path - smooth, axis=1).astype(np.float32),
+        "shift_x": shift_x,
+        "shift_y": shift_y,
+        "difference": difference,
+        "motion": motion,
+        "shake": _shake(np.stack([shift_x, shift_y]), rate),
         "freeze": np.zeros(len(small), bool),
     }
+
+
+def _shake(shifts, rate):
+    path = np.cumsum(shifts, axis=1, dtype=np.float64)
+    trembling = path - gaussian_filter1d(path, 0.2 * rate, axis=1, mode="nearest")
+    power = uniform_filter1d((trembling**2).sum(axis=0), round(rate / 2), mode="nearest")
+    return np.sqrt(np.maximum(power, 0)).astype(np.float32)
 
 
 def _levels(sound, frames, rate):

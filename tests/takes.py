@@ -22,6 +22,7 @@ from tests.foley import RATE as SOUND
 from tests.media import default_folder, fetch
 
 WIDTH, HEIGHT = 480, 270
+_TRAVEL = HEIGHT + 40  # pixels that a slate moves on its way in and out
 # Footage without a cut in it: file, first frame, end; and which part is looked at: x, y, width.
 SETUPS = {
     "12A": ("bikes.mp4", 76, 137, (0.30, 0.02, 0.62)),
@@ -95,6 +96,7 @@ class _Plan:
     def __init__(self, spec, rng):
         rate = float(spec.rate)
         begin = rng.uniform(0.4, 1.2)
+        self.place = rng.uniform(0.12, 0.45) * WIDTH, rng.uniform(0.25, 0.4) * HEIGHT
         self.drop = rng.uniform(0.7, 1.4) if spec.drop else 0.0
         if spec.slate in {"head", "hand"}:
             self.enter, self.clap = begin, begin + rng.uniform(1.3, 2.2)
@@ -120,6 +122,19 @@ class _Plan:
         self.claps = claps
         self.frames = round(self.total * rate)
         self.action = (self.start, self.end)
+        self._look()
+
+    def _look(self):
+        """Take the time in which the slate is on its way, but out of the picture, off."""
+        if self.enter is None:
+            return
+        hidden = 1 - (HEIGHT - self.place[1] + 24) / _TRAVEL
+        out = self.gone - hidden * (self.gone - self.leave)
+        if self.start:
+            self.start = out
+        else:
+            self.end += 0.35 * (1 - (HEIGHT - self.place[1] + 90) / _TRAVEL)
+        self.seen = self.enter, out
 
 
 def make_take(path, spec, seed):
@@ -136,7 +151,7 @@ def make_take(path, spec, seed):
     _write(path, plan, spec, trouble, heard, start, rng)
     slate = None
     if plan.enter is not None and spec.slate != "hand":
-        slate = int(plan.enter * rate), int(np.ceil(plan.gone * rate))
+        slate = int(plan.seen[0] * rate), int(np.ceil(plan.seen[1] * rate))
     return TakeTruth(
         name=path.name,
         spec=spec,
@@ -243,7 +258,6 @@ def _pictures(plan, spec, trouble, rng):
     """Yield each frame of a take, uint8 [270, 480, 3]."""
     footage, rate = _footage(spec.scene), float(spec.rate)
     sway = _sway(rng, plan.frames)
-    place = rng.uniform(0.12, 0.45) * WIDTH, rng.uniform(0.25, 0.4) * HEIGHT
     there_and_back = np.r_[np.arange(len(footage)), np.arange(len(footage) - 2, 0, -1)]
     begin, gain = int(rng.integers(0, len(there_and_back))), rng.uniform(0.9, 1.05)
     for number in range(plan.frames):
@@ -256,10 +270,16 @@ def _pictures(plan, spec, trouble, rng):
         picture = footage[there_and_back[(begin + number) % len(there_and_back)]]
         picture = _framed(picture, shift)
         if plan.enter is not None and spec.slate != "hand":
-            picture = _with_slate(picture, plan, spec, seconds, place, sway[number])
+            picture = _with_slate(picture, plan, spec, seconds, sway[number])
         picture = _spoilt(picture, wrong, dropped)
-        noisy = picture * gain + rng.normal(0, 2.0, picture.shape[:2])[..., None]
+        grain = np.roll(_grain(), (int(rng.integers(HEIGHT)), int(rng.integers(WIDTH))), (0, 1))
+        noisy = picture * gain + grain
         yield np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _grain():
+    return np.random.default_rng(5).normal(0, 2.0, (HEIGHT, WIDTH, 1))
 
 
 def _sway(rng, frames):
@@ -288,14 +308,15 @@ def _spoilt(picture, wrong, dropped):
     return picture.astype(np.float64)
 
 
-def _with_slate(picture, plan, spec, seconds, place, sway):
+def _with_slate(picture, plan, spec, seconds, sway):
     if not plan.enter <= seconds <= plan.gone:
         return picture
     come = np.clip((seconds - plan.enter) / 0.35, 0, 1)
     left = np.clip((seconds - plan.leave) / (plan.gone - plan.leave), 0, 1)
     angle = _angle(plan.claps, seconds)
     board = _slate(spec.scene, spec.take, round(angle, 1), spec.slate == "tail")
-    away = (1 - come + left) * (HEIGHT + 40)
+    away = (1 - come + left) * _TRAVEL
+    place = plan.place
     move = np.float64([[1, 0, place[0] - 0.6 * sway[0]], [0, 1, place[1] - 70 + away]])
     drawn = cv2.warpAffine(board, move, (WIDTH, HEIGHT))
     cover = drawn[..., 3:] / 255.0

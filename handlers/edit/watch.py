@@ -27,8 +27,8 @@ class Seen:
     """What was seen of ``frames`` pictures.
 
     ``numbers`` int64 [m] are the pictures of which ``bright`` and ``change``, uint8 [m, 9, 16],
-    tell: mean luma of each field, and mean absolute change of luma since the picture before, both in code
-    values of 255 (changes times 4). ``pictures`` uint8 [k, 27, 48, 3] are RGB, those of ``places``
+    tell: the mean luma of each field, of 255, and twice the mean absolute change of luma in it
+    since the picture before. ``pictures`` uint8 [k, 27, 48, 3] are RGB, those of ``places``
     int64 [k], spread over the whole clip.
     """
 
@@ -72,7 +72,7 @@ class TakeWatcher:
         """Take the next picture, RGB uint8 [27, 48, 3], as the shot detector's are."""
         luma = _luma(tiny)
         before = luma if self._before is None else self._before
-        change = np.minimum(4 * fields(np.abs(luma - before)), 255)
+        change = np.minimum(2 * fields(np.abs(luma - before)), 255)
         row = self._count, fields(luma).astype(np.uint8), change.astype(np.uint8)
         if len(self._head) < REACH:
             self._head.append(row)
