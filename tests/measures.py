@@ -75,7 +75,7 @@ def _motion(small, rate):
         (x, y), _ = cv2.phaseCorrelate(before, after, cv2.createHanningWindow((128, 72), 5))
         moved = cv2.warpAffine(before, np.float64([[1, 0, x], [0, 1, y]]), (128, 72))
         left = np.abs(after - moved)[8:-8, 8:-8].mean() / 255
-        explained = left < 0.9 * difference
+        explained = left < 0.7 * difference
         rows.append(
             (x / 128, y / 128, difference, left) if explained else (0, 0, *[difference] * 2)
         )

@@ -26,7 +26,7 @@ _TRAVEL = HEIGHT + 40  # pixels that a slate moves on its way in and out
 # Footage without a cut in it: file, first frame, end; and which part is looked at: x, y, width.
 SETUPS = {
     "12A": ("bikes.mp4", 76, 137, (0.30, 0.02, 0.62)),
-    "12B": ("bikes.mp4", 76, 137, (0.00, 0.10, 0.45)),
+    "12B": ("bikes.mp4", 76, 137, (0.52, 0.05, 0.40)),
     "14": ("bikes.mp4", 187, 242, (0.05, 0.00, 0.72)),
     "14A": ("bikes.mp4", 187, 242, (0.45, 0.20, 0.40)),
     "21": ("bigbuckbunny.mp4", 0, 132, (0.00, 0.00, 1.00)),

@@ -62,9 +62,7 @@ def find_ranges(table: Columns, start: int, end: int, rate: Fraction) -> list[Ra
     return sorted(made, key=lambda one: (-one.score, one.start))
 
 
-def find_faults(
-    table: Columns, start: int, end: int, usual: Reference, rate: float
-) -> list[Fault]:
+def find_faults(table: Columns, start: int, end: int, usual: Reference, rate: float) -> list[Fault]:
     """Return what is wrong between two frames, in order of kind."""
     found = []
     for kind, marks, brief in _wrong(table, start, end, usual):

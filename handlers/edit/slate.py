@@ -29,6 +29,7 @@ _LEAST_SOUND = 0.15
 _FIELDS = 4  # fields that sticks fill at least, in part
 # Frames before a closing, and after it, with which it is compared: a slate is held still.
 _STILL = (*range(-22, -5), *range(3, 8))
+_LEAVING = 0.6  # seconds that a slate takes, at most, once its sticks are out of the picture
 _BURST = 3  # fields that change when a slate moves, at least
 _OTHER = 6.0  # code values by which the picture differs once the slate has left
 _EDGE_SECONDS = 45.0  # a slate is this near to the clip's head or tail, as a rule
@@ -270,7 +271,7 @@ class _Later:
         """
         body = self._change[row + round(1.5 * rate) : row + round(9 * rate)]
         usual = np.quantile(body, 0.9, axis=0) if len(body) else np.float32(0)
-        last = min(len(self._change), row + round(rate))
+        last = min(len(self._change), row + round(_LEAVING * rate))
         bursts = (self._change[row:last] > 1.3 * usual + 5).sum(axis=1) >= _BURST
         patience = max(2, round(0.1 * rate))
         for number in range(len(bursts)):

@@ -67,7 +67,9 @@ def find_take(table: Columns, frames: int, slate: Slate | None, rate: Fraction) 
 def _restless(table: Columns, frames: int, slate: Slate | None, rate: float) -> Marks:
     """Mark the frames on which the picture is on the move, soft, black or far off exposure."""
     start, end = _body(frames, slate, rate)
-    marks: Marks = _speed(table, frames, rate) > _FAST
+    speed = _speed(table, frames, rate)
+    # Where the picture travels all the time, nothing is told by that.
+    marks: Marks = speed > max(_FAST, 1.5 * float(np.quantile(speed[start:end], 0.95)))
     difference = part(table, "difference", 0, frames)
     if difference is not None:
         marks |= difference > _JUMP + 3 * np.quantile(difference[start:end], 0.9)
