@@ -61,7 +61,8 @@ def _luma(gray):
 
 
 def _columns(rows):
-    names = "luma_p01 luma_p10 luma_p50 luma_p90 luma_p99 luma_mean clipped crushed focus".split()
+    marks = [f"luma_{name}" for name in ("p01", "p10", "p50", "p90", "p99", "mean")]
+    names = [*marks, "clipped", "crushed", "focus"]
     return dict(zip(names, zip(*rows, strict=True), strict=True)) | {
         "black": [row[4] < 0.08 for row in rows]
     }
@@ -72,7 +73,7 @@ def _motion(small, rate):
     rows = [(0.0, 0.0, 0.0, 0.0)]
     for before, after in itertools.pairwise([picture.astype(np.float32) for picture in small]):
         difference = np.abs(after - before).mean() / 255
-        (x, y), _ = cv2.phaseCorrelate(before, after, cv2.createHanningWindow((128, 72), 5))
+        x, y = _shift(before, after)
         moved = cv2.warpAffine(before, np.float64([[1, 0, x], [0, 1, y]]), (128, 72))
         left = np.abs(after - moved)[8:-8, 8:-8].mean() / 255
         explained = left < 0.7 * difference
@@ -88,6 +89,16 @@ def _motion(small, rate):
         "shake": _shake(np.stack([shift_x, shift_y]), rate),
         "freeze": np.zeros(len(small), bool),
     }
+
+
+def _shift(before, after):
+    """Return by how much both halves of a picture have moved: one alone is a large subject."""
+    window = cv2.createHanningWindow((64, 72), cv2.CV_32F)
+    halves = [
+        cv2.phaseCorrelate(*(np.ascontiguousarray(each[:, half]) for each in (before, after)), window)[0]
+        for half in (slice(64), slice(64, 128))
+    ]
+    return [min(pair, key=abs) if pair[0] * pair[1] > 0 else 0.0 for pair in zip(*halves, strict=True)]
 
 
 def _shake(shifts, rate):

@@ -148,7 +148,7 @@ def make_take(path, spec, seed):
     dry = _sound(plan, spec, rng)
     start = Timecode(frames=int(rng.integers(9, 17) * 3600 * round(rate)), rate=spec.rate)
     heard = _camera_sound(dry, spec, rng)
-    _write(path, plan, spec, trouble, heard, start, rng)
+    _write(path, spec, heard, start, _pictures(plan, spec, trouble, rng))
     slate = None
     if plan.enter is not None and spec.slate != "hand":
         slate = int(plan.seen[0] * rate), int(np.ceil(plan.seen[1] * rate))
@@ -407,7 +407,7 @@ def _camera_sound(dry, spec, rng):
 # ---------------------------------------------------------------- files
 
 
-def _write(path, plan, spec, trouble, heard, start, rng):
+def _write(path, spec, heard, start, pictures):
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=spec.rate)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
@@ -415,7 +415,7 @@ def _write(path, plan, spec, trouble, heard, start, rng):
         stream.metadata["timecode"] = str(start)
         sound = container.add_stream("pcm_s16le", rate=SOUND, layout="mono")
         _write_sound(container, sound, heard)
-        for number, picture in enumerate(_pictures(plan, spec, trouble, rng)):
+        for number, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(picture, "rgb24")
             frame.pts, frame.time_base = number, 1 / spec.rate
             container.mux(stream.encode(frame))

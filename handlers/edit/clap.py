@@ -45,8 +45,9 @@ class Transient:
     """A sudden sound.
 
     ``seconds`` is its first sample's time by the stream's clock, ``likeness`` 0..1 how much it
-    sounds like a clap. ``level`` is its loudest millisecond above 600 Hz in dBFS, ``rise`` in dB over what was before, ``attack`` and ``decay`` (to -20 dB) in ms, ``spread`` the share of bands that rise,
-    ``low`` the share of its energy below 600 Hz.
+    sounds like a clap. ``level`` is its loudest millisecond above 600 Hz in dBFS, ``rise`` in dB
+    over what was before, ``attack`` and ``decay`` (to -20 dB) in ms, ``spread`` the share of
+    bands that rise, ``low`` the share of its energy below 600 Hz.
     """
 
     seconds: float
@@ -282,13 +283,11 @@ def _folded(samples: Samples) -> Samples:
 
 def _floats(frame: av.AudioFrame) -> Samples:
     """Return a frame as float32 [n, channels], full scale at 1."""
-    values = frame.to_ndarray()
-    if frame.format.is_planar:
-        values = values.T
-    else:
-        values = values.reshape(-1, frame.layout.nb_channels)
+    found = frame.to_ndarray()
+    values = found.T if frame.format.is_planar else found.reshape(-1, frame.layout.nb_channels)
     if values.dtype.kind == "f":
-        return values.astype(np.float32, copy=False)
+        floats: Samples = values.astype(np.float32, copy=False)
+        return floats
     full = float(np.iinfo(values.dtype).max) + 1
     offset = full / 2 if values.dtype.kind == "u" else 0.0
     scaled: Samples = (values.astype(np.float32) - offset) / (offset or full)

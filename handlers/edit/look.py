@@ -64,7 +64,7 @@ class Look:
 
 
 def look(seen: Seen, start: int, end: int) -> Look | None:
-    """Return the look of the frames ``start`` to ``end``; None where no picture of them was kept."""
+    """Return the look of frames ``start`` to ``end``; None where no picture of them was kept."""
     inside = (seen.places >= start) & (seen.places < end)
     pictures = seen.pictures[inside].astype(np.int16)
     if not len(pictures):

@@ -1,4 +1,4 @@
-"""The usable ranges of a take: cut where something is wrong, best first, with the reason in words."""
+"""The usable ranges of a take: cut where something is wrong, best first, and why."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _JOINED = 0.3  # seconds between two of one fault that make them one
 class Range:
     """A usable range: frames ``start`` to ``end`` (exclusive) of the edit rate.
 
-    ``score`` 0..1 is :attr:`handlers.edit.score.Quality.score`; ``confidence`` 0..1 says how far from any
-    limit it stays.
+    ``score`` 0..1 is :attr:`handlers.edit.score.Quality.score`; ``confidence`` 0..1 says how far
+    from any limit it stays.
     """
 
     start: int

@@ -1,8 +1,8 @@
 """How good a range of a take is: five measures of 0..1, and their weighted mean.
 
-Each measure falls, or stays, when a frame's figures get worse, and so does the score. What a clip is
-sharp for itself, and how much of it is clipped anyway, is its ``Reference``: lenses and
-sets differ more than takes do.
+Each measure falls, or stays, when a frame's figures get worse, and so does the score. How sharp
+a take usually is, and how much of it is clipped anyway, is its ``Reference``: lenses and sets
+differ more than takes do.
 """
 
 from __future__ import annotations

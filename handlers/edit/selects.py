@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from handlers.edit.clap import Transient
+from handlers.edit.look import Look, look
 from handlers.edit.ranges import Fault, Range, find_faults, find_ranges
 from handlers.edit.score import Columns, reference
 from handlers.edit.slate import Clap, choose_slate, find_claps, slate_of
 from handlers.edit.tables import write_json
-from handlers.edit.look import Look, look
 from handlers.edit.trims import Take, find_take
 from handlers.edit.watch import Seen
 from handlers.media.timecode import Timecode

@@ -30,6 +30,7 @@ _FIELDS = 4  # fields that sticks fill at least, in part
 # Frames before a closing, and after it, with which it is compared: a slate is held still.
 _STILL = (*range(-22, -5), *range(3, 8))
 _LEAVING = 0.6  # seconds that a slate takes, at most, once its sticks are out of the picture
+_HELD = 0.3  # seconds for which a slate is held at least
 _BURST = 3  # fields that change when a slate moves, at least
 _OTHER = 6.0  # code values by which the picture differs once the slate has left
 _EDGE_SECONDS = 45.0  # a slate is this near to the clip's head or tail, as a rule
@@ -254,6 +255,9 @@ class _Later:
         shown = self._bright[begin : begin + 8 * second][:, fields]
         if not fields or len(shown) < 2 * second:
             return None
+        # What stays as it is while the slate is held is the slate, more than what is behind it.
+        unrest = np.ptp(shown[: max(3, round(_HELD * rate))], axis=0)
+        shown = shown[:, unrest <= np.median(unrest)]
         away = np.abs(shown - np.median(shown[:3], axis=0)).mean(axis=1)
         later = float(np.median(away[-len(away) // 2 :]))
         if later < _OTHER:

@@ -1,4 +1,4 @@
-"""Scene and take from a file's name, where it says so; a camera's reel and clip number is neither."""
+"""Scene and take from a file's name, where it says so; a camera's clip number is neither."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class Slated:
 def parse_name(stem: str) -> Slated | None:
     """Read scene and take from a file's name without its ending.
 
-    Known are ``12A-3``, ``12AT03``, ``S012_T03``, ``sc12 tk3``, ``Scene 12A Take 3``, ``S12_SH2_T3``
-    (scene "12-2") and these with a camera's letter (``12A-3_B``, ``12A-3 BCAM``).
+    Known are ``12A-3``, ``12AT03``, ``S012_T03``, ``sc12 tk3``, ``Scene 12A Take 3``,
+    ``S12_SH2_T3`` (scene "12-2") and these with a camera's letter (``12A-3_B``, ``12A-3 BCAM``).
 
     Returns:
         None where a name does not say so beyond doubt, as with ``A001_C003_0815XY``.

@@ -1,7 +1,7 @@
 """Which clips are takes of one set-up, by what they are called and by what they look like.
 
-Names come first: clips of one scene (with its set-up's letter) and camera belong together, and clips
-of different scenes do not. Clips without a name join the set-up that they look like, or
+Names come first: clips of one scene (with its set-up's letter) and camera belong together, and
+clips of different scenes do not. Clips without a name join the set-up that they look like, or
 each other. Where names and pictures disagree, the name holds and the disagreement is said.
 """
 
@@ -73,8 +73,10 @@ def group_takes(clips: Iterable[TakeClip]) -> list[Group]:
         _group(known, members, alike, scene=scene, camera=camera, slated=slated)
         for (scene, camera), members in named.items()
     ]
-    for members in _clusters(left, alike):
-        groups.append(_group(known, members, alike, scene=None, camera=None, slated=slated))
+    groups += [
+        _group(known, members, alike, scene=None, camera=None, slated=slated)
+        for members in _clusters(left, alike)
+    ]
     return sorted(groups, key=_order)
 
 

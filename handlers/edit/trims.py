@@ -1,7 +1,7 @@
 """Where a take begins and ends: after the slate has left, before the camera is let down.
 
-At the head and at the tail a picture that is on the move is looked for: one that travels fast, jumps,
-goes soft, black or far from the take's exposure. What people say is not understood, only
+At the head and at the tail a picture that is on the move is looked for: one that travels fast,
+jumps, goes soft, black or far from the take's exposure. What people say is not understood, only
 that they speak.
 """
 
