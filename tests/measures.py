@@ -95,10 +95,14 @@ def _shift(before, after):
     """Return by how much both halves of a picture have moved: one alone is a large subject."""
     window = cv2.createHanningWindow((64, 72), cv2.CV_32F)
     halves = [
-        cv2.phaseCorrelate(*(np.ascontiguousarray(each[:, half]) for each in (before, after)), window)[0]
+        cv2.phaseCorrelate(
+            *(np.ascontiguousarray(each[:, half]) for each in (before, after)), window
+        )[0]
         for half in (slice(64), slice(64, 128))
     ]
-    return [min(pair, key=abs) if pair[0] * pair[1] > 0 else 0.0 for pair in zip(*halves, strict=True)]
+    return [
+        min(pair, key=abs) if pair[0] * pair[1] > 0 else 0.0 for pair in zip(*halves, strict=True)
+    ]
 
 
 def _shake(shifts, rate):

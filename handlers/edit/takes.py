@@ -19,7 +19,7 @@ from scipy.spatial.distance import squareform
 from handlers.edit.look import Look, likeness
 from handlers.edit.slate_names import parse_name, scene_of
 
-ALIKE = 0.6
+ALIKE = 0.5
 """Likeness from which on clips without names are takes of one set-up."""
 
 UNLIKE = 0.25
