@@ -119,15 +119,18 @@ def tone_of_room(rng, samples):
 @lru_cache(maxsize=4)
 def voice(language="fr"):
     """Real speech of one voice, prompts of more than 1.5 s one after the other, RMS 0.1."""
-    pieces = []
+    long = (sound for sound in _prompts(language) if len(sound) > 24_000 and _is_speech(sound))
+    pieces = [np.concatenate([sound, np.zeros(4000)]) for sound in long]
+    joined = resample_poly(np.concatenate(pieces), 3, 1)
+    return 0.1 * joined / joined.std()
+
+
+def _prompts(language):
+    """Yield prompts at 16 kHz."""
     for path in sorted(speech_folder(language).rglob("*.g722"))[:160]:
         with av.open(str(path), format="g722") as file:
             heard = [frame.to_ndarray().reshape(-1) for frame in file.decode(audio=0)]
-        sound = np.concatenate(heard).astype(np.float64) / 32768
-        if len(sound) > 24_000 and _is_speech(sound):
-            pieces.append(np.concatenate([sound, np.zeros(4000)]))
-    joined = resample_poly(np.concatenate(pieces), 3, 1)
-    return 0.1 * joined / joined.std()
+        yield np.concatenate(heard) / 32768
 
 
 def _is_speech(sound):

@@ -31,6 +31,7 @@ _FIELDS = 4  # fields that sticks fill at least, in part
 _STILL = (*range(-22, -5), *range(3, 8))
 _LEAVING = 0.6  # seconds that a slate takes, at most, once its sticks are out of the picture
 _HELD = 0.3  # seconds for which a slate is held at least
+_AT_ONCE = 0.1  # seconds in which no slate is taken away: something else moved
 _BURST = 3  # fields that change when a slate moves, at least
 _OTHER = 6.0  # code values by which the picture differs once the slate has left
 _EDGE_SECONDS = 45.0  # a slate is this near to the clip's head or tail, as a rule
@@ -244,9 +245,9 @@ class _Later:
         held = round(0.25 * rate) if self._reverse else 0
         begin = int(np.searchsorted(self._numbers, frame + held))
         uncovered = self._uncovered(_board(clap.fields), begin, rate)
-        if uncovered is None:
-            # Nobody stays longer in front of a lens than it takes to step aside.
-            return frame + round(0.9 * rate), 0.0
+        if uncovered is None or uncovered - begin < _AT_ONCE * rate:
+            # Before a tail slate's clap its number is called; after one, somebody steps aside.
+            return frame + round((1.6 if self._reverse else 0.9) * rate), 0.0
         return self._calm(uncovered, rate) - begin + frame + held, 0.9
 
     def _uncovered(self, fields: list[int], begin: int, rate: float) -> int | None:

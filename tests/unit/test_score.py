@@ -56,7 +56,7 @@ def changed(name, start, end, value):
     amount=st.floats(0, 1),
 )
 def test_worse_is_never_better(seed, name, where, amount):
-    """Whatever a range is like: a measure that gets worse in some frames does not raise the score."""
+    """A measure that gets worse in some frames of any range does not raise its score."""
     rng = np.random.default_rng(seed)
     columns = {key: rng.uniform(0, high, 60).astype(np.float32) for key, (_, high) in WORSE.items()}
     columns["luma_p50"] = rng.uniform(0, 1, 60)
@@ -136,7 +136,7 @@ def test_ranges_are_cut_where_something_is_wrong(name, value, kind):
 
 
 def test_what_passes_is_no_fault():
-    """Two soft frames are nobody's trouble; one black frame is; two lost ones nearby are one fault."""
+    """Two soft frames are no trouble, one black frame is; two lost ones nearby are one fault."""
     assert len(find_ranges(changed("focus", 80, 82, 0.0), 0, 250, RATE)) == 1
     assert len(find_ranges(changed("black", 80, 81, True), 0, 250, RATE)) == 2
     made = changed("decoded", 80, 81, False)

@@ -58,7 +58,7 @@ def test_second_sticks_at_the_head(made):
 
 
 def test_the_take_is_between_slate_and_drop(made):
-    """It begins when the slate has left and ends when the camera drops, within a third of a second."""
+    """It begins when the slate has left and ends when the camera drops, within 8 frames."""
     truth, _, found = made("head")
     assert abs(found.take.start - truth.start) <= 8
     assert abs(found.take.end - truth.end) <= 8

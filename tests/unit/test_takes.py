@@ -92,7 +92,7 @@ def look_of(scene, begin, **changes):
 
 
 def test_takes_of_one_setup_look_alike():
-    """Other frames of one set-up, framed and exposed otherwise, are alike; other set-ups are not."""
+    """Other frames of one set-up, framed and exposed otherwise, are alike; others are not."""
     scenes = ["14", "14A", "21", "33", "40"]
     first = [look_of(scene, 0) for scene in scenes]
     other = [look_of(scene, 25, shift=(9, -14), gain=0.75) for scene in scenes]
