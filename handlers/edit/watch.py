@@ -39,16 +39,17 @@ class Seen:
     places: NDArray[np.int64]
     pictures: Tiny
 
-    def on_grid(self, rows: NDArray[np.int64]) -> Seen:
+    def on_grid(self, rows: NDArray[np.int64], frames: int) -> Seen:
         """Count in frames of the edit rate: ``rows`` names the frame of each picture.
 
         For a variable frame rate, where a picture may stand for several frames or for none.
 
         Args:
-            rows: int64 [frames], rising.
+            rows: int64, one a picture, rising.
+            frames: The clip's length in frames of the edit rate.
         """
         return Seen(
-            frames=int(rows[-1]) + 1 if len(rows) else 0,
+            frames=frames,
             numbers=rows[self.numbers],
             bright=self.bright,
             change=self.change,

@@ -1,7 +1,9 @@
 """The score of a range: documented weights, and never better for being worse."""
 
 import math
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -170,3 +172,10 @@ def test_reasons_are_words():
     assert "no speech" in find_ranges(made, 0, 250, RATE)[0].reasons
     del made["speech"]
     assert find_ranges(made, 0, 250, RATE)[0].reasons[-1] == "10.0 s long"
+
+
+def test_the_page_has_the_weights():
+    """The documented weights are those that count."""
+    page = (Path(__file__).parents[2] / "docs" / "selects.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| (\w+) \| (0\.\d+) \|", page, re.MULTILINE)
+    assert {name: float(weight) for name, weight in told} == dict(WEIGHTS)

@@ -147,8 +147,8 @@ def test_memory_of_the_watcher():
     assert seen.numbers[-1] == count - 1
     assert len(seen.pictures) < 200
     assert seen.places[-1] > 0.98 * count
-    doubled = seen.on_grid(np.arange(count) * 2)
-    assert doubled.frames == 2 * count - 1
+    doubled = seen.on_grid(np.arange(count) * 2, 2 * count)
+    assert doubled.frames == 2 * count
     assert doubled.numbers[-1] == 2 * count - 2
 
 
@@ -156,7 +156,7 @@ def test_no_pictures_at_all():
     """A watcher that saw nothing says so."""
     seen = TakeWatcher().finish()
     assert seen.frames == 0
-    assert seen.on_grid(np.zeros(0, np.int64)).frames == 0
+    assert seen.on_grid(np.zeros(0, np.int64), 0).frames == 0
     assert seen.pictures.shape == (0, 27, 48, 3)
 
 
