@@ -25,6 +25,9 @@ Place = Literal["head", "middle", "tail"]
 LEAST = 0.3
 """Confidence below which a transient is not worth a marker."""
 
+CHOSEN = 0.45
+"""Confidence below which a clap is not taken for the slate; a clear hand clap has 0.55."""
+
 _LEAST_SOUND = 0.15
 _FIELDS = 4  # fields that sticks fill at least, in part
 # Frames before a closing, and after it, with which it is compared: a slate is held still.
@@ -94,7 +97,7 @@ def find_claps(transients: Sequence[Transient], seen: Seen, rate: Fraction) -> l
 
 def choose_slate(claps: Sequence[Clap], rate: Fraction) -> Clap | None:
     """Return the clap that counts: of several at the head the last good one (second sticks)."""
-    sure = [clap for clap in claps if clap.place != "middle" and clap.confidence >= LEAST]
+    sure = [clap for clap in claps if clap.place != "middle" and clap.confidence >= CHOSEN]
     if not sure:
         return None
     best = max(sure, key=lambda clap: clap.confidence)
@@ -114,7 +117,7 @@ def slate_of(clap: Clap, seen: Seen, rate: Fraction) -> Slate:
     later = _Later(seen, reverse=clap.place == "tail")
     gone, clear = later.gone(clap, float(rate))
     if clap.place == "tail":
-        return Slate(clap=clap, start=seen.frames - gone, end=seen.frames, clear=clear)
+        return Slate(clap=clap, start=max(0, seen.frames - gone), end=seen.frames, clear=clear)
     return Slate(clap=clap, start=0, end=min(gone, seen.frames), clear=clear)
 
 
@@ -188,7 +191,7 @@ def _strongest(stopped: NDArray[np.float32]) -> tuple[int, ...]:
 
 
 def _place(exact: float, frames: int, rate: Fraction) -> Place:
-    edge = min(_EDGE_SECONDS * float(rate), 0.45 * frames)
+    edge = min(_EDGE_SECONDS * float(rate), 0.5 * frames)
     if exact <= edge:
         return "head"
     return "tail" if exact >= frames - edge else "middle"
