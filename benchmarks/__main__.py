@@ -26,6 +26,7 @@ NAMES = (
     "edit",
     "analysis",
     "shots",
+    "selects",
     "sync",
     "kills",
     "status",
