@@ -31,7 +31,8 @@ AudioSink = Callable[[int, av.AudioFrame], None]
 _LONGEST_GAP = 60
 # Sound this far ahead of the first picture, in seconds, says that pictures were lost there.
 _LONGEST_WAIT = 10
-_MOST_ERRORS = 1000
+MOST_ERRORS = 1000
+"""So many errors are kept one by one; the others are counted."""
 _ROUNDING = Fraction(1, 4)
 # How far before a wanted picture to start reading, in seconds; a container's clock starts at 0.
 _STEPS_BACK = (0, 2, 15, 1 << 20)
@@ -183,7 +184,7 @@ class Decoder:
 
     def _note(self, number: int | None, message: str) -> None:
         self.error_count += 1
-        if len(self.errors) < _MOST_ERRORS:
+        if len(self.errors) < MOST_ERRORS:
             self.errors.append(DecodeError(frame=number, message=message))
 
 

@@ -104,7 +104,11 @@ class VideoFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What a media file is; ``duration`` is in seconds, ``timecode`` that of frame 0."""
+    """What a clip or recording is; ``duration`` is in seconds, ``timecode`` that of frame 0.
+
+    ``files`` are those that it consists of when there are several: a sequence's images, or a
+    spanned clip's parts. ``notes`` are sentences about what was assumed or contradicts itself.
+    """
 
     container: str
     duration: Fraction | None
@@ -112,6 +116,8 @@ class Probe:
     audio: tuple[AudioFacts, ...]
     timecode: Timecode | None
     reel: str | None
+    files: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def drop_frame(self) -> bool:
