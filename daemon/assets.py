@@ -23,6 +23,8 @@ _CARD_INSIDES = frozenset(
     ["M4ROOT", "XDROOT", "BPAV", "CONTENTS", "CLIPS001", "AVCHD", "BDMV", "AVF_INFO", "PRIVATE"]
 )
 _CARD_SUFFIXES = (".rdm", ".rdc")
+# A camera that writes a file for each frame shall be told of it once, not for each.
+_RAW_FRAMES = frozenset({"ari", "arx"})
 # A name's last part is an ending if it could be one: a card's folder may have dots of its own.
 _ENDING = re.compile(r"\.(?=\d*[a-z])[a-z0-9]{1,5}$", re.IGNORECASE)
 _NUMBERED = re.compile(r"^(?P<head>.*?)(?P<number>\d{2,})(?P<tail>\.[^.]+)$", re.DOTALL)
@@ -91,7 +93,7 @@ def group(names: Iterable[str]) -> list[Group]:
 
 def _run_of(name: str) -> tuple[str, int, str] | None:
     match = _NUMBERED.match(name)
-    if match is None or match["tail"][1:].lower() not in SEQUENCE_ENDINGS:
+    if match is None or match["tail"][1:].lower() not in SEQUENCE_ENDINGS | _RAW_FRAMES:
         return None
     return match["head"], len(match["number"]), match["tail"]
 

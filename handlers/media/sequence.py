@@ -24,7 +24,7 @@ from handlers.contract import TransientFailure, UnusableMedia
 from handlers.media.decode import MOST_ERRORS, DecodeError
 from handlers.media.imagefile import ImageFacts, Unreadable, facts_of, read_picture
 from handlers.media.probe import ColourFacts, Probe, VideoFacts
-from handlers.media.source import shown
+from handlers.media.source import CameraRaw, refuse_raw, shown
 from handlers.media.timecode import (
     Timecode,
     TimecodeError,
@@ -68,6 +68,10 @@ def probe_sequence(
     Raises:
         UnusableMedia: No image can be read, or most of the numbers have none.
     """
+    try:
+        refuse_raw(path)
+    except CameraRaw as error:
+        raise UnusableMedia(str(error)) from error
     files = numbered(members)
     if not files:
         raise UnusableMedia(f"{shown(path)} holds no numbered image; export it again.")

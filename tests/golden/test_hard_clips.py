@@ -301,5 +301,5 @@ def test_camera_raw_asks_for_a_conversion(tmp_path):
     source = clip(tmp_path / "A001.mov", frames=3)
     raw = source.rename(tmp_path / "A001.R3D")
     raw.write_bytes(raw.read_bytes().replace(b"avc1", b"xxxx"))
-    with pytest.raises(UnusableMedia, match=r"A001\.R3D .*convert it with the camera maker"):
+    with pytest.raises(UnusableMedia, match=r"A001\.R3D is REDCODE RAW"):
         probe(raw)
