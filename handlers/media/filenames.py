@@ -24,8 +24,9 @@ _SCENE = re.compile(
     r"(?:^|[_\-. ])(?:scene|scn|sc)[_\- ]?(?P<scene>\d{1,4}[A-Z]{0,3})(?=[_\-. ]|$|t)",
     re.IGNORECASE,
 )
-_TAKE = re.compile(r"(?:^|[_\-. ]|(?<=\d)|(?<=\d[A-Za-z]))(?:take|tk)[_\- ]?(?P<take>\d{1,3})(?!\d)",
-                   re.IGNORECASE)  # fmt: skip
+_TAKE = re.compile(
+    r"(?:^|[_\-. ]|(?<=\d)|(?<=\d[A-Z]))(?:take|tk)[_\- ]?(?P<take>\d{1,3})(?!\d)", re.IGNORECASE
+)
 
 
 def about(clip: Path) -> list[Said]:

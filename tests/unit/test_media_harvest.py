@@ -418,7 +418,7 @@ def test_a_recorder_that_contradicts_itself(tmp_path):
 
 
 def test_recordings_that_say_little(tmp_path):
-    """iXML without bext, neither, rubbish, no WAV, an unreadable rate."""
+    """With iXML alone, with neither, rubbish, no WAV, an unreadable rate."""
     told = bwf.read(recording(tmp_path / "a.wav", ixml=ixml("many"), own=False))
     assert (told.start, told.rate, told.timecode) == (48000, None, None)
     bare = bwf.read(recording(tmp_path / "b.wav", own=False))
