@@ -53,7 +53,8 @@ class Decoder:
     missing and ``errors`` says so. ``error_count`` goes on where the list of
     errors stops growing; ``decoded`` counts pictures; ``times`` holds each
     picture's time in seconds after the first one's, in order of presentation. Where the
-    rate is variable, ``end`` is when the last one ends.
+    rate is variable, ``end`` is when the last one ends. ``start`` is when the container says
+    that the picture begins, known before the first one has decoded.
     """
 
     def __init__(self, path: Path, facts: VideoFacts, *, on_audio: AudioSink | None = None) -> None:
@@ -67,7 +68,7 @@ class Decoder:
         self.end = 0.0
         self.origin: Fraction | None = None
         self.vfr = facts.vfr
-        self._start: Fraction | None = None
+        self.start: Fraction | None = None
         self._length: Fraction | None = None
         self._said = ""
         # Of a variable rate alone: when each piece of data and each picture is presented.
@@ -79,7 +80,7 @@ class Decoder:
             picture: Any = picture_stream(container)
             picture.thread_type = "AUTO"
             unit = picture.time_base
-            self._start = picture.start_time * unit if picture.start_time is not None else None
+            self.start = picture.start_time * unit if picture.start_time is not None else None
             self._length = picture.duration * unit if picture.duration else None
             streams = [picture, *(sound_streams(container) if self.on_audio else ())]
             for packet in self._packets(container, streams):
@@ -142,10 +143,10 @@ class Decoder:
 
     def _wait_no_longer(self, sound: Any) -> None:
         """Sound that is far ahead of a picture cannot be held back for it: frame 0 is lost."""
-        if self._start is None or sound.pts is None:
+        if self.start is None or sound.pts is None:
             return
-        if sound.pts * sound.time_base - self._start > _LONGEST_WAIT:
-            self.origin = self._start
+        if sound.pts * sound.time_base - self.start > _LONGEST_WAIT:
+            self.origin = self.start
 
     def _place(self, frame: Any) -> int:
         if frame.pts is None:
@@ -163,8 +164,8 @@ class Decoder:
 
     def _first(self, seconds: Fraction) -> Fraction:
         """Return the time of frame 0: the stream's start, when its first pictures were lost."""
-        if self._said and self._start is not None:
-            return min(seconds, self._start)
+        if self._said and self.start is not None:
+            return min(seconds, self.start)
         return seconds
 
     def _note_unseen(self, unit: Fraction) -> None:

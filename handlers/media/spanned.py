@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from array import array
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -11,6 +12,7 @@ from pathlib import Path
 import av
 
 from handlers.contract import UnusableMedia
+from handlers.media import bwf
 from handlers.media.decode import MOST_ERRORS, AudioSink, DecodeError, Decoder, frames_at
 from handlers.media.probe import Probe, VideoFacts, probe
 from handlers.media.source import shown
@@ -58,6 +60,9 @@ def _picture(source: Probe) -> tuple[object, ...]:
 
 def _jumps(path: Path, parts: Sequence[Path], probes: Sequence[Probe]) -> Iterator[str]:
     """Say where a part's own timecode is neither the first one's nor what follows it."""
+    if probes[0].video is None:
+        gaps = (bwf.continues(one, other) for one, other in itertools.pairwise(parts))
+        yield from (f"{gap}." for gap in gaps if gap)
     begin, passed = probes[0].timecode, 0
     for part, before, found in zip(parts[1:], probes, probes[1:], strict=False):
         passed += (before.video.frames or 0) if before.video else 0
@@ -130,7 +135,8 @@ class SpannedDecoder:
     def _sound(self, index: int, frame: av.AudioFrame) -> None:
         if self._on_audio is None or self._decoder is None:
             return
-        own = self._decoder.origin
+        # Sound may come before the part's first picture.
+        own = self._decoder.start if self._decoder.origin is None else self._decoder.origin
         if frame.pts is not None and self._passed and own is not None and self.origin is not None:
             shift = self._passed - own + self.origin
             frame.pts += round(shift / Fraction(frame.time_base))
