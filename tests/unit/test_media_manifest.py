@@ -201,6 +201,6 @@ def test_our_own_list(tmp_path, capfd):
 
 def check_all(folder):
     """Verify a folder with the ASC's own tool."""
-    tool = "from ascmhl.cli.ascmhl import mhltool_cli; mhltool_cli()"
+    tool = "from ascmhl.cli.ascmhl_debug import mhldebugtool_cli; mhldebugtool_cli()"
     command = [sys.executable, "-c", tool, "verify", str(folder)]
     return subprocess.run(command, capture_output=True, check=False).returncode
