@@ -100,6 +100,19 @@ def verified(path: Path, top: Path) -> bool:
     return found.matches(made)
 
 
+def proven(path: Path, members: Sequence[Path], top: Path) -> bool:
+    """Say whether manifests inside ``top`` prove an asset to be whole.
+
+    Every file of it is listed with the hash that it has now; of a card, nothing that its own
+    manifests list is missing.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    whole = all(verified(file, top) for file in members or (path,))
+    return whole and not (path.is_dir() and missing(path))
+
+
 def missing(top: Path) -> tuple[str, ...]:
     """Return one sentence for each manifest in ``top`` that lists files which are not there."""
     newest: dict[str, Path] = {}

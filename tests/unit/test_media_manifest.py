@@ -170,6 +170,20 @@ def test_listed_files_that_are_not_there(tmp_path):
     assert mhl.missing(card) == ()
 
 
+def test_a_card_is_proven_by_all_its_files(tmp_path):
+    """One file that is missing, unlisted or changed leaves the card unproven."""
+    card = tmp_path / "card"
+    card.mkdir()
+    paths = [clip(card / f"A00{n}.mov", frames=3) for n in (1, 2)]
+    assert not mhl.proven(card, paths, tmp_path)
+    assert seal(card) == 0
+    assert mhl.proven(card, paths, tmp_path)
+    assert mhl.proven(paths[0], (), tmp_path)
+    assert not mhl.proven(card, [*paths, clip(card / "A003.mov", frames=3)], tmp_path)
+    paths[1].unlink()
+    assert not mhl.proven(card, paths[:1], tmp_path)
+
+
 def test_a_damaged_list_says_nothing_more(tmp_path):
     """What comes before the damage counts; a list that is gone lists nothing."""
     path = clip(tmp_path / "A001.mov", frames=3)
