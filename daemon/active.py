@@ -7,9 +7,10 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from daemon import publish
 from daemon.errors import SourceChangedError, StorageLostError
@@ -36,6 +37,7 @@ class Active:
     row: sqlite3.Row
     token: int
     place: Place
+    inputs: list[dict[str, Any]] = field(default_factory=list)
     stage: Stage = Stage.RUNNING
     outcome: Outcome | None = None
     stale: bool = False

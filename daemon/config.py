@@ -142,12 +142,20 @@ class NotifyConfig(_Section):
 
 
 class RunEntry(_Section):
-    """One handler of a watch with its parameters (still unchecked here) and its output."""
+    """One handler of a watch with its parameters (still unchecked here) and its output.
+
+    ``sound`` and ``quiet`` are for handlers of days alone.
+    """
 
     handler: str
     output: str | None = None
     priority: int = 0
+    sound: list[str] | None = None
+    quiet: Pause | None = None
     params: dict[str, Any] = Field(default_factory=dict)
+
+
+_RUN_KEYS = ("handler", "output", "priority", "sound", "quiet")
 
 
 def _run_entry(value: Any) -> Any:
@@ -156,7 +164,7 @@ def _run_entry(value: Any) -> Any:
         return {"handler": value}
     if not isinstance(value, dict):
         raise ValueError("should be a handler's name, or a mapping with 'handler'")  # noqa: TRY004
-    own = {key: value[key] for key in ("handler", "output", "priority") if key in value}
+    own = {key: value[key] for key in _RUN_KEYS if key in value}
     params = {key: item for key, item in value.items() if key not in own}
     return own | {"params": params}
 
@@ -165,7 +173,7 @@ class WatchConfig(_Section):
     """One watched folder, relative to the storage, and what runs on what lands there."""
 
     folder: str
-    run: list[Annotated[RunEntry, BeforeValidator(_run_entry)]] = Field(min_length=1)
+    run: list[Annotated[RunEntry, BeforeValidator(_run_entry)]]
     mode: WatchMode = WatchMode.AUTO
     settle: SettleConfig | None = None
 

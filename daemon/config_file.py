@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from daemon.outputs import is_inside
 from daemon.plan import Plan, Run, Watch, default_output
 from handlers.registry import Registry, discover
 
+# Long enough for the next clip of a card to follow.
+DAY_QUIET = 60.0
 _COMING = frozenset({"sound", "effects"})
 Lines = Mapping[str, int]
 
@@ -141,7 +143,8 @@ def _resolve(path: Path, config: Config, checker: _Checker) -> Plan:
     checker.together(placed)
     if checker.faults:
         raise ConfigError(str(path), _sorted(checker.faults))
-    watches = tuple(each.watch for each in placed)
+    heard = {folder for each in placed for _, run in each.runs for folder in run.sound}
+    watches = tuple(replace(each.watch, heard=each.watch.folder in heard) for each in placed)
     return Plan(file=path, config=config, watches=watches, specs=checker.registry.specs)
 
 
@@ -158,6 +161,7 @@ class _Placed:
     where: str
     watch: Watch
     runs: Sequence[tuple[str, Run]]
+    empty: bool
 
 
 class _Checker:
@@ -203,7 +207,7 @@ class _Checker:
             mode=watch.mode,
             settle=_merged(common, watch.settle),
         )
-        return _Placed(where=where, watch=resolved, runs=runs)
+        return _Placed(where=where, watch=resolved, runs=runs, empty=not watch.run)
 
     def _run(self, where: str, folder: str, entry: RunEntry) -> Run | None:
         spec = self.registry.specs.get(entry.handler)
@@ -211,8 +215,17 @@ class _Checker:
             self._add(where, self._unknown(entry.handler))
             return None
         params = self._params(where, spec.params, entry.params)
-        output = self._output(where, entry.output) or default_output(folder, spec)
-        return Run(spec=spec, params=params, output=output, priority=entry.priority)
+        run = Run(
+            spec=spec,
+            params=params,
+            output=self._output(where, entry.output) or default_output(folder, spec),
+            priority=entry.priority,
+            sound=tuple(filter(None, (self._folder(where, each) for each in entry.sound or ()))),
+            quiet=DAY_QUIET if entry.quiet is None else entry.quiet,
+        )
+        if not run.takes_days and (entry.sound is not None or entry.quiet is not None):
+            self._add(where, f"handler '{spec.name}' takes no days: no 'sound' or 'quiet' here")
+        return run
 
     def _unknown(self, name: str) -> str:
         have = ", ".join(sorted(self.registry.specs)) or "none"
@@ -233,17 +246,19 @@ class _Checker:
             return None
 
     def _output(self, where: str, output: str | None) -> str | None:
-        if output is None:
-            return None
+        return None if output is None else self._folder(f"{where}.output", output)
+
+    def _folder(self, where: str, folder: str) -> str | None:
         try:
-            return relative_folder(output)
+            return relative_folder(folder)
         except ValueError as error:
-            self._add(f"{where}.output", str(error))
+            self._add(where, str(error))
             return None
 
     def together(self, placed: Sequence[_Placed]) -> None:
         """Check what only shows across watches: overlaps, shared outputs, cycles."""
         self._overlaps(placed)
+        self._sound(placed)
         self._shared_outputs([place for each in placed for place in each.runs])
         watches = [each.watch for each in placed]
         for each in placed:
@@ -254,19 +269,36 @@ class _Checker:
         for index, each in enumerate(placed):
             folder = each.watch.folder
             for other in (before.watch.folder for before in placed[:index]):
-                if is_inside(folder, other) or is_inside(other, folder):
+                if _overlap(folder, other):
                     what = f"lies inside or around the watch {other!r}; use one watch"
                     self._add(f"{each.where}.folder", what)
 
+    def _sound(self, placed: Sequence[_Placed]) -> None:
+        """Check that the sound of days is watched, and that no watch is of no use."""
+        folders = {each.watch.folder for each in placed}
+        heard = set()
+        for each in placed:
+            for where, run in each.runs:
+                for folder in run.sound:
+                    heard.add(folder)
+                    if folder not in folders:
+                        what = f"takes sound from {folder!r}, which is no watched folder"
+                        self._add(where, f"{what}; add it to the watches with 'run: []'")
+        for each in placed:
+            if each.empty and each.watch.folder not in heard:
+                self._add(f"{each.where}.run", "is empty, and no handler takes sound from here")
+
     def _shared_outputs(self, runs: Iterable[tuple[str, Run]]) -> None:
-        taken: dict[str, str] = {}
+        taken: list[tuple[str, Run]] = []
         for where, run in runs:
-            for output, owner in taken.items():
-                if is_inside(run.output, output) or is_inside(output, run.output):
+            for owner, other in taken:
+                if _overlap(run.output, other.output) and not _side_by_side(
+                    where, run, owner, other
+                ):
                     self._add(where, f"writes to {run.output!r}, as {owner} does")
                     break
             else:
-                taken[run.output] = where
+                taken.append((where, run))
 
     def _placement(self, where: str, watch: Watch, run: Run, watches: list[Watch]) -> None:
         if is_inside(run.output, watch.folder):
@@ -275,6 +307,16 @@ class _Checker:
             self._add(where, f"its output {run.output!r} lies around its own watched folder")
         elif _leads_back(run.output, watch.folder, watches, set()):
             self._add(where, f"its output {run.output!r} comes back to {watch.folder!r}: a cycle")
+
+
+def _overlap(one: str, other: str) -> bool:
+    return is_inside(one, other) or is_inside(other, one)
+
+
+def _side_by_side(where: str, run: Run, owner: str, other: Run) -> bool:
+    """A day's results lie beside those of its clips: the folder ``_day`` is theirs alone."""
+    same_watch = where.partition(".")[0] == owner.partition(".")[0]
+    return same_watch and run.output == other.output and run.takes_days is not other.takes_days
 
 
 def _leads_back(output: str, goal: str, watches: list[Watch], seen: set[str]) -> bool:

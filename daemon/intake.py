@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,6 +74,8 @@ class Intake:
     compared: set[str] = field(default_factory=set)
     # Folders with a media hash list.
     _listed: set[bytes] = field(default_factory=set)
+    # Where something changed in the journal, for those who put days together.
+    _changed: list[bytes] = field(default_factory=list)
     _accepted: list[Accepted] = field(default_factory=list)
     _gone: list[bytes] = field(default_factory=list)
     _gone_folders: list[bytes] = field(default_factory=list)
@@ -283,6 +285,8 @@ class Intake:
         changed = {folder_of(path) for path in self._gone}
         changed |= {folder_of(accepted.look.path) for accepted in self._accepted}
         self.store.set_digests([item for item in self._digests if item[0] not in changed])
+        self._changed += [accepted.look.path for accepted in self._accepted]
+        self._changed += self._gone + [folder + b"/" for folder in self._gone_folders]
         return recorded
 
     def journaled(self) -> None:
@@ -303,6 +307,15 @@ class Intake:
         for pending in list(self.gate.pending()):
             if self._watch_of(pending.look.path) is None:
                 self.gate.gone(pending.look.path)
+
+    def take_changed(self) -> list[bytes]:
+        """Return, once, the paths about which the journal has something new."""
+        changed, self._changed = self._changed, []
+        return changed
+
+    def arriving(self) -> Iterator[bytes]:
+        """Yield the paths of what is not journaled yet."""
+        return (pending.look.path for pending in self.gate.pending())
 
     def waiting(self) -> list[Pending]:
         """Return what is not journaled yet, for showing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,10 @@ _SETTABLE = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """One handler to run: what makes it unique, where its results go, what it waits for."""
+    """One handler to run: what makes it unique, where its results go, what it waits for.
+
+    ``inputs`` names, as days.Inputs writes it, the assets and jobs whose results it takes.
+    """
 
     handler: str
     handler_version: str
@@ -39,6 +42,7 @@ class NewJob:
     models: Mapping[str, str | None] = field(default_factory=dict)
     priority: int = 0
     waits_for: str | None = None
+    inputs: str = ""
 
 
 class JobStore:
@@ -63,11 +67,11 @@ class JobStore:
         reason = rejected or job.waits_for or ""
         cursor = self._db.execute(
             "INSERT OR IGNORE INTO job (asset_id, version, fingerprint, handler, handler_version,"
-            " models, params, rerun, output_root, state, priority, waits_for, reason, created_at,"
-            " changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " models, params, inputs, rerun, output_root, state, priority, waits_for, reason,"
+            " created_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (asset_id, version, fingerprint, job.handler, job.handler_version,
-             json.dumps(dict(job.models), sort_keys=True), job.params, rerun, job.output_root,
-             state, job.priority, job.waits_for, reason, now, now),
+             json.dumps(dict(job.models), sort_keys=True), job.params, job.inputs, rerun,
+             job.output_root, state, job.priority, job.waits_for, reason, now, now),
         )  # fmt: skip
         if cursor.rowcount != 1:
             return None
@@ -199,6 +203,22 @@ class JobStore:
             (json.dumps(dict(models), sort_keys=True), job_id),
         )
 
+    def wait(self, job_id: int, reason: str) -> None:
+        """Say what a queued job waits for now."""
+        self._db.execute(
+            "UPDATE job SET waits_for = ?, reason = ? WHERE id = ? AND waits_for IS NOT ?",
+            (reason, reason, job_id, reason),
+        )
+
+    def unfinished(self, ids: Sequence[int]) -> int:
+        """Return how many of these jobs are still queued or running."""
+        marks = ",".join("?" * len(ids))
+        row = self._db.execute(
+            f"SELECT COUNT(*) FROM job WHERE state IN ('queued', 'running') AND id IN ({marks})",  # noqa: S608
+            tuple(ids),
+        ).fetchone()
+        return int(row[0])
+
     def outdated(self, row: sqlite3.Row) -> str:
         """Return why a queued job's results would be of the past, empty when they would not."""
         if row["version"] != row["asset_version"]:
@@ -216,6 +236,14 @@ class JobStore:
             "SELECT 1 FROM job WHERE asset_id = ? AND handler = ? LIMIT 1", (asset_id, handler)
         ).fetchone()
         return row is not None
+
+    def inputs_of(self, asset_id: int, handler: str) -> str:
+        """Return the inputs of the latest job of a handler on an asset."""
+        row = self._db.execute(
+            "SELECT inputs FROM job WHERE asset_id = ? AND handler = ? ORDER BY id DESC LIMIT 1",
+            (asset_id, handler),
+        ).fetchone()
+        return "" if row is None else str(row[0])
 
     def roots(self) -> list[str]:
         """Return every output folder that a job ever wrote to."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,23 @@ _SEED = 20_240_101
 def task(active: Active, spec: HandlerSpec) -> Task:
     """Return a claimed job as an executor needs it."""
     row = active.row
-    asset = {
+    order = {
+        "op": "run",
+        "id": active.id,
+        "token": active.token,
+        "handler": spec.name,
+        "place": active.place.to_json(),
+        "asset": described(row),
+        "params": json.loads(row["params"]),
+        "inputs": active.inputs,
+        "seed": _SEED,
+    }
+    return Task(job=active.id, token=active.token, handler=spec.name, needs=spec.needs, order=order)
+
+
+def described(row: sqlite3.Row) -> dict[str, Any]:
+    """Return an asset as a child needs it, from a row with its columns as ``asset_*``."""
+    return {
         "path": os.fsdecode(row["asset_path"]),
         "kind": AssetKind(row["asset_kind"]),
         "fingerprint": row["fingerprint"],
@@ -25,22 +42,12 @@ def task(active: Active, spec: HandlerSpec) -> Task:
         "members": json.loads(row["asset_members"]),
         "facts": json.loads(row["asset_facts"]),
     }
-    order = {
-        "op": "run",
-        "id": active.id,
-        "token": active.token,
-        "handler": spec.name,
-        "place": active.place.to_json(),
-        "asset": asset,
-        "params": json.loads(row["params"]),
-        "seed": _SEED,
-    }
-    return Task(job=active.id, token=active.token, handler=spec.name, needs=spec.needs, order=order)
 
 
 def facts(active: Active, spec: HandlerSpec, models: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what the manifest says of how results were made."""
     row = active.row
+    given = [item["asset"] for item in active.inputs]
     return {
         "source": {
             "path": os.fsdecode(row["asset_path"]),
@@ -48,6 +55,7 @@ def facts(active: Active, spec: HandlerSpec, models: Sequence[Mapping[str, Any]]
         },
         "handler": {"name": row["handler"], "version": row["handler_version"]},
         "treatment": spec.treatment,
+        "inputs": [{"path": item["path"], "fingerprint": item["fingerprint"]} for item in given],
         "models": list(models),
         "params": json.loads(row["params"]),
         "seed": _SEED,

@@ -15,6 +15,7 @@ import structlog
 
 from daemon import publish, storage
 from daemon.commands import Commands
+from daemon.days import Days
 from daemon.intake import Intake
 from daemon.journal import transaction
 from daemon.local import LocalExecutor, LocalSettings
@@ -52,6 +53,7 @@ class Parts:
     watchers: Watchers
     reporter: Reporter
     commands: Commands
+    days: Days
 
     def take_plan(self, plan: Plan) -> None:
         """Follow a new configuration."""
@@ -62,6 +64,7 @@ class Parts:
             adapt_to_plan(self, time.time())
         self.watchers.take_plan(plan)
         self.intake.forget_unwatched()
+        self.days.begin(plan, time.monotonic())
 
     def close(self) -> None:
         """Stop threads and children; what is submitted to the writer is still written."""
@@ -133,6 +136,7 @@ def assemble(
         watchers=watchers,
         reporter=Reporter(plan, connection, intake, runs, watchers),
         commands=Commands(store, runs, submitted),
+        days=Days(store, connection, intake.new_job),
     )
 
 
@@ -155,6 +159,7 @@ def recover(parts: Parts) -> None:
     with transaction(parts.connection):
         parts.runs.recover(now)
         adapt_to_plan(parts, now)
+    parts.days.begin(parts.plan, time.monotonic())
 
 
 def adapt_to_plan(parts: Parts, now: float) -> None:

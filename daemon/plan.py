@@ -21,13 +21,22 @@ class Run:
     """One handler of a watch: its spec, checked parameters and output folder.
 
     ``output`` is relative to the storage. ``params_json`` is the canonical text
-    that the journal keeps and the child receives.
+    that the journal keeps and the child receives. Of a handler of days: ``sound`` names
+    the watched folders whose recordings it is given too, ``quiet`` how many seconds nothing
+    must have changed before a day is put together.
     """
 
     spec: HandlerSpec
     params: Any
     output: str
     priority: int = 0
+    sound: tuple[str, ...] = ()
+    quiet: float = 0.0
+
+    @property
+    def takes_days(self) -> bool:
+        """Whether it puts together what a whole folder holds."""
+        return AssetKind.DAY in self.spec.kinds
 
     @property
     def params_json(self) -> str:
@@ -37,17 +46,28 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """One watched folder (relative to the storage) and what runs on what lands there."""
+    """One watched folder (relative to the storage) and what runs on what lands there.
+
+    ``heard`` says that some day takes its recordings.
+    """
 
     folder: str
     runs: tuple[Run, ...]
     mode: WatchMode
     settle: SettleConfig
+    heard: bool = False
 
     @property
     def kinds(self) -> frozenset[AssetKind]:
-        """Every kind of asset that some handler of this watch takes."""
-        return frozenset().union(*(run.spec.kinds for run in self.runs))
+        """Every kind of asset that some handler of this watch takes, or that belongs to a day."""
+        heard = {AssetKind.RECORDING} if self.heard else set()
+        wanted = (run.spec.kinds | run.spec.members for run in self.runs)
+        return frozenset(heard).union(*wanted)
+
+    @property
+    def day_runs(self) -> tuple[Run, ...]:
+        """The runs that put days together."""
+        return tuple(run for run in self.runs if run.takes_days)
 
     def runs_for(self, kind: AssetKind) -> tuple[Run, ...]:
         """Return the runs whose handler takes ``kind``."""

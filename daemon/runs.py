@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from daemon import orders, publish
+from daemon import inputs, orders, publish
 from daemon.active import (
     Active,
     Finished,
@@ -125,6 +125,7 @@ class Runs:
         if not claim(candidate.id, Change.CLAIM, now, token=token, lease_until=lease):
             return
         active = Active(row=row, token=token + 1, place=self._place(row, token + 1))
+        active.inputs = inputs.resolved(self.store, row, self.output_of)
         self.active[candidate.id] = active
         self._claimed.append(active)
 
@@ -347,10 +348,14 @@ class Runs:
                 self.executor.kill(job_id)
 
     def release_waiting(self, versions: Callable[[Iterable[str]], dict[str, str | None]]) -> None:
-        """Let jobs go that waited for a model which is installed now."""
+        """Let jobs go that waited for a model which is installed now, or for runs that ended."""
         for row in self.store.jobs.waiting():
             models = versions(json.loads(row["models"]))
-            if None not in models.values():
+            if None in models.values():
+                continue
+            if reason := inputs.why_not_ready(self.store, row):
+                self.store.jobs.wait(row["id"], reason)
+            else:
                 self.store.jobs.release(row["id"], models)
 
     def give_all_back(self, now: float) -> None:

@@ -46,6 +46,7 @@ _PATIENCE = 0.01
 # A queued job whose source has been gone this long is cancelled; a rename takes less.
 _GONE_GRACE = 60.0
 _STALL = 900.0
+_DAYS_PAUSE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +211,6 @@ class Service:
         monotonic, now = time.monotonic(), time.time()
         self.parts.intake.poll(monotonic)
         outcomes = self.parts.runs.poll(monotonic)
-        answers = []
-        recorded: list[Recorded] = []
         with transaction(self.parts.connection):
             recorded = self.parts.intake.journal(now)
             for result in written:
@@ -221,6 +220,7 @@ class Service:
             answers = [(call, self.parts.commands.carry_out(call.request, now)) for call in calls]
             self._housekeeping(now)
             self.parts.runs.dispatch(now)
+            recorded += self._days(monotonic, now)
         self.parts.intake.journaled()
         self.parts.intake.compare_again(monotonic)
         self.parts.runs.start_claimed()
@@ -228,6 +228,16 @@ class Service:
             call.answer(answer)
         self._follow(recorded)
         self._tell(now)
+
+    def _days(self, monotonic: float, now: float) -> list[Recorded]:
+        """Put together the days that have been quiet since something in them changed."""
+        days, intake = self.parts.days, self.parts.intake
+        ended = [item.row["asset_path"] for item in self.parts.runs.finished if item.row]
+        days.touch(self.plan, [*intake.take_changed(), *ended], monotonic)
+        if not len(days) or not self._is_time("days", _DAYS_PAUSE):
+            return []
+        hurry = self.once is not None and intake.idle()
+        return days.journal(self.plan, intake.arriving(), monotonic, now, hurry=hurry)
 
     def _sort(self, items: Iterable[Any]) -> tuple[list[Written], list[Call]]:
         written: list[Written] = []
@@ -340,7 +350,8 @@ class Service:
         if any(active.retry_at is None for active in parts.runs.active.values()):
             return False
         compared = len(parts.intake.compared) >= len(self.plan.watches)
-        if compared and parts.intake.idle() and parts.store.jobs.active_count() == 0:
+        idle = parts.intake.idle() and not len(parts.days)
+        if compared and idle and parts.store.jobs.active_count() == 0:
             return True
         # Before the first look nobody can say what is still growing.
         lost = any(watch["state"] == "lost" for watch in parts.watchers.describe())

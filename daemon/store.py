@@ -15,6 +15,7 @@ from enum import StrEnum
 from daemon import outputs
 from daemon.jobstore import OVERTAKEN, JobStore, NewJob
 from daemon.settle import Look
+from handlers.contract import AssetKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ class Store:
 
     def record(self, accepted: Accepted, now: float) -> Recorded:
         """Journal one accepted asset and its jobs, inside the caller's transaction."""
-        self.forget_digests([folder_of(accepted.look.path)])
+        self.forget_digests([_folder(accepted.look)])
         row = self._find(accepted.look.path)
         if row is None:
             row = self._moved_from(accepted)
@@ -114,7 +115,7 @@ class Store:
         cursor = self._db.execute(
             "INSERT INTO asset (path, folder, watch, kind, signature, inode, size, fingerprint,"
             " members, facts, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (new.look.path, folder_of(new.look.path), new.watch, *_columns(new), now),
+            (new.look.path, _folder(new.look), new.watch, *_columns(new), now),
         )
         asset_id = int(cursor.lastrowid or 0)
         jobs = self._add_jobs(asset_id, 1, new, now)
@@ -149,7 +150,7 @@ class Store:
         self._update(row["id"], new, row["version"])
         self._db.execute(
             "UPDATE asset SET path = ?, folder = ? WHERE id = ?",
-            (new.look.path, folder_of(new.look.path), row["id"]),
+            (new.look.path, _folder(new.look), row["id"]),
         )
         moves = tuple(self._move_outputs(row["id"], new))
         self.jobs.revive(row["id"], row["version"], now)
@@ -294,6 +295,16 @@ class Store:
             asset_id, row["version"], row["fingerprint"], job, now=now, rerun=rerun
         )
 
+    def source(self, asset_id: int) -> sqlite3.Row:
+        """Return an asset's row, its columns named as JobStore.with_asset names them."""
+        found: sqlite3.Row = self._db.execute(
+            "SELECT path AS asset_path, kind AS asset_kind, members AS asset_members,"
+            " facts AS asset_facts, version AS asset_version, gone_at AS asset_gone_at,"
+            " signature AS asset_signature, fingerprint FROM asset WHERE id = ?",
+            (asset_id,),
+        ).fetchone()
+        return found
+
     def asset_by_path(self, path: bytes) -> sqlite3.Row | None:
         """Return an asset that is there, by its path."""
         row = self._find(path)
@@ -307,6 +318,11 @@ class Store:
     def finish_intent(self, intent_id: int) -> None:
         """Forget a change that is complete."""
         self._db.execute("DELETE FROM intent WHERE id = ?", (intent_id,))
+
+
+def _folder(look: Look) -> bytes:
+    """A day is no file in its folder: no comparison finds it there."""
+    return b"" if look.kind is AssetKind.DAY else folder_of(look.path)
 
 
 def _columns(new: Accepted) -> tuple[str, bytes, int, int, str, str, str]:

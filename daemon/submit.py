@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from daemon.commands import Answer
+from daemon.days import path_of_day
 from daemon.errors import DaemonError
 from daemon.model_store import ModelVersions, new_job
 from daemon.plan import Plan, Run, default_output
@@ -24,13 +26,19 @@ def submit(
     Raises:
         DaemonError: The asset is not known, or nothing takes it.
     """
-    row = store.asset_by_path(os.fsencode(str(request["path"])))
+    path = os.fsencode(str(request["path"]))
+    row = store.asset_by_path(path) or store.asset_by_path(path_of_day(path))
     if row is None:
         raise DaemonError(
             f"{request['path']} is not known: it is not whole yet, or in no watched folder"
         )
     ids = [
-        store.add_job(row["id"], new_job(run, models), now, again=True)
+        store.add_job(
+            row["id"],
+            replace(new_job(run, models), inputs=store.jobs.inputs_of(row["id"], run.spec.name)),
+            now,
+            again=True,
+        )
         for run in _runs_for(plan, dict(row), request.get("handler"))
     ]
     return {"message": f"{len(ids)} jobs are queued", "jobs": ids}

@@ -143,6 +143,9 @@ def look_again(root: bytes, before: Look) -> Look | None:
         PermissionError: It is in a folder that may not be read.
         OSError: The storage cannot be read (other than that the asset is gone).
     """
+    if before.kind is AssetKind.DAY:
+        # No file of its own: what it is made of is pinned one by one.
+        return before
     try:
         if before.kind is AssetKind.CARD:
             return look_at_card(root, before.path)

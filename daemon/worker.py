@@ -29,13 +29,13 @@ import xxhash
 from daemon import publish, walk
 from daemon.active import require_unchanged
 from daemon.errors import SourceChangedError, StorageLostError
+from daemon.given import described, taken
 from daemon.inspection import inspect
 from daemon.publish import Place
 from daemon.settle import Look
 from daemon.storage import read_marker
 from handlers.contract import (
     Artifact,
-    Asset,
     AssetKind,
     Cancelled,
     CheckReport,
@@ -43,7 +43,6 @@ from handlers.contract import (
     Handler,
     HandlerResult,
     HandlerSpec,
-    MediaFacts,
     TransientFailure,
     UnusableMedia,
     Verdict,
@@ -182,7 +181,7 @@ class Worker:
             require_unchanged(self.root, _source(order["asset"]))
             staging = _make_staging(order["place"])
             handler, spec = self._handler(order["handler"])
-            asset = _asset(self.root, order["asset"])
+            asset = described(self.root, order["asset"])
             result = handler.run(asset, self._context(order, spec, staging))
             return _done(staging, result)
         except SourceChangedError as error:
@@ -228,6 +227,8 @@ class Worker:
             log=structlog.get_logger().bind(job=job_id, handler=spec.name),
             progress=progress,
             check_cancelled=check_cancelled,
+            inputs=taken(self.root, order["inputs"]),
+            published=self.root / order["place"]["output"],
         )
 
 
@@ -272,19 +273,6 @@ def _source(asset: Message) -> Look:
 def _take_for_whole(_path: Path, _kind: AssetKind, _members: tuple[Path, ...]) -> CheckReport:
     """Stand in for a check that kills its process; the handler's attempts will tell."""
     return CheckReport(verdict=Verdict.WHOLE)
-
-
-def _asset(root: Path, data: Message) -> Asset:
-    path = root / data["path"]
-    kind = AssetKind(data["kind"])
-    folder = path if kind is AssetKind.CARD else path.parent
-    return Asset(
-        path=path,
-        kind=kind,
-        fingerprint=data["fingerprint"],
-        members=tuple(folder / name for name in data["members"]),
-        facts=MediaFacts.from_json(data["facts"]),
-    )
 
 
 def _done(staging: Path, result: HandlerResult) -> Message:

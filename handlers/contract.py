@@ -38,6 +38,7 @@ class AssetKind(StrEnum):
     RECORDING = "recording"
     SEQUENCE = "sequence"
     CARD = "card"
+    DAY = "day"
     FILE = "file"
 
 
@@ -132,10 +133,18 @@ class Asset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """A read-only, hash-pinned file that the daemon resolved for a handler."""
+    """Something read-only and hash-pinned that the daemon resolved for a handler.
+
+    A source comes with its ``asset``, and ``digest`` is its fingerprint; ``note`` then says why
+    it has no results, empty where it has some. Any other input is an artifact that another
+    handler made of a source; ``digest`` is its xxh3, that of a person's version where one
+    has edited it.
+    """
 
     path: Path
     digest: str
+    asset: Asset | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +185,12 @@ class Context:
     0..1 and a short message; call it at least every few seconds, because a run
     that shows no progress for long is taken for hung. ``check_cancelled`` raises
     :class:`Cancelled`.
+
+    ``published`` is the folder in which readers will find the results, for links that lead out
+    of it; nothing may be written there. ``inputs`` is filled for a handler of days:
+    "clips/0001" is the first source by its path, "clips/0001/edit/shots.json" what the handler
+    ``edit`` made of it, "sound/0001" the first recording from the folders that the
+    configuration names as the day's sound.
     """
 
     staging: Path
@@ -186,6 +201,7 @@ class Context:
     progress: Callable[[float, str], None]
     check_cancelled: Callable[[], None]
     inputs: Mapping[str, Input] = field(default_factory=dict)
+    published: Path | None = None
 
 
 class Handler(Protocol):
@@ -216,6 +232,7 @@ class HandlerSpec:
 
     ``params`` is a pydantic model class with a working default for each field.
     ``target`` is "module:Class". ``models`` names the catalog bundles it loads.
+    ``members`` are the kinds that a handler of days wants to be given with each day.
     """
 
     name: str
@@ -227,6 +244,7 @@ class HandlerSpec:
     needs: Needs = field(default_factory=Needs)
     models: tuple[str, ...] = ()
     suffix: str = ""
+    members: frozenset[AssetKind] = frozenset()
 
     @property
     def output_suffix(self) -> str:

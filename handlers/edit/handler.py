@@ -16,7 +16,7 @@ from handlers.contract import (
     HandlerResult,
     UnusableMedia,
 )
-from handlers.edit import edl, names, record, sheet, tables, timeline
+from handlers.edit import names, record, sheet, tables, timeline
 from handlers.edit.certificate import certificate
 from handlers.edit.detect import ShotDetector
 from handlers.edit.onepass import PassResult, decode_once
@@ -24,13 +24,17 @@ from handlers.edit.record import Edit
 from handlers.media.probe import Probe, VideoFacts, probe
 from handlers.media.proxy import ProxySettings, ProxyWriter
 from handlers.media.source import shown
+from handlers.turnover.deliver import deliver
 
 _MEDIA_TYPES = {
     ".json": "application/json",
     ".csv": "text/csv",
     ".otio": "application/json",
     ".xml": "application/xml",
+    ".fcpxml": "application/xml",
     ".edl": "text/plain",
+    ".ale": "text/tab-separated-values",
+    ".aaf": "application/octet-stream",
     ".jpg": "image/jpeg",
     ".mov": "video/quicktime",
 }
@@ -176,7 +180,8 @@ def artifacts(folder: Path) -> tuple[Artifact, ...]:
     )
 
 
-_ROLES = {".otio": "timeline", ".xml": "timeline", ".edl": "timeline", ".mov": "proxy"}
+_TIMELINES = (".otio", ".fcpxml", ".xml", ".edl", ".aaf", ".ale")
+_ROLES = {**dict.fromkeys(_TIMELINES, "timeline"), ".mov": "proxy"}
 
 
 def _role(path: Path) -> str:
@@ -225,8 +230,7 @@ def _edit(
         frames=record.grid(found.frames, video.rate, times, found.decoder.end),
         shots=record.place(found.shots, start, times, found.decoder.end),
         video=video,
-        audio_streams=len(source.audio),
-        audio_channels=sum(stream.channels for stream in source.audio),
+        audio=source.audio,
         vfr=vfr,
         proxy=f"{task.stem}.mov" if context.params.proxy.enabled else None,
     )
@@ -234,11 +238,8 @@ def _edit(
 
 def _write(folder: Path, edit: Edit, times: Any) -> None:
     tables.write_shots(folder, edit, times)
-    timeline.write_otio(folder / f"{edit.stem}.otio", edit)
-    if edl.can_write(edit):
-        (folder / f"{edit.stem}.edl").write_text(edl.edl(edit), encoding="utf-8")
-    if timeline.can_write_xml(edit):
-        timeline.write_xml(folder / f"{edit.stem}.xml", edit)
+    delivery = deliver(timeline.timeline(edit), folder, edit.stem)
+    tables.write_json(folder / "turnover.json", delivery.to_json())
 
 
 def _empty(folder: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.edit.shots import Shot
-from handlers.media.probe import Probe, VideoFacts
+from handlers.media.probe import AudioFacts, Probe, VideoFacts
 from handlers.media.timecode import Timecode
 
 
@@ -55,8 +55,7 @@ class Edit:
     frames: int
     shots: tuple[PlacedShot, ...]
     video: VideoFacts
-    audio_streams: int
-    audio_channels: int
+    audio: tuple[AudioFacts, ...]
     vfr: bool
     proxy: str | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from handlers.edit.record import Edit, PlacedShot
 from handlers.media.decode import frames_at
+from handlers.media.look import Look
 from handlers.media.picture import upright
 from handlers.media.probe import Probe
 
+SCHEMA = "fxd.sheet/1"
 # Nobody looks at more pictures than this; a JPEG ends at 65535 pixels a side, and all
 # pixels of the sheet are in memory at once.
 MOST_CELLS = 240
@@ -40,9 +43,16 @@ def choose(shots: Sequence[PlacedShot]) -> list[Cell]:
 
 
 def write_sheet(
-    path: Path, edit: Edit, source: Probe, width: int, tell: Callable[[float], None]
+    path: Path,
+    edit: Edit,
+    source: Probe,
+    width: int,
+    tell: Callable[[float], None],
+    look: Look | None = None,
 ) -> int:
     """Write the sheet as JPEG, ``tell`` gets the fraction done; returns how many shots it shows.
+
+    ``look`` is how its pictures are shown; None shows their values as they are.
 
     Pictures are sought one by one after the shots are known, so that decoding
     the clip need not keep any.
@@ -60,8 +70,9 @@ def write_sheet(
         _PAPER,
     )
     draw = ImageDraw.Draw(sheet)
+    places = []
     draw.text((_MARGIN, 10), _title(edit, len(cells)), fill=_INK, font=_font())
-    for position, (cell, picture) in enumerate(_pictures(edit, source, cells, size[1])):
+    for position, (cell, picture) in enumerate(_pictures(edit, source, cells, size[1], look)):
         tell(position / len(cells))
         row, column = divmod(position, columns)
         corner = (
@@ -70,19 +81,22 @@ def write_sheet(
         )
         if picture is not None:
             sheet.paste(picture.resize(size), corner)
+            places.append([cell.shot.index + 1, *corner, *size])
         draw.text((corner[0], corner[1] + size[1] + 3), _label(cell.shot), fill=_INK, font=_font())
-    sheet.save(path, quality=85)
+    # Where each shot's picture is: so pages need not decode the clip again.
+    comment = json.dumps({"schema": SCHEMA, "cells": places}, separators=(",", ":"))
+    sheet.save(path, quality=85, comment=comment)
     return len(cells)
 
 
 def _pictures(
-    edit: Edit, source: Probe, cells: Sequence[Cell], height: int
+    edit: Edit, source: Probe, cells: Sequence[Cell], height: int, look: Look | None
 ) -> Iterator[tuple[Cell, Any | None]]:
     # Seeking goes by time: on a variable rate that is the place on the grid, not the count.
     numbers = [_sought(edit, cell) for cell in cells]
     found = iter(frames_at(edit.source, source, numbers))
     for cell, frame in zip(cells, found, strict=True):
-        yield cell, None if frame is None else upright(frame, edit.video, height).to_image()
+        yield cell, None if frame is None else upright(frame, edit.video, height, look).to_image()
 
 
 def _sought(edit: Edit, cell: Cell) -> int:

@@ -13,10 +13,11 @@ from typing import Any
 
 import av
 from av.codec.context import Flags
-from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 
-from handlers.media.picture import Preparer, display_size, is_rgb
-from handlers.media.probe import MATRICES, Probe, VideoFacts
+from handlers.media.burn_in import BurnIn, BurnInSettings
+from handlers.media.look import Look
+from handlers.media.picture import Preparer, display_size, made_colour, tag_colour
+from handlers.media.probe import Probe, VideoFacts
 from handlers.media.sound import SoundTrack
 from handlers.media.timecode import Timecode
 
@@ -24,17 +25,20 @@ from handlers.media.timecode import Timecode
 _KEY_SECONDS = 1
 # Variable-rate pictures keep their own times, on this clock in ticks a second.
 _VFR_CLOCK = 90_000
-# From this height on, players take a picture that does not say for BT.709.
-_HD_HEIGHT = 720
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxySettings:
-    """How a proxy is made: its largest height in pixels, x264 preset and quality (0..51)."""
+    """How a proxy is made: its largest height in pixels, x264 preset and quality (0..51).
+
+    ``look`` is how pictures are shown, ``burn_in`` what is written into them; None copies.
+    """
 
     height: int = 540
     preset: str = "ultrafast"
     crf: int = 23
+    look: Look | None = None
+    burn_in: BurnInSettings | None = None
 
 
 class ProxyWriter:
@@ -59,7 +63,10 @@ class ProxyWriter:
         self._stream.metadata["timecode"] = str(start)
         if source.reel:
             self._stream.metadata["reel_name"] = source.reel
-        self._prepare = Preparer(video, display_size(video, settings.height))
+        size = display_size(video, settings.height)
+        owned = settings.burn_in is not None
+        self._prepare = Preparer(video, size, settings.look, owned=owned)
+        self._burn_in = BurnIn(settings.burn_in, size, start) if settings.burn_in else None
         self._tracks = {facts.index: SoundTrack(self._container, facts) for facts in source.audio}
         self._early: list[tuple[int, av.AudioFrame]] | None = []
         self._origin = Fraction(0)
@@ -119,11 +126,17 @@ class ProxyWriter:
         for prepared in self._prepare(frame, pts):
             self._mux(prepared)
 
+    def _number(self, pts: int) -> int:
+        """Return the frame of the edit rate that a picture is shown at."""
+        return round(pts * self._video.rate / _VFR_CLOCK) if self._video.vfr else pts
+
     def _mux(self, frame: av.VideoFrame) -> None:
         frame.time_base = self._stream.codec_context.time_base
         frame.duration = self._durations.pop(frame.pts, 1)
         # The source's own key frames must not force the proxy's.
         frame.pict_type = 0
+        if self._burn_in is not None:
+            frame = self._burn_in.draw(frame, self._number(frame.pts))
         self._container.mux(self._stream.encode(frame))
 
 
@@ -137,24 +150,5 @@ def _picture_stream(container: Any, video: VideoFacts, settings: ProxySettings) 
     context.gop_size = max(1, round(video.rate * _KEY_SECONDS))
     # Else the last picture of a variable rate would be shown for no time at all.
     context.flags |= Flags.frame_duration
-    _tag_colour(context, video)
+    tag_colour(context, made_colour(video, settings.look))
     return stream
-
-
-def _tag_colour(context: Any, video: VideoFacts) -> None:
-    """Say how the proxy's values are to be read: as the source's, but in limited range.
-
-    A source that does not say is taken by players for what its height suggests; the
-    proxy is smaller, so it has to say what they would have taken the source for.
-    """
-    colour = video.colour
-    usual = "bt709" if video.height >= _HD_HEIGHT or is_rgb(video) else "smpte170m"
-    matrix = colour.matrix if colour.matrix not in {"gbr", "unknown"} else usual
-    context.color_range = ColorRange.MPEG
-    context.colorspace = MATRICES[matrix]
-    context.color_primaries = _code(ColorPrimaries, colour.primaries)
-    context.color_trc = _code(ColorTrc, colour.transfer)
-
-
-def _code(kind: Any, name: str) -> int:
-    return int(getattr(kind, name.upper(), kind.UNSPECIFIED))

@@ -1,5 +1,6 @@
 """Handlers that tests register the way a third party would: by entry points."""
 
+import json
 import os
 import signal
 import time
@@ -62,6 +63,30 @@ class Copy:
             ),
             metrics={"bytes": size, "pid": os.getpid()},
         )
+
+
+class Gather:
+    """Writes down what a day gave it."""
+
+    def run(self, asset, context):
+        """Write ``day.json``; a file ``slow`` beside the day keeps it busy until it is gone."""
+        context.progress(0.1, "gathering")
+        while (asset.path.parents[1] / f"slow-{asset.path.name}").exists():
+            context.progress(0.5, "gathering")
+            time.sleep(0.05)
+        given = {
+            name: {
+                "path": str(item.path),
+                "digest": item.digest,
+                "kind": item.asset and item.asset.kind,
+                "note": item.note,
+            }
+            for name, item in context.inputs.items()
+        }
+        text = json.dumps({"path": str(asset.path), "kind": asset.kind, "inputs": given})
+        (context.staging / "day.json").write_text(text)
+        found = Artifact(path="day.json", role="day", media_type="application/json")
+        return HandlerResult(artifacts=(found,))
 
 
 LEAKED = []
@@ -164,4 +189,14 @@ ACT = HandlerSpec(
     target="fxd_test_handlers:Act",
     treatment=Treatment.ANALYSIS,
     needs=Needs(memory=300),
+)
+GATHER = HandlerSpec(
+    name="gather",
+    version="1",
+    kinds=frozenset({AssetKind.DAY}),
+    params=NoParams,
+    target="fxd_test_handlers:Gather",
+    treatment=Treatment.ANALYSIS,
+    suffix="_copy",
+    members=frozenset({AssetKind.CLIP, AssetKind.RECORDING}),
 )

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from typer.main import get_command
 
 from daemon.cli import app
-from daemon.config import Config, SettleConfig, WatchConfig, parse_duration, parse_size
+from daemon.config import _RUN_KEYS, Config, SettleConfig, WatchConfig, parse_duration, parse_size
 from daemon.jobs import TRANSITIONS
 
 ROOT = Path(__file__).parents[2]
@@ -90,7 +90,7 @@ def test_keys_and_defaults(model, title):
 def test_keys_of_a_watch():
     """Each key of a watch is there, and of an entry of its handlers."""
     written = rows(section(CONFIGURATION, "### `watches`"))
-    assert written.keys() == WatchConfig.model_fields.keys() | {"handler", "output", "priority"}
+    assert written.keys() == WatchConfig.model_fields.keys() | set(_RUN_KEYS)
 
 
 def test_every_command_is_explained():

@@ -11,10 +11,14 @@ from pathlib import Path
 import opentimelineio as otio
 import pytest
 
-from handlers.edit import edl, names, record, tables, timeline
+from handlers.edit import names, record, tables
 from handlers.edit.shots import Shot
-from handlers.media.probe import ColourFacts, VideoFacts
+from handlers.edit.timeline import timeline
+from handlers.media.probe import AudioFacts, ColourFacts, VideoFacts
 from handlers.media.timecode import Timecode, parse
+from handlers.turnover import edl, fcp7, reels
+from handlers.turnover import otio as otio_file
+from handlers.turnover.limits import CannotExpressError
 
 COUNTINGS = {
     "23.976": (Fraction(24000, 1001), "13:25:10:05"),
@@ -43,6 +47,14 @@ def video(rate=Fraction(25), **changes):
         interlaced=False, vfr=False, colour=colour,
     )  # fmt: skip
     return replace(facts, **changes)
+
+
+def audio(*channels):
+    """Streams of sound with so many channels each."""
+    return tuple(
+        AudioFacts(index=number, rate=48000, channels=count, layout="", codec="pcm_s24le")
+        for number, count in enumerate(channels, 1)
+    )
 
 
 def shots(bounds=BOUNDS):
@@ -74,8 +86,7 @@ def edit(rate=Fraction(25), start="13:25:10:05", name="A001_C003_1127AB.mov", **
         frames=BOUNDS[-1],
         shots=record.place(shots(), begin),
         video=video(rate),
-        audio_streams=2,
-        audio_channels=3,
+        audio=audio(2, 1),
         vfr=False,
         proxy="A001_C003_1127AB.mov",
     )
@@ -102,7 +113,7 @@ def expected(made):
 
 def test_otio_reads_back(tmp_path, counted):
     """Each clip lies where its shot is; start, rate and media are the source's."""
-    timeline.write_otio(tmp_path / "cut.otio", counted)
+    otio_file.write(timeline(counted), tmp_path / "cut.otio")
     read = otio.adapters.read_from_file(str(tmp_path / "cut.otio"))
     assert read.global_start_time.value == counted.start.frames
     assert len(read.video_tracks()) == 1
@@ -119,7 +130,7 @@ def test_otio_reads_back(tmp_path, counted):
 
 def test_fcp7_xml_reads_back(tmp_path, counted):
     """Through the XML that Premiere Pro and Resolve read: same frames, same timecode."""
-    timeline.write_xml(tmp_path / "cut.xml", counted)
+    fcp7.write(timeline(counted), tmp_path / "cut.xml")
     text = (tmp_path / "cut.xml").read_text(encoding="utf-8")
     read = otio.adapters.read_from_file(str(tmp_path / "cut.xml"), adapter_name="fcp_xml")
     assert read.global_start_time.value == counted.start.frames
@@ -140,7 +151,7 @@ def test_fcp7_xml_reads_back(tmp_path, counted):
 def test_edl_reads_back(tmp_path, counted):
     """Events of the EDL, at the clip's rate, are the shots; record time starts with the source."""
     path = tmp_path / "cut.edl"
-    path.write_text(edl.edl(counted), encoding="utf-8")
+    path.write_text(edl.edl(timeline(counted)), encoding="utf-8")
     read = otio.adapters.read_from_file(str(path), rate=float(counted.rate))
     assert [
         (clip.source_range.start_time.value, clip.source_range.duration.value)
@@ -151,7 +162,7 @@ def test_edl_reads_back(tmp_path, counted):
 
 def test_edl_lines(counted):
     """Header, reel and both timecodes stand as CMX 3600 wants them."""
-    lines = edl.edl(counted).splitlines()
+    lines = edl.edl(timeline(counted)).splitlines()
     assert lines[0] == "TITLE: A001_C003_1127AB"
     assert lines[1] == f"FCM: {'' if counted.drop_frame else 'NON-'}DROP FRAME"
     event = lines[3].split()
@@ -212,19 +223,20 @@ def test_variable_rate_is_laid_on_the_edit_rate(tmp_path):
     assert made["shots"][1]["decoded_start"] == 2
 
 
-def test_rates_without_timecode_get_no_xml():
+def test_rates_without_timecode_get_no_xml(tmp_path):
     """At 15 frames a second there is no FCP7 timecode; everything else is written."""
     odd = edit(Fraction(15), "00:00:00:00")
-    assert not timeline.can_write_xml(odd)
-    assert timeline.can_write_xml(edit())
-    assert edl.edl(odd)
+    with pytest.raises(CannotExpressError, match="no timecode at 15 frames a second"):
+        fcp7.write(timeline(odd), tmp_path / "odd.xml")
+    assert not (tmp_path / "odd.xml").exists()
+    assert edl.edl(timeline(odd))
 
 
 def test_more_than_999_events_go_on():
     """Long lists number on rather than stop."""
     begin = parse("10:00:00:00", Fraction(25))
     many = replace(edit(), shots=record.place(shots(list(range(1201))), begin), start=begin)
-    assert "\n1200  A001" in edl.edl(many)
+    assert "\n1200  A001" in edl.edl(timeline(many))
 
 
 @pytest.mark.parametrize(
@@ -245,7 +257,7 @@ def test_more_than_999_events_go_on():
 )
 def test_reel_names_fit_an_edl(name, reel, expected):
     """At most eight plain characters, and different for clips of one day."""
-    made = names.edl_reel(Path(name), reel)
+    made = reels.edl_reel(Path(name), reel)
     assert made == expected
     assert len(made) <= 8
 
@@ -290,11 +302,11 @@ def test_hostile_names_make_valid_files(tmp_path):
     source = Path("/storage") / name
     made = replace(edit(), source=source, name=names.shown(source), stem="day")
     tables.write_shots(tmp_path, made, None)
-    timeline.write_otio(tmp_path / "day.otio", made)
-    timeline.write_xml(tmp_path / "day.xml", made)
-    (tmp_path / "day.edl").write_text(edl.edl(made), encoding="utf-8")
+    otio_file.write(timeline(made), tmp_path / "day.otio")
+    fcp7.write(timeline(made), tmp_path / "day.xml")
+    (tmp_path / "day.edl").write_text(edl.edl(timeline(made)), encoding="utf-8")
     json.loads((tmp_path / "shots.json").read_bytes().decode("utf-8"))
     read = otio.adapters.read_from_file(str(tmp_path / "day.xml"), adapter_name="fcp_xml")
     assert read.video_tracks()[0][0].name == made.name
-    clip_lines = [line for line in edl.edl(made).splitlines() if "CLIP NAME" in line]
+    clip_lines = [line for line in edl.edl(timeline(made)).splitlines() if "CLIP NAME" in line]
     assert len(clip_lines) == len(made.shots)

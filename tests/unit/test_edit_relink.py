@@ -1,5 +1,6 @@
 """Timelines of clips that are hard to relink: midnight, high rates, many channels, odd reels."""
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,9 +11,11 @@ import numpy as np
 import opentimelineio as otio
 import pytest
 
-from handlers.edit import edl, names, timeline
 from handlers.edit.spec import EditParams, ProxyParams
+from handlers.edit.timeline import timeline
 from handlers.media.timecode import Timecode, parse
+from handlers.turnover import edl, fcp7, reels
+from handlers.turnover import otio as otio_file
 from tests.golden.clips import clip, picture
 from tests.unit.test_edit_handler import run
 from tests.unit.test_edit_outputs import edit, shots
@@ -61,7 +64,7 @@ def test_many_events_past_midnight_follow_each_other():
     """Each event's record side starts where the one before ends, whatever the source counts."""
     start = parse("23:50:00:00", Fraction(25))
     made = replace(edit(), start=start, shots=records.place(shots([0, 100, 20000, 30000]), start))
-    found = events(edl.edl(made), Fraction(25))
+    found = events(edl.edl(timeline(made)), Fraction(25))
     assert [event[2:] for event in found] == [[90000, 90100], [90100, 110000], [110000, 120000]]
 
 
@@ -70,14 +73,21 @@ def test_a_clip_of_nearly_a_day_starts_at_zero():
     start = parse("12:00:00:00", Fraction(25))
     length = parse("23:30:00:00", Fraction(25)).frames
     made = replace(edit(), start=start, shots=records.place(shots([0, length]), start))
-    assert events(edl.edl(made), Fraction(25))[0][2:] == [0, length]
+    assert events(edl.edl(timeline(made)), Fraction(25))[0][2:] == [0, length]
 
 
 @pytest.mark.parametrize("rate", [Fraction(100), Fraction(120000, 1001), Fraction(120)])
 def test_no_edl_above_sixty_frames_a_second(tmp_path, rate):
     """There is no SMPTE timecode to write it in; the OTIO tells the same."""
     out = written(clip(tmp_path / "fast.mov", rate=rate), tmp_path / "out")
-    assert {path.suffix for path in out.iterdir()} == {".otio", ".json", ".csv", ".jpg"}
+    assert {path.suffix for path in out.iterdir()} == {
+        *(".otio", ".fcpxml"),
+        *(".json", ".csv", ".jpg"),
+    }
+    told = json.loads((out / "turnover.json").read_bytes())
+    assert told["files"] == ["fast.otio", "fast.fcpxml"]
+    assert set(told["left_out"]) == {"xml", "edl", "aaf", "ale"}
+    assert "at most 60 frames in a second" in told["left_out"]["edl"]
     out = written(clip(tmp_path / "slow.mov", rate=Fraction(60)), tmp_path / "slow")
     assert (out / "slow.edl").is_file()
 
@@ -88,9 +98,9 @@ HOSTILE = "A\x01B\u2028C\ufffe\ud800\n\x85"
 def test_characters_that_xml_forbids_are_left_out(tmp_path):
     """A camera's reel may hold anything; each timeline can be written and read back."""
     made = replace(edit(), name=f"{HOSTILE}.mov", stem=HOSTILE, reel=HOSTILE)
-    timeline.write_xml(tmp_path / "a.xml", made)
-    timeline.write_otio(tmp_path / "a.otio", made)
-    (tmp_path / "a.edl").write_text(edl.edl(made), encoding="utf-8")
+    fcp7.write(timeline(made), tmp_path / "a.xml")
+    otio_file.write(timeline(made), tmp_path / "a.otio")
+    (tmp_path / "a.edl").write_text(edl.edl(timeline(made)), encoding="utf-8")
     readers = {"a.xml": {"adapter_name": "fcp_xml"}, "a.otio": {}, "a.edl": {"rate": 25.0}}
     for path, options in readers.items():
         read = otio.adapters.read_from_file(str(tmp_path / path), **options)
@@ -98,9 +108,9 @@ def test_characters_that_xml_forbids_are_left_out(tmp_path):
         assert {item.name for item in read.video_tracks()[0]} == {"ABC.mov"}
     text = (tmp_path / "a.xml").read_text(encoding="utf-8")
     assert ET.fromstring(text).findtext(".//reel/name") == "ABC"
-    nothing = timeline.timeline(replace(edit(), reel="\x01"))
+    nothing = otio_file.to_otio(timeline(replace(edit(), reel="\x01")))
     reference = nothing.video_tracks()[0][0].media_reference
-    assert "reel" not in reference.metadata["fcp_xml"]["timecode"]
+    assert "reel" not in reference.metadata["fxd"]
 
 
 ALEXA = [
@@ -116,9 +126,9 @@ ALEXA = [
 
 def test_clips_of_one_camera_have_reels_of_their_own(tmp_path):
     """By the name of the file, and by a reel that is such a name or too long for an EDL."""
-    by_name = [names.edl_reel(Path(name), None) for name in ALEXA]
-    by_reel = [names.edl_reel(Path("x.mov"), Path(name).stem) for name in ALEXA]
-    by_roll = [names.edl_reel(Path(name), "A_0001_1H1AB") for name in ALEXA]
+    by_name = [reels.edl_reel(Path(name), None) for name in ALEXA]
+    by_reel = [reels.edl_reel(Path("x.mov"), Path(name).stem) for name in ALEXA]
+    by_roll = [reels.edl_reel(Path(name), "A_0001_1H1AB") for name in ALEXA]
     for made in (by_name, by_reel, by_roll):
         assert len(set(made)) == len(ALEXA)
         assert max(map(len, made)) <= 8
@@ -176,7 +186,7 @@ def test_each_channel_has_a_track_in_fcp7_xml(tmp_path, layouts, channels):
 def test_picture_and_sound_of_a_shot_are_linked(tmp_path):
     """Each item names every item of its shot, itself too, by its place."""
     made = edit()
-    timeline.write_xml(tmp_path / "a.xml", made)
+    fcp7.write(timeline(made), tmp_path / "a.xml")
     root = ET.parse(tmp_path / "a.xml").getroot()
     tracks = [
         (kind, str(number), track.findall("clipitem"))
@@ -196,5 +206,5 @@ def test_picture_and_sound_of_a_shot_are_linked(tmp_path):
 
 def test_a_clip_without_sound_has_nothing_to_link(tmp_path):
     """The picture stands alone."""
-    timeline.write_xml(tmp_path / "a.xml", replace(edit(), audio_streams=0, audio_channels=0))
+    fcp7.write(timeline(replace(edit(), audio=())), tmp_path / "a.xml")
     assert "<link>" not in (tmp_path / "a.xml").read_text(encoding="utf-8")

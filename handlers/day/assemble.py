@@ -1,0 +1,315 @@
+"""From a day's takes to timelines: the string-out, the selects reel, the rough cut."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from handlers.day.load import Take
+from handlers.media.timecode import Timecode, parse
+from handlers.turnover.model import (
+    Clip,
+    Gap,
+    Item,
+    Kind,
+    Logged,
+    Marker,
+    Media,
+    Picture,
+    Sound,
+    Timeline,
+    Track,
+)
+
+# Where a programme begins by custom; what stands before it is left to bars and slates.
+_FIRST_HOUR, _FIRST_HOUR_DROPPING = "01:00:00:00", "01:00:00;00"
+_PPM = 1_000_000
+_CAMERA, _PRODUCTION = "dialogue.camera", "dialogue.production"
+
+Remarks = Callable[[Take], Sequence[Marker]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """A recording that belongs to a take, placed to the sample.
+
+    ``offset`` is which sample of it, at its own ``rate``, sounds at the take's frame 0, below 0
+    where it begins later; its clock runs ``drift`` parts in a million faster than the
+    camera's. ``streams`` has the channels of each of its streams.
+    """
+
+    path: Path
+    name: str
+    offset: Fraction
+    drift: float
+    rate: int
+    samples: int
+    streams: tuple[int, ...]
+    start_sample: int | None = None
+
+    def at(self, seconds: Fraction) -> Fraction:
+        """Return which sample sounds that long after the take's frame 0."""
+        return self.offset + seconds * self.rate * (1 + Fraction(self.drift) / _PPM)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Frames ``start`` to ``end`` (exclusive) of a take, and what it is called."""
+
+    take: Take
+    start: int
+    end: int
+
+    @property
+    def name(self) -> str:
+        """Scene and take where they are known, else the clip's name."""
+        take = self.take
+        return f"{take.scene}-{take.take or '?'}" if take.scene else take.name
+
+
+def string_out(takes: Iterable[Take]) -> list[Piece]:
+    """Return every take whole, in order: nothing is left out."""
+    return [Piece(take=take, start=0, end=take.frames) for take in takes]
+
+
+def selects(takes: Iterable[Take]) -> list[Piece]:
+    """Return every range that is worth using, in the order of the takes and of time."""
+    return [
+        Piece(take=take, start=start, end=end)
+        for take in takes
+        for start, end in sorted(take.ranges)
+    ]
+
+
+def rough_cut(takes: Sequence[Take], setup_of: Callable[[Take], str]) -> list[Piece]:
+    """Return one take of each set-up, from "action" to "cut", in the order of the scenes.
+
+    A circled take is taken before the others, then the one with the best range, then the last:
+    a director who goes on shooting was not yet content.
+    """
+    groups: dict[str, list[Take]] = {}
+    for take in takes:
+        groups.setdefault(setup_of(take), []).append(take)
+    return [_trimmed(_best(group)) for group in groups.values()]
+
+
+def _best(group: Sequence[Take]) -> Take:
+    ranked = enumerate(group)
+    return max(ranked, key=lambda each: (each[1].circled is True, each[1].score, each[0]))[1]
+
+
+def _trimmed(take: Take) -> Piece:
+    start, end = take.trimmed
+    return Piece(take=take, start=start, end=end)
+
+
+def day_rate(takes: Sequence[Take]) -> tuple[Fraction, bool]:
+    """Return the edit rate of most takes, and whether most of those count drop-frame."""
+    rate = Counter(take.rate for take in takes).most_common(1)[0][0]
+    dropping = Counter(take.start.drop_frame for take in takes if take.rate == rate)
+    return rate, dropping.most_common(1)[0][0]
+
+
+def first_timecode(takes: Sequence[Take]) -> Timecode:
+    """Return where a timeline of these takes begins: the first hour at the day's rate."""
+    rate, drop = day_rate(takes)
+    return parse(_FIRST_HOUR_DROPPING if drop else _FIRST_HOUR, rate)
+
+
+def lay(
+    name: str,
+    pieces: Sequence[Piece],
+    heard: Mapping[Path, Sequence[Heard]],
+    folder: Path,
+    remarks: Remarks = lambda _: (),
+) -> Timeline:
+    """Lay pieces end to end: picture, camera sound, and the recorders' sound below it.
+
+    Args:
+        name: What the timeline is called.
+        pieces: At least one.
+        heard: Recordings by their take's path.
+        folder: Where the timeline's files will stand, to refer to proxies from.
+        remarks: Gives the markers of a take, in its frames.
+    """
+    start = first_timecode([piece.take for piece in pieces])
+    first = pieces[0].take.source.video
+    assert first is not None  # noqa: S101 - what has no picture is no take
+    media = {piece.take.path: _media(piece.take, heard, folder) for piece in pieces}
+    placed = [_Placed(piece=piece, rate=start.rate, media=media[piece.take.path]) for piece in pieces]
+    return Timeline(
+        name=name,
+        start=start,
+        picture=Picture(width=first.width, height=first.height, pixel_aspect=first.pixel_aspect),
+        tracks=(
+            _picture_track(placed, remarks),
+            *_camera_tracks(placed),
+            *_recorder_tracks(placed, heard),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Placed:
+    """A piece on a timeline of ``rate``."""
+
+    piece: Piece
+    rate: Fraction
+    media: Media
+
+    @property
+    def frames(self) -> int:
+        """Its length on the timeline; a clip of another rate plays in its own time."""
+        length = self.piece.end - self.piece.start
+        return max(1, math.floor(length / self.piece.take.rate * self.rate))
+
+    @property
+    def begin(self) -> Fraction:
+        """Seconds after the take's frame 0."""
+        return self.piece.start / self.piece.take.rate
+
+
+def _media(take: Take, heard: Mapping[Path, Sequence[Heard]], folder: Path) -> Media:
+    video = take.source.video
+    assert video is not None  # noqa: S101 - what has no picture is no take
+    proxy = take.proxy
+    streams = tuple(stream.channels for stream in take.source.audio)
+    return Media(
+        path=take.path.absolute(),
+        name=take.name,
+        start=take.start,
+        frames=take.frames,
+        reel=take.reel,
+        picture=Picture(width=video.width, height=video.height, pixel_aspect=video.pixel_aspect),
+        sound=Sound(streams=streams, rate=take.source.audio[0].rate) if streams else None,
+        proxy=_relative(proxy, folder) if proxy else None,
+        logged=_logged(take, heard.get(take.path, ())),
+    )
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _logged(take: Take, heard: Sequence[Heard]) -> Logged:
+    return Logged(
+        scene=take.scene,
+        take=take.take,
+        circled=take.circled,
+        notes=str(take.said.get("notes") or ""),
+        camera=str(take.said.get("camera") or ""),
+        sound_files=tuple(each.name for each in heard),
+    )
+
+
+def _picture_track(placed: Sequence[_Placed], remarks: Remarks) -> Track:
+    items = []
+    for number, each in enumerate(placed, 1):
+        piece = each.piece
+        markers = [mark for mark in remarks(piece.take) if piece.start <= mark.frame < piece.end]
+        items.append(
+            Clip(
+                media=each.media,
+                start=Fraction(piece.start),
+                frames=each.frames,
+                name=piece.name,
+                link=number,
+                markers=tuple(markers),
+            )
+        )
+    return Track(kind=Kind.VIDEO, name="V1", items=tuple(items))
+
+
+def _camera_tracks(placed: Sequence[_Placed]) -> list[Track]:
+    """Return a track for each stream of sound that a camera recorded."""
+    most = max(len(each.piece.take.source.audio) for each in placed)
+    return [
+        Track(
+            kind=Kind.AUDIO,
+            name=f"camera {stream + 1}",
+            role=_CAMERA,
+            items=tuple(_camera(each, stream, link) for link, each in enumerate(placed, 1)),
+        )
+        for stream in range(most)
+    ]
+
+
+def _camera(each: _Placed, stream: int, link: int) -> Item:
+    counts = [facts.channels for facts in each.piece.take.source.audio]
+    if stream >= len(counts):
+        return Gap(frames=each.frames)
+    before = sum(counts[:stream])
+    return Clip(
+        media=each.media,
+        start=Fraction(each.piece.start),
+        frames=each.frames,
+        name=each.piece.name,
+        channels=tuple(range(before + 1, before + counts[stream] + 1)),
+        link=link,
+    )
+
+
+def _recorder_tracks(
+    placed: Sequence[_Placed], heard: Mapping[Path, Sequence[Heard]]
+) -> list[Track]:
+    """Return a track for each recorder that ran beside a take."""
+    found = [list(heard.get(each.piece.take.path, ())) for each in placed]
+    return [
+        Track(
+            kind=Kind.AUDIO,
+            name=f"recorder {row + 1}",
+            role=_PRODUCTION,
+            items=tuple(
+                item
+                for link, (each, sound) in enumerate(zip(placed, found, strict=True), 1)
+                for item in _recorded(each, sound[row] if row < len(sound) else None, link)
+            ),
+        )
+        for row in range(max(map(len, found), default=0))
+    ]
+
+
+def _recorded(each: _Placed, sound: Heard | None, link: int) -> list[Item]:
+    """Return a recording under a piece, with gaps where it does not reach."""
+    if sound is None:
+        return [Gap(frames=each.frames)]
+    a_frame = Fraction(sound.rate) / each.rate
+    begin = sound.at(each.begin)
+    # Where it starts within a frame, the timeline's next frame is its first.
+    late = min(each.frames, max(0, math.ceil(-begin / a_frame)))
+    begin += late * a_frame
+    length = min(each.frames - late, math.floor((sound.samples - begin) / a_frame))
+    if length < 1:
+        return [Gap(frames=each.frames)]
+    clip = Clip(
+        media=_recording(sound, each.rate),
+        start=begin / a_frame,
+        frames=length,
+        name=sound.name,
+        link=link,
+        said={"offset_samples": float(sound.offset), "drift_ppm": sound.drift},
+    )
+    rest = each.frames - late - length
+    gaps = [Gap(frames=count) if count else None for count in (late, rest)]
+    return [item for item in (gaps[0], clip, gaps[1]) if item is not None]
+
+
+def _recording(sound: Heard, rate: Fraction) -> Media:
+    seconds = Fraction(sound.start_sample or 0, sound.rate)
+    return Media(
+        path=sound.path.absolute(),
+        name=sound.name,
+        start=Timecode(frames=math.floor(seconds * rate), rate=rate),
+        frames=max(1, math.floor(Fraction(sound.samples, sound.rate) * rate)),
+        sound=Sound(
+            streams=sound.streams,
+            rate=sound.rate,
+            start_sample=sound.start_sample,
+            samples=sound.samples,
+        ),
+    )

@@ -1,0 +1,97 @@
+"""Which recordings belong to a day's takes: the sync package's answer in a day's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from handlers.contract import UnusableMedia
+from handlers.day.assemble import Heard
+from handlers.day.load import Recording, Take
+from handlers.media.probe import probe
+from handlers.media.source import shown
+from handlers.sync import records
+from handlers.sync.match import sync
+from handlers.sync.read import read_clip, read_recording
+
+_PPM = 1_000_000
+_MIDNIGHT = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """What was found: recordings by their take's path, surest first, and a row for each answer."""
+
+    heard: Mapping[Path, Sequence[Heard]] = field(default_factory=dict)
+    rows: tuple[Mapping[str, Any], ...] = ()
+
+
+def match(
+    takes: Sequence[Take], recordings: Sequence[Recording], tell: Callable[[float], None]
+) -> Sound:
+    """Find the recordings of takes; without any recording there is nothing to say."""
+    rows: list[Mapping[str, Any]] = []
+    readable: dict[Path, records.Recording] = {}
+    for recording in recordings:
+        try:
+            readable[recording.path] = read_recording(recording.path)
+        except UnusableMedia as error:
+            rows.append({"recording": recording.name, "refusal": str(error)})
+    if not readable:
+        return Sound(rows=tuple(rows))
+    clips = [read_clip(take.path, _sensor_rate(take)) for take in takes]
+    answers = sync(clips, list(readable.values()), records.Options(), tell)
+    heard: dict[Path, list[Heard]] = {}
+    for answer in answers:
+        if isinstance(answer, records.Match):
+            heard.setdefault(answer.clip, []).append(_heard(answer, readable[answer.recording]))
+        rows.append(_row(answer, readable))
+    return Sound(heard=heard, rows=tuple([*rows, *_unused(readable, answers)]))
+
+
+def _sensor_rate(take: Take) -> Fraction | None:
+    found = take.said.get("sensor_rate")
+    return Fraction(str(found)) if found else None
+
+
+def _heard(found: records.Match, recording: records.Recording) -> Heard:
+    at = recording.start
+    return Heard(
+        path=found.recording,
+        name=shown(found.recording),
+        offset=Fraction(found.offset_samples),
+        drift=(found.ratio - 1) * _PPM,
+        rate=recording.rate,
+        samples=int(recording.duration * recording.rate),
+        streams=tuple(stream.channels for stream in probe(found.recording).audio),
+        start_sample=None if at is None else round(at % _MIDNIGHT * recording.rate),
+    )
+
+
+def _row(
+    answer: records.Match | records.Refusal, readable: Mapping[Path, records.Recording]
+) -> dict[str, Any]:
+    """Return an answer as the day's files show it: names instead of paths."""
+    row = dict(answer.to_json()) | {"clip": shown(answer.clip)}
+    if isinstance(answer, records.Refusal):
+        row["refusal"] = row.pop("reason")
+    else:
+        row["recording"] = shown(answer.recording)
+        row["sample_rate"] = readable[answer.recording].rate
+    return row
+
+
+def _unused(
+    readable: Mapping[Path, records.Recording],
+    answers: Sequence[records.Match | records.Refusal],
+) -> list[dict[str, Any]]:
+    """Name the recordings that belong to no take: wild tracks, or takes that are not here yet."""
+    used = {answer.recording for answer in answers if isinstance(answer, records.Match)}
+    return [
+        {"recording": shown(path), "refusal": f"{shown(path)} belongs to no clip of this day."}
+        for path in readable
+        if path not in used
+    ]

@@ -1,0 +1,229 @@
+"""What a day is given: its takes with everything that was found in them, and its recordings."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from handlers.contract import (
+    CLIP_ENDINGS,
+    RECORDING_ENDINGS,
+    Asset,
+    AssetKind,
+    Input,
+    UnusableMedia,
+)
+from handlers.edit import names
+from handlers.media.probe import Probe, probe
+from handlers.media.source import shown
+from handlers.media.timecode import Timecode, parse
+
+# What the edit handler made lies below this name.
+_EDIT = "edit"
+_DIGITS = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """One clip of the day and what its edit found.
+
+    ``folder`` holds its published results; ``frames`` and the ranges are frames of the edit rate
+    from 0, end exclusive. ``said`` is its metadata by name.
+    """
+
+    path: Path
+    source: Probe
+    folder: Path
+    stem: str
+    start: Timecode
+    frames: int
+    reel: str | None
+    shots: Mapping[str, Any]
+    selects: Mapping[str, Any] = field(default_factory=dict)
+    findings: Mapping[str, Any] = field(default_factory=dict)
+    said: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The clip's file name as people read it."""
+        return shown(self.path)
+
+    @property
+    def rate(self) -> Fraction:
+        """The edit rate in frames a second."""
+        return self.start.rate
+
+    @property
+    def proxy(self) -> Path | None:
+        """Its proxy, if one was made."""
+        path = self.folder / f"{self.stem}.mov"
+        return path if path.is_file() else None
+
+    @property
+    def scene(self) -> str:
+        """The scene, empty where nothing says it."""
+        return str(self.said.get("scene") or "")
+
+    @property
+    def take(self) -> str:
+        """The take's number, empty where nothing says it."""
+        return str(self.said.get("take") or "")
+
+    @property
+    def circled(self) -> bool | None:
+        """Whether the take is to be printed, None where nothing says it."""
+        found = self.said.get("circled")
+        return found if isinstance(found, bool) else None
+
+    @property
+    def trimmed(self) -> tuple[int, int]:
+        """The take from "action" to "cut", as far as it was found; else all of the clip."""
+        return _within(self.selects.get("take"), self.frames) or (0, self.frames)
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """The ranges worth using, best first."""
+        found = (_within(each, self.frames) for each in self.selects.get("ranges", ()))
+        return [each for each in found if each is not None]
+
+    @property
+    def score(self) -> float:
+        """How good its best range is; below every score where nothing was ranked."""
+        scores = [float(each.get("score") or 0.0) for each in self.selects.get("ranges", ())]
+        return max(scores, default=-1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """A recorder's file of the day."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The file's name as people read it."""
+        return shown(self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """All of a day; ``missing`` says in a sentence each what could not be used."""
+
+    takes: tuple[Take, ...]
+    recordings: tuple[Recording, ...]
+    missing: tuple[str, ...]
+
+
+def load(inputs: Mapping[str, Input]) -> Material:
+    """Return what a day's inputs hold, takes in the order in which people shot and count them."""
+    takes: list[Take] = []
+    recordings: list[Recording] = []
+    missing: list[str] = []
+    for name, item in inputs.items():
+        if item.asset is None:
+            continue
+        recordings += _recordings(item.asset)
+        if item.asset.kind is not AssetKind.RECORDING:
+            found = list(_takes(name, item.asset, inputs))
+            takes += [each for each in found if isinstance(each, Take)]
+            missing += [each for each in found if isinstance(each, str)]
+            missing += _why(item, found)
+    takes.sort(key=order)
+    return Material(takes=tuple(takes), recordings=tuple(recordings), missing=tuple(missing))
+
+
+def _recordings(asset: Asset) -> list[Recording]:
+    """Return an asset's recordings: itself, or those on a card."""
+    if asset.kind is AssetKind.RECORDING:
+        return [Recording(path=asset.path)]
+    heard = asset.members if asset.kind is AssetKind.CARD else ()
+    return [Recording(path=path) for path in heard if _ending(path) in RECORDING_ENDINGS]
+
+
+def _ending(path: Path) -> str:
+    return path.suffix.lower().lstrip(".")
+
+
+def order(take: Take) -> tuple[Any, ...]:
+    """Return what takes are sorted by: scene, take, then when they were shot, then name."""
+    counted = natural(take.scene), natural(take.take)
+    return (not take.scene, *counted, take.start.frames / take.rate, natural(take.name))
+
+
+def natural(text: str) -> tuple[tuple[int, str], ...]:
+    """Return a key by which 2 comes before 10, and 12 before 12A."""
+    parts = _DIGITS.split(text.casefold())
+    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts if part)
+
+
+def _why(item: Input, found: list[Take | str]) -> list[str]:
+    if item.note:
+        return [f"{shown(item.path)}: {item.note}"]
+    return [] if found else [f"{shown(item.path)}: no handler made anything of it"]
+
+
+def _takes(name: str, asset: Asset, inputs: Mapping[str, Input]) -> Iterator[Take | str]:
+    """Yield the takes of an asset, or why one of them cannot be used."""
+    files = {
+        key.removeprefix(f"{name}/{_EDIT}/"): item.path
+        for key, item in inputs.items()
+        if key.startswith(f"{name}/{_EDIT}/")
+    }
+    if asset.kind is not AssetKind.CARD:
+        if "shots.json" in files:
+            yield _take(asset.path, files["shots.json"].parent)
+        return
+    clips = [path for path in asset.members if _ending(path) in CLIP_ENDINGS]
+    members = dict(zip(names.unique_stems(clips), clips, strict=True))
+    for entry in _json(files["card.json"])["clips"] if "card.json" in files else ():
+        if "unusable" in entry:
+            yield str(entry["unusable"])
+        elif (file := files.get(f"{entry['folder']}/shots.json")) is not None:
+            path = members.get(entry["folder"])
+            yield _take(path, file.parent) if path else f"{entry['source']} is not on the card"
+
+
+def _take(path: Path, folder: Path) -> Take | str:
+    try:
+        source = probe(path)
+    except UnusableMedia as error:
+        return str(error)
+    shots = _json(folder / "shots.json")
+    rate = Fraction(shots["rate"])
+    return Take(
+        path=path,
+        source=source,
+        folder=folder,
+        stem=names.artifact_stem(path) if not _is_card(folder) else folder.name,
+        start=parse(shots["start_timecode"], rate),
+        frames=int(shots["frames"]),
+        reel=shots.get("reel"),
+        shots=shots,
+        selects=_json(folder / "selects.json"),
+        findings=_json(folder / "qc.json"),
+        said=_json(folder / "metadata.json"),
+    )
+
+
+def _is_card(folder: Path) -> bool:
+    return (folder.parent / "card.json").is_file()
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return found if isinstance(found, dict) else {}
+
+
+def _within(found: Mapping[str, Any] | None, frames: int) -> tuple[int, int] | None:
+    """Return a range if it is one and lies in the clip: a person may have edited the file."""
+    if not found:
+        return None
+    start, end = max(0, int(found["start"])), min(frames, int(found["end"]))
+    return (start, end) if start < end else None

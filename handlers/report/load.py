@@ -1,0 +1,149 @@
+"""Building a clip's page from the files of its result folder; each of them may be missing."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from handlers.media.timecode import Timecode, parse
+from handlers.report.records import ClipPage, Clock, Finding, Selects, Shot, Span
+from handlers.report.strips import frame_columns
+
+_SHEET = "contact-sheet.jpg"
+# Together at most a few megabytes of a page.
+_PICTURE_WIDTH, _PICTURE_QUALITY = 240, 72
+
+
+def load_clip(folder: Path, title: str | None = None) -> ClipPage:
+    """Build a page of what lies in ``folder``; ``title`` is the clip's name where no file says it.
+
+    Reads ``shots.json``, ``analysis.npz``, ``qc.json``, ``selects.json``,
+    ``metadata.json``, ``verified.json``, the contact sheet and the proxy's name.
+    """
+    shots, quality, selects = (
+        _json(folder / f"{name}.json") for name in ("shots", "qc", "selects")
+    )
+    columns = _columns(folder / "analysis.npz")
+    said = next((found for found in (shots, quality, selects) if found), {})
+    clock = _clock(said, shots, columns)
+    sheet = folder / _SHEET
+    proxy = next(iter(sorted(folder.glob("*.mov"))), None)
+    return ClipPage(
+        title=str(said.get("source") or title or folder.name),
+        reel=shots.get("reel"),
+        clock=clock,
+        proxy=proxy.name if proxy and clock else None,
+        sheet=sheet.name if sheet.is_file() else None,
+        verdict=_json(folder / "verified.json").get("verdict"),
+        shots=tuple(_shots(shots)),
+        pictures=pictures(sheet),
+        selects=_selects(selects) if selects else None,
+        findings=tuple(_findings(quality)) if quality else None,
+        columns=columns,
+        metadata=_json(folder / "metadata.json"),
+    )
+
+
+def pictures(sheet: Path, width: int = _PICTURE_WIDTH) -> dict[int, bytes]:
+    """Cut the pictures out of a contact sheet: JPEGs by shot number, at most ``width`` pixels wide.
+
+    A sheet says in its JPEG comment where they are; one that does not gives none.
+    """
+    if not sheet.is_file():
+        return {}
+    with Image.open(sheet) as image:
+        return {
+            number: _cut(image, (left, top, left + wide, top + high), width)
+            for number, left, top, wide, high in _cells(image)
+        }
+
+
+def _cells(image: Image.Image) -> list[list[int]]:
+    try:
+        said = json.loads(image.info.get("comment", b""))
+    except ValueError:
+        return []
+    return said["cells"] if isinstance(said, dict) and said.get("schema") == "fxd.sheet/1" else []
+
+
+def _cut(image: Image.Image, box: tuple[int, int, int, int], width: int) -> bytes:
+    part = image.crop(box)
+    part.thumbnail((width, 4 * width))
+    made = io.BytesIO()
+    part.save(made, "JPEG", quality=_PICTURE_QUALITY)
+    return made.getvalue()
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _columns(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    with np.load(path, allow_pickle=False) as table:
+        return frame_columns({name: table[name] for name in table.files})
+
+
+def _clock(
+    said: Mapping[str, Any], shots: Mapping[str, Any], columns: Mapping[str, Any]
+) -> Clock | None:
+    """Every file says the rate; how long the clip is and where it starts, the shots say best."""
+    if "rate" not in said:
+        return None
+    rate = Fraction(said["rate"])
+    start = shots.get("start_timecode")
+    frames = shots.get("frames") or max((len(values) for values in columns.values()), default=0)
+    return Clock(
+        start=parse(start, rate) if start else Timecode(frames=0, rate=rate), frames=int(frames)
+    )
+
+
+def _shots(found: Mapping[str, Any]) -> Iterator[Shot]:
+    for shot in found.get("shots", ()):
+        yield Shot(
+            number=shot["index"] + 1,
+            start=shot["start"],
+            end=shot["end"],
+            transition=shot.get("transition_in", "cut"),
+            transition_start=shot.get("transition_start"),
+            transition_end=shot.get("transition_end"),
+            confidence=shot.get("confidence"),
+        )
+
+
+def _findings(found: Mapping[str, Any]) -> Iterator[Finding]:
+    keys = ("kind", "severity", "text", "start", "end", "channel")
+    for finding in found.get("findings", ()):
+        yield Finding(**{key: finding[key] for key in keys if key in finding})
+
+
+def _selects(found: Mapping[str, Any]) -> Selects:
+    slate, take = found.get("slate"), found.get("take")
+    return Selects(
+        slate=_span(slate | {"start": slate["frame"], "end": slate["frame"] + 1})
+        if slate
+        else None,
+        take=_span(take) if take else None,
+        ranges=tuple(_span(each) for each in found.get("ranges", ())),
+    )
+
+
+def _span(found: Mapping[str, Any]) -> Span:
+    return Span(
+        start=found["start"],
+        end=found["end"],
+        confidence=found.get("confidence"),
+        score=found.get("score"),
+        reasons=tuple(found.get("reasons", ())),
+    )

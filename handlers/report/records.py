@@ -1,0 +1,159 @@
+"""What a page shows, as data: one record for a clip's page, one for a day's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handlers.media.timecode import Timecode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """The time axis: frames of the edit rate from 0, ``frames`` of them; timecode of frame 0."""
+
+    start: Timecode
+    frames: int
+
+    @property
+    def rate(self) -> Fraction:
+        """The edit rate in frames a second."""
+        return self.start.rate
+
+    def at(self, frame: int) -> str:
+        """Write the timecode of a frame."""
+        return str(self.start + frame)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """A shot: frames of the edit rate, end exclusive, and the transition that leads into it."""
+
+    number: int
+    start: int
+    end: int
+    transition: str = "cut"
+    transition_start: int | None = None
+    transition_end: int | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A suggestion for frames ``start`` to ``end`` (exclusive), with its reasons in words."""
+
+    start: int
+    end: int
+    confidence: float | None = None
+    score: float | None = None
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selects:
+    """What is suggested of a take: where its slate and the take are, ranges with the best first."""
+
+    slate: Span | None = None
+    take: Span | None = None
+    ranges: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A finding of the quality check; without frames it is about the whole clip."""
+
+    kind: str
+    severity: str
+    text: str
+    start: int | None = None
+    end: int | None = None
+    channel: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipPage:
+    """All that a clip's page shows; what is missing is left out.
+
+    ``proxy`` and ``sheet`` are names of files beside the page; ``pictures`` are
+    JPEGs by shot number; ``columns`` the per-frame table, each [n] or [n, channels].
+    """
+
+    title: str
+    reel: str | None = None
+    clock: Clock | None = None
+    proxy: str | None = None
+    sheet: str | None = None
+    verdict: str | None = None
+    shots: tuple[Shot, ...] = ()
+    pictures: Mapping[int, bytes] = field(default_factory=dict)
+    selects: Selects | None = None
+    findings: tuple[Finding, ...] | None = None
+    columns: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayClip:
+    """One clip in a day's list; ``folder`` is relative to the day page, with "/" between parts.
+
+    ``findings`` counts by severity; ``placed`` is where it lies in the string-out,
+    in frames, end exclusive.
+    """
+
+    name: str
+    folder: str
+    clock: Clock | None = None
+    scene: str | None = None
+    take: str | None = None
+    circled: bool | None = None
+    notes: str | None = None
+    camera: str | None = None
+    reel: str | None = None
+    verdict: str | None = None
+    findings: Mapping[str, int] = field(default_factory=dict)
+    picture: bytes | None = None
+    placed: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncRow:
+    """Which sound belongs to a clip, or why none was taken.
+
+    ``offset`` is the sample of the recording that sounds at the clip's frame 0;
+    ``sample_rate`` in hertz; ``drift`` in parts per million.
+    """
+
+    clip: str
+    recording: str | None = None
+    method: str | None = None
+    offset: Fraction | float | None = None
+    sample_rate: int | None = None
+    drift: float | None = None
+    pull: str | None = None
+    confidence: float | None = None
+    reasons: tuple[str, ...] = ()
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movie:
+    """A movie beside a day's page, such as the string-out."""
+
+    file: str
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayPage:
+    """All that a day's page shows; ``notes`` are sentences about the day as a whole."""
+
+    title: str
+    clips: tuple[DayClip, ...] = ()
+    sync: tuple[SyncRow, ...] = ()
+    movie: Movie | None = None
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,164 @@
+"""Writing pages: one HTML file each, that opens from a share without a server or a network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from handlers.media.timecode import nominal
+from handlers.report.metadata import rows
+from handlers.report.records import ClipPage, Clock, DayPage, SyncRow
+from handlers.report.strips import strips
+
+NAME = "report.html"
+_PARTS = Path(__file__).parent / "page"
+SEVERITIES = ("error", "warning", "info")
+
+
+def write_clip_page(folder: Path, page: ClipPage) -> Path:
+    """Write ``report.html`` into ``folder``; return its path.
+
+    The proxy and the contact sheet are referred to by name, everything else is in the file.
+    """
+    spans = page.selects
+    data = {
+        "clock": _clock(page.clock),
+        "shots": [asdict(shot) for shot in page.shots],
+        "selects": asdict(spans) if spans else None,
+        "findings": [asdict(finding) for finding in page.findings or ()],
+        "strips": strips(page.columns) if page.columns else None,
+    }
+    counts = Counter(finding.severity for finding in page.findings or ())
+    return _write(
+        folder,
+        "clip.html.j2",
+        ("player.js", "lanes.js", "clip.js"),
+        data,
+        page=page,
+        counts={name: counts[name] for name in SEVERITIES if counts[name]},
+        metadata=rows(page.metadata),
+    )
+
+
+def write_day_page(folder: Path, page: DayPage) -> Path:
+    """Write ``report.html`` of a day into ``folder``; return its path."""
+    movie = page.movie
+    data = {
+        "clock": _clock(movie.clock if movie else None),
+        "clips": [{"name": clip.name, "placed": clip.placed} for clip in page.clips],
+    }
+    return _write(
+        folder,
+        "day.html.j2",
+        ("player.js", "day.js"),
+        data,
+        page=page,
+        clips=sorted(enumerate(page.clips), key=lambda clip: _slating(clip[1])),
+        refused=sum(row.recording is None for row in page.sync),
+    )
+
+
+def _slating(clip: Any) -> tuple[Any, ...]:
+    """Order by scene and take as people count: 2 before 10, clips without a scene last."""
+    return (clip.scene is None, _natural(clip.scene), _natural(clip.take), _natural(clip.name))
+
+
+def _natural(text: str | None) -> tuple[tuple[int, str], ...]:
+    parts: list[str] = [""]
+    for character in text or "":
+        if character.isdecimal() != parts[-1].isdecimal() or not parts[-1]:
+            parts.append("")
+        parts[-1] += character
+    return tuple((int(part), "") if part.isdecimal() else (-1, part.casefold()) for part in parts)
+
+
+def _write(
+    folder: Path, template: str, scripts: tuple[str, ...], data: Mapping[str, Any], **shown: Any
+) -> Path:
+    script = "\n".join((_PARTS / name).read_text(encoding="utf-8") for name in scripts)
+    style = (_PARTS / "page.css").read_text(encoding="utf-8")
+    made = (
+        _environment()
+        .get_template(template)
+        .render(
+            # Both are of this package alone: nothing that a file said is in them.
+            script=Markup(script),  # noqa: S704
+            style=Markup(style),  # noqa: S704
+            policy=_policy(script),
+            data=data,
+            **shown,
+        )
+    )
+    path = folder / NAME
+    # A name that is no valid Unicode is shown with a question mark.
+    path.write_text(made, encoding="utf-8", errors="replace")
+    return path
+
+
+def _policy(script: str) -> str:
+    """Allow nothing but what is in the page, and pictures and movies beside it."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'; "
+        f"img-src data: file: 'self'; media-src file: 'self'; script-src 'sha256-{digest}'"
+    )
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(_PARTS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        href=_href, jpeg=_jpeg, percent=_percent, milliseconds=_milliseconds, rate=_rate
+    )
+    return made
+
+
+def _clock(clock: Clock | None) -> dict[str, Any] | None:
+    if clock is None:
+        return None
+    return {
+        "numerator": clock.rate.numerator,
+        "denominator": clock.rate.denominator,
+        "base": nominal(clock.rate),
+        "drop": clock.start.drop_frame,
+        "start": clock.start.frames,
+        "frames": clock.frames,
+    }
+
+
+def _href(path: str) -> str:
+    """Return a relative link to a file beside the page, whatever characters are in its name."""
+    return "./" + quote(os.fsencode(path))
+
+
+def _jpeg(content: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(content).decode()
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
+
+
+def _rate(clock: Clock) -> str:
+    return f"{float(clock.rate):.3f}".rstrip("0").rstrip(".")
+
+
+def _milliseconds(row: SyncRow) -> str:
+    if row.offset is None or not row.sample_rate:
+        return ""
+    return f"{float(row.offset) / row.sample_rate * 1000:+,.1f} ms"
