@@ -59,7 +59,8 @@ def content(card: Path, members: Sequence[Path]) -> CardContent:
     inside = {path: PurePosixPath(path.relative_to(card).as_posix()) for path in files}
     proxies = [path for path in files if is_proxy(inside[path])]
     sound = [path for path in files if _is_p2_sound(inside[path])]
-    masters = sorted(set(files) - set(proxies) - set(sound))
+    others = {*proxies, *sound}
+    masters = [path for path in files if path not in others]
     runs = _runs(masters, {**_p2_next(card), **_avchd_next(card)})
     clips = tuple(
         CardClip(

@@ -12,6 +12,7 @@ from handlers.contract import TransientFailure, UnusableMedia
 from handlers.edit import record
 from handlers.edit.certificate import certificate
 from handlers.edit.onepass import decode_once
+from handlers.media import mhl
 from handlers.media.decode import Decoder
 from handlers.media.probe import probe, raise_if_passing
 from handlers.media.proxy import ProxySettings, ProxyWriter
@@ -25,8 +26,10 @@ def edited(source, proxy=None):
     found = probe(source)
     start, _ = record.start_of(found, found.video.rate)
     writer = proxy and ProxyWriter(proxy, found, found.video, start, ProxySettings())
-    made = decode_once(source, found.video, OneShot(), writer, lambda _: None)
-    verified = certificate(source, made.decoder, start, use_mhl=False, tell=lambda _: None)
+    made = decode_once(source, found, OneShot(), writer, lambda _: None)
+    verified = certificate(
+        source, made.decoder, start, mhl.examine([source], use_mhl=False, tell=lambda _: None)
+    )
     return found, made, verified
 
 

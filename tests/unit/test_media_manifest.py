@@ -35,7 +35,7 @@ def reported(path):
     decoder = Decoder(path, source.video)
     assert len(list(decoder)) == 48
     start, _ = start_of(source, source.video.rate)
-    made = certificate(path, decoder, start, use_mhl=True, tell=lambda _: None)
+    made = certificate(path, decoder, start, mhl.examine([path], use_mhl=True, tell=lambda _: None))
     return made["verdict"], made["mhl"]
 
 
