@@ -206,7 +206,7 @@ def merge(
     """Make one record of what sources say, the first that speaks counting for each field."""
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    findings = [] if source is None else list(_against(said, clip, source))
+    findings = [] if source is None else [*source.notes, *_against(said, clip, source)]
     for each in said:
         if each.field not in _FIELDS:
             continue
