@@ -85,19 +85,25 @@ def harvest(clip: Path, source: Probe | None = None, *, top: Path | None = None)
     """Gather what is known of a clip or recording.
 
     Args:
-        clip: The file, or its first part or image.
+        clip: The file, the first of several parts, or the name of a sequence.
         source: Its probe, against which timecode, reel and rate of other sources are held.
         top: The card or folder that side-cars may lie in, the clip's own by default. Nothing
             outside is looked at.
     """
     top = clip.parent if top is None else top
     said = [
-        *tags.about(clip),
+        *_embedded(clip, source),
         *_recorder(clip),
         *(each for file in side_cars(clip, top) for each in _from_file(file, clip, source)),
         *filenames.about(clip),
     ]
     return merge(_with_makers(said), clip, source, top)
+
+
+def _embedded(clip: Path, source: Probe | None) -> list[Said]:
+    if source is not None and source.files and not clip.exists():
+        return tags.of_image(source.files[0])
+    return tags.about(clip)
 
 
 def side_cars(clip: Path, top: Path) -> tuple[Path, ...]:

@@ -73,6 +73,20 @@ def facts_of(path: Path) -> ImageFacts:
         opened.close()
 
 
+def attributes(path: Path) -> dict[str, str]:
+    """Return the texts and numbers in an image's header by name, as text.
+
+    Raises:
+        Unreadable: It is no image.
+    """
+    opened = _open(path)
+    try:
+        named = ((each.name, each.value) for each in opened.spec().extra_attribs)
+        return {name: str(value) for name, value in named if isinstance(value, str | int | float)}
+    finally:
+        opened.close()
+
+
 def read_picture(path: Path, facts: ImageFacts) -> av.VideoFrame:
     """Decode an image: rgb24, or rgb48le where it is deeper; linear light as a screen shows it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from av.container import InputContainer
 from av.error import FFmpegError
 
+from handlers.media.imagefile import Unreadable, attributes
 from handlers.media.said import Said, say
 from handlers.media.source import NotMedia, open_media, shown
 
@@ -22,6 +24,7 @@ _KEYS = {
     "manufacturer": "maker", "cameramanufacturer": "maker",
     "cameraidentifier": "camera_index", "cameraid": "camera_index", "cameraindex": "camera_index",
     "lensmodel": "lens", "lenstype": "lens", "lens": "lens",
+    "isospeed": "iso", "photographicsensitivity": "iso", "cameramake": "maker",
     "iso": "iso", "exposureindex": "iso", "exposureindexasa": "iso", "isosensitivity": "iso",
     "whitebalance": "white_balance", "whitebalancekelvin": "white_balance",
     "shutterangle": "shutter", "shutter": "shutter", "gammaequation": "gamma", "gamma": "gamma",
@@ -39,14 +42,28 @@ def about(clip: Path) -> list[Said]:
     return []
 
 
+def of_image(image: Path) -> list[Said]:
+    """Return what an image's header says, as EXR's and the DPX's of cameras do."""
+    try:
+        return _said(attributes(image), f"header of {shown(image)}")
+    except (Unreadable, OSError):
+        return []
+
+
 def _read(container: InputContainer, source: str) -> list[Said]:
     said: list[Said] = []
     for tags in (container.metadata, *(stream.metadata for stream in container.streams)):
-        for key, text in tags.items():
-            last = re.sub(r"[^a-z]", "", key.lower().rpartition(".")[2])
-            if field := _KEYS.get(last):
-                said += say(field, text, source)
+        said += _said(tags, source)
     return [*said, *_android(container, source)]
+
+
+def _said(tags: Mapping[str, str], source: str) -> list[Said]:
+    said: list[Said] = []
+    for key, text in tags.items():
+        last = re.sub(r"[^a-z]", "", re.split(r"[.:/]", key.lower())[-1])
+        if field := _KEYS.get(last):
+            said += say(field, text, source)
+    return said
 
 
 def _android(container: InputContainer, source: str) -> list[Said]:

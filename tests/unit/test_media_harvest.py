@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from handlers.media import bwf, filenames, said, sidecar_ale
+from handlers.media.clip import probe_clip
 from handlers.media.harvest import ClipMetadata, harvest
 from handlers.media.probe import probe
 from tests.golden.clips import clip
+from tests.images import sequence
 
 ALE = (
     "Heading\nFIELD_DELIM\tTABS\nVIDEO_FORMAT\t1080\nFPS\t23.976\n\n"
@@ -439,3 +441,18 @@ def test_parts_of_one_recording(tmp_path):
     assert bwf.continues(one, late) == "T02.wav begins 7,200 samples after the end of T01.wav"
     (tmp_path / "y.wav").write_bytes(b"")
     assert bwf.continues(one, tmp_path / "y.wav") == ""
+
+
+def test_image_headers(tmp_path):
+    """An EXR's header says camera, lens and exposure index; its name the reel."""
+    path, members = sequence(
+        tmp_path, "exr", form="half", frames=2, cameraMake="ARRI", cameraModel="ALEXA 35",
+        lensModel="47 mm", isoSpeed=800.0,
+    )  # fmt: skip
+    found = harvest(path, probe_clip(path, members))
+    assert (found.camera, found.lens, found.iso) == ("ARRI ALEXA 35", "47 mm", 800)
+    assert found.sources["lens"] == "header of shot_1001.exr"
+    assert "states no frame rate" in found.findings[0]
+    source = probe_clip(path, members)
+    members[0].write_bytes(b"")
+    assert harvest(path, source).camera is None
