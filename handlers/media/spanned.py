@@ -32,6 +32,8 @@ def probe_spanned(path: Path, parts: Sequence[Path]) -> Probe:
     frames = [found.video.frames if found.video else None for found in probes]
     video = first.video and dataclasses.replace(
         first.video,
+        # One variable part makes the whole clip one whose pictures are counted.
+        vfr=any(found.video.vfr for found in probes if found.video),
         frames=None if None in frames else sum(count or 0 for count in frames),
     )
     return dataclasses.replace(
@@ -106,7 +108,6 @@ class SpannedDecoder:
         facts = probe(part).video
         if facts is None:
             raise UnusableMedia(f"{shown(part)} holds no picture; copy it again.")
-        # One variable part makes the whole clip one whose pictures are counted.
         facts = dataclasses.replace(facts, vfr=self.vfr)
         decoder = Decoder(part, facts, on_audio=self._sound if self._on_audio else None)
         self._decoder, last = decoder, -1
@@ -148,9 +149,18 @@ def spanned_frames_at(source: Probe, numbers: Sequence[int]) -> Iterator[av.Vide
     begin, wanted = 0, list(numbers)
     for place, part in enumerate(source.files):
         own = probe(part)
-        count = (own.video.frames or 0) if own.video else 0
+        count = _places(own)
         last = place == len(source.files) - 1
         inside = [number for number in wanted if last or number < begin + count]
         wanted = wanted[len(inside) :]
         yield from frames_at(part, own, [number - begin for number in inside])
         begin += count
+
+
+def _places(source: Probe) -> int:
+    """Return how many places of the edit rate a part takes: a variable rate's are not counted."""
+    if source.video is None:
+        return 0
+    if source.video.vfr and source.duration is not None:
+        return round(source.duration * source.video.rate)
+    return source.video.frames or 0

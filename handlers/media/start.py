@@ -86,8 +86,10 @@ def _jumps(path: Path, counting: boxes.TimecodeEntry | None) -> Iterator[str]:
         return
     with contextlib.suppress(ValueError, OSError, StopIteration):
         numbers = _entries(path, next(track for track in boxes.tracks(path) if track.timecode))
-        # One entry a frame counts on by one; any other second entry is a break in the count.
-        if numbers.size > 1 and (np.diff(numbers) != 1).any():
+        runs = counting.lengths or ((numbers.size, 1),)
+        entries = [min(entries, numbers.size) for entries, _ in runs]
+        steps = np.repeat([length for _, length in runs], entries)[: max(0, numbers.size - 1)]
+        if (np.diff(numbers)[: steps.size] != steps).any():
             yield (
                 f"{shown(path)}: its timecode jumps within the clip; it was counted on from the "
                 "first frame."

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from handlers.contract import AssetKind, UnusableMedia, Verdict
-from handlers.media import check
+from handlers.media import boxes, check
 from handlers.media.clip import frames_at, open_decoder, probe_clip
 from handlers.media.picture import upright
 from handlers.media.probe import probe
@@ -181,6 +181,23 @@ def test_a_timecode_that_jumps_in_the_clip(tmp_path):
     assert source.notes == (
         "A001.mov: its timecode jumps within the clip; it was counted on from the first frame.",
     )
+
+
+def test_entries_that_follow_each_other_are_no_jump(tmp_path):
+    """Entries that say how long they last may follow each other without a break."""
+    path = clip(tmp_path / "A001.mov", timecode="10:00:00:00", frames=10)
+    data = bytearray(path.read_bytes())
+    begin = data.rindex(b"tmcd\0\0\0\0\0\0\0\1")
+    for name, offset, value in (
+        (b"stts", 12, 2), (b"stsc", 16, 2), (b"stsz", 12, 2), (b"stco", 12, len(data) + 8),
+    ):  # fmt: skip
+        place = data.index(name, begin) + offset
+        data[place : place + 4] = struct.pack(">I", value)
+    step = next(each for each in boxes.tracks(path) if each.timecode).timecode.lengths[0][1]
+    first = 36000 * 25
+    path.write_bytes(data + struct.pack(">I4sii", 16, b"free", first, first + step))
+    assert step == 10
+    assert probe(path).notes == ()
 
 
 def test_tracks_that_begin_at_different_timecodes(tmp_path):
