@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from daemon import publish
-from daemon.errors import SourceChangedError, StorageLostError
-from daemon.executor import Outcome
+from daemon.errors import NoProcessError, NoRoomError, SourceChangedError, StorageLostError
+from daemon.executor import Ending, Outcome
 from daemon.jobs import Change
 from daemon.publish import Place
 from daemon.settle import Look
@@ -30,6 +30,10 @@ class Stage(StrEnum):
     CLEARING = "clearing"
 
 
+# Ends of a run that are nobody's fault: it waits until its place can be tried again.
+HELD_UP = {Ending.ROOM: NoRoomError, Ending.UNSTARTED: NoProcessError}
+
+
 @dataclass(slots=True, kw_only=True)
 class Active:
     """One claimed job on its way."""
@@ -41,6 +45,7 @@ class Active:
     stage: Stage = Stage.RUNNING
     outcome: Outcome | None = None
     stale: bool = False
+    cancelled: bool = False
     retry_at: float | None = None
     note: str = ""
 
@@ -88,7 +93,9 @@ def require_unchanged(storage: Path, look: Look) -> None:
     except OSError as error:
         what = f"{os.fsdecode(look.path)} cannot be looked at now ({error.strerror})"
         raise SourceChangedError(what) from error
-    if found is None or was_written(look, found):
+    if found is None:
+        raise SourceChangedError(f"{os.fsdecode(look.path)} is not there any more")
+    if was_written(look, found):
         raise SourceChangedError(
             f"{os.fsdecode(look.path)} is being changed; it runs once it is whole"
         )
@@ -96,7 +103,7 @@ def require_unchanged(storage: Path, look: Look) -> None:
 
 def why_not_written(root: str, error: Exception) -> str:
     """Say for a person why an output folder could not be written to."""
-    if isinstance(error, StorageLostError):
+    if isinstance(error, (StorageLostError, NoProcessError)):
         return f"{error}; it is tried again by itself"
     what = str(error)
     if isinstance(error, OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -37,7 +38,11 @@ class Child:
 
     @classmethod
     def start(cls, arguments: list[str], environment: Mapping[str, str], sink: Sink) -> Self:
-        """Start a child in a session of its own, so that a terminal's Ctrl-C passes it by."""
+        """Start a child in a session of its own, so that a terminal's Ctrl-C passes it by.
+
+        Raises:
+            OSError: No process, or no thread that hears it, can be started.
+        """
         process = subprocess.Popen(
             [sys.executable, "-m", "daemon.worker", *arguments],
             stdin=subprocess.PIPE,
@@ -48,7 +53,13 @@ class Child:
         assert process.stdin is not None  # noqa: S101 - opened as a pipe above
         with contextlib.suppress(OSError):
             fcntl.fcntl(process.stdin.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        return cls(process, sink)
+        try:
+            return cls(process, sink)
+        except RuntimeError as error:
+            # The child itself took the last task there was, and none is left for its reader.
+            process.kill()
+            process.communicate()
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
 
     def send(self, message: Message) -> None:
         """Give the child an order; one that died meanwhile reports its end by itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -60,11 +61,16 @@ class Commands:
         wanted = request.get("job")
         ids = self._present_failures() if wanted is None else [int(wanted)]
         for job_id in ids:
-            row = self._store.jobs.get(job_id)
+            row = self._store.jobs.with_asset(job_id)
             if row["state"] in {JobState.QUEUED, JobState.RUNNING, JobState.DONE}:
                 hint = "; 'fxd submit PATH' runs it again" if row["state"] == "done" else ""
                 raise DaemonError(f"job {job_id} is {row['state']}: nothing to retry{hint}")
-            if self._store.jobs.outdated(self._store.jobs.with_asset(job_id)):
+            if row["asset_gone_at"] is not None:
+                what = os.fsdecode(row["asset_path"])
+                raise DaemonError(
+                    f"job {job_id}: {what} is not there any more; bring it back first"
+                )
+            if self._store.jobs.outdated(row):
                 raise DaemonError(
                     f"job {job_id} is about an older version of its source, or a later run"
                     " has taken its place; 'fxd submit PATH' runs the present one"
@@ -82,10 +88,11 @@ class Commands:
         return {"message": f"{len(ids)} jobs are queued again", "jobs": ids}
 
     def _present_failures(self) -> list[int]:
-        """Failed jobs that still matter: not those of a replaced version."""
+        """Failed jobs that still matter: not of a replaced version, nor of a deleted source."""
         jobs = self._store.jobs
+        rows = map(jobs.with_asset, jobs.failed_ids())
         return [
-            number for number in jobs.failed_ids() if not jobs.outdated(jobs.with_asset(number))
+            row["id"] for row in rows if row["asset_gone_at"] is None and not jobs.outdated(row)
         ]
 
     def _cancel(self, request: Mapping[str, Any], now: float) -> Answer:

@@ -23,6 +23,10 @@ class NoRoomError(FxdError):
     """A folder cannot take results now: the disk is full or not writable. Worth waiting for."""
 
 
+class NoProcessError(FxdError):
+    """This machine has no process left for a run. Worth waiting for."""
+
+
 class NoSuchJobError(FxdError):
     """A command names a job or asset that the journal does not hold."""
 

@@ -36,6 +36,7 @@ class Ending(StrEnum):
     CANCELLED = "cancelled"
     LOST = "lost"
     CHANGED = "changed"
+    UNSTARTED = "unstarted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,8 @@ class Outcome:
     """The end of one run.
 
     ``LOST`` is a child that died, hung, or was killed for a limit; ``CHANGED`` a source
-    that is not any more what was to be run.
+    that is not any more what was to be run; ``UNSTARTED`` a run for which this machine had
+    no process left. ``CANCELLED`` is every end of a run that was cancelled.
     """
 
     job: int

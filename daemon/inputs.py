@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,18 @@ class Inputs:
 def why_not_ready(store: Store, row: sqlite3.Row) -> str:
     """Say which inputs a queued job still waits for, empty when it can start."""
     return Inputs.from_text(row["inputs"]).why_not_ready(store)
+
+
+def release_ready(store: Store, versions: Callable[[Iterable[str]], dict[str, str | None]]) -> None:
+    """Let jobs go that waited for a model which is installed now, or for runs that ended."""
+    for row in store.jobs.waiting():
+        models = versions(json.loads(row["models"]))
+        if None in models.values():
+            continue
+        if reason := why_not_ready(store, row):
+            store.jobs.wait(row["id"], reason)
+        else:
+            store.jobs.release(row["id"], models)
 
 
 def resolved(

@@ -58,6 +58,8 @@ TRANSITIONS: dict[tuple[JobState, Change], JobState] = {
     (_S.CANCELLED, Change.REOPEN): _S.QUEUED,
 }
 
+# Why a job was cancelled that nothing else ended.
+BY_A_PERSON = "cancelled by a person"
 FINISHED = frozenset({_S.DONE, _S.FAILED, _S.REJECTED, _S.CANCELLED})
 ACTIVE = frozenset({_S.QUEUED, _S.RUNNING})
 

@@ -14,6 +14,7 @@ from daemon.child import Child, Message, own_resident_mib, resident_mib
 from daemon.config import RunConfig, SlotsConfig
 from daemon.dispatch import Slots
 from daemon.executor import Ending, Outcome, Progress, Task
+from daemon.jobs import BY_A_PERSON
 from daemon.notify import child_environment
 
 # How long a cancelled run may take to notice before it is killed.
@@ -68,6 +69,11 @@ def total_slots(config: SlotsConfig) -> Slots:
     return Slots(cpu=cpu, gpu=config.gpu if config.gpu is not None else gpu_count())
 
 
+def _cancelled(task: Task) -> Outcome:
+    """A run that was cancelled may still have ended in its own way: too late."""
+    return Outcome(job=task.job, token=task.token, ending=Ending.CANCELLED, error=BY_A_PERSON)
+
+
 @dataclass(slots=True)
 class LocalExecutor:
     """The default executor: one warm child for each slot in use."""
@@ -91,7 +97,7 @@ class LocalExecutor:
         except OSError as error:
             what = f"no process can be started: {error.strerror}"
             self._not_started.append(
-                Outcome(job=task.job, token=task.token, ending=Ending.ROOM, error=what)
+                Outcome(job=task.job, token=task.token, ending=Ending.UNSTARTED, error=what)
             )
             self.wake()
             return
@@ -180,11 +186,12 @@ class LocalExecutor:
         self._seats.remove(seat)
         if seat.task is None:
             return None
-        cancelled = seat.cancelled_at is not None
+        if seat.cancelled_at is not None:
+            return _cancelled(seat.task)
         return Outcome(
             job=seat.task.job,
             token=seat.task.token,
-            ending=Ending.CANCELLED if cancelled else Ending.LOST,
+            ending=Ending.LOST,
             error=seat.verdict or seat.child.describe_end(),
         )
 
@@ -196,6 +203,8 @@ class LocalExecutor:
         leaks = own_resident_mib(seat.child.pid) > task.needs.memory // 2
         if leaks or seat.runs >= self.settings.run.recycle_after:
             self._retire(seat)
+        if seat.cancelled_at is not None:
+            return _cancelled(task)
         if message["event"] == "done":
             return Outcome(
                 job=task.job,
@@ -204,11 +213,10 @@ class LocalExecutor:
                 artifacts=tuple(message["artifacts"]),
                 metrics=message["metrics"],
             )
-        cancelled = seat.cancelled_at is not None
         return Outcome(
             job=task.job,
             token=task.token,
-            ending=Ending.CANCELLED if cancelled else _KINDS[message["kind"]],
+            ending=_KINDS[message["kind"]],
             error=message["error"],
             traceback=message.get("traceback", ""),
         )

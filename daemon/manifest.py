@@ -63,6 +63,18 @@ def write(folder: Path, data: Mapping[str, Any]) -> None:
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
+def published_anew(old: Path, new: Path, output: str) -> bool:
+    """Say whether results that were to move to ``output`` have been made again there.
+
+    What an earlier journal's daemon left at that place is something else.
+    """
+    one, other = read(old), read(new)
+    if one is None or other is None:
+        return False
+    same = (one.storage, one.journal) == (other.storage, other.journal)
+    return same and other.output == output
+
+
 def xxh3_of(path: Path) -> str:
     """Return the xxh3 (128 bit) of a whole file."""
     state = xxhash.xxh3_128()

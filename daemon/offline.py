@@ -75,10 +75,10 @@ class _Stopped:
 
     def cancel(self, job_id: int, now: float) -> str:
         """Cancel a job; one that ran when the daemon died counts as queued."""
-        from daemon.jobs import Change  # noqa: PLC0415 - as above
+        from daemon.jobs import BY_A_PERSON, Change  # noqa: PLC0415 - as above
 
         self.store.jobs.get(job_id)
-        self.store.jobs.change(job_id, Change.CANCEL, now, reason="cancelled by a person")
+        self.store.jobs.change(job_id, Change.CANCEL, now, reason=BY_A_PERSON)
         return f"job {job_id} is cancelled"
 
     def reopened(self, job_id: int) -> None:

@@ -26,7 +26,7 @@ from daemon.prober import Prober
 from daemon.reporter import Reporter
 from daemon.room import Room
 from daemon.runs import Runs
-from daemon.store import Store
+from daemon.store import Recorded, Store
 from daemon.submit import submit
 from daemon.watchers import Watchers
 from daemon.writer import StorageWriter
@@ -65,6 +65,18 @@ class Parts:
         self.watchers.take_plan(plan)
         self.intake.forget_unwatched()
         self.days.begin(plan, time.monotonic())
+
+    def note_changes(self) -> None:
+        """Tell the days what the journal has new about their sources, and which runs ended."""
+        ended = [item.row["asset_path"] for item in self.runs.finished if item.row]
+        changed = [*self.intake.take_changed(), *ended]
+        self.days.touch(self.plan, changed, time.monotonic())
+
+    def put_days_together(self, now: float, *, hurry: bool) -> list[Recorded]:
+        """Journal the days that have been quiet, inside the caller's transaction."""
+        hurry = hurry and self.intake.idle()
+        arriving, monotonic = self.intake.arriving(), time.monotonic()
+        return self.days.journal(self.plan, arriving, monotonic, now, hurry=hurry)
 
     def close(self) -> None:
         """Stop threads and children; what is submitted to the writer is still written."""
@@ -151,10 +163,13 @@ def recover(parts: Parts) -> None:
             # A read-only output, say: nothing is lost, and the next start sweeps again.
             log.warning("cannot be swept now", folder=output, why=str(error))
     # Results are looked for where their sources are now.
-    for move in parts.store.moves():
-        with suppress(OSError):
-            publish.move(root, os.fsdecode(move.source), os.fsdecode(move.target))
-            parts.store.finish_intent(move.id)
+    tried: set[int] = set()
+    while moves := [move for move in parts.store.moves() if move.id not in tried]:
+        for move in moves:
+            tried.add(move.id)
+            with suppress(OSError):
+                publish.move(root, os.fsdecode(move.source), os.fsdecode(move.target))
+                parts.store.finish_intent(move.id)
     now = time.time()
     with transaction(parts.connection):
         parts.runs.recover(now)
@@ -168,6 +183,11 @@ def adapt_to_plan(parts: Parts, now: float) -> None:
     for run in (run for watch in parts.plan.watches for run in watch.runs):
         if not slots.fits(run.spec.needs):
             log.error("no slot here is large enough", handler=run.spec.name, slots=str(slots))
+    folders = "\n".join(watch.folder for watch in parts.plan.watches)
+    if parts.store.meta("watches") != folders:
+        for watch in parts.plan.watches:
+            parts.store.take_over(watch.folder)
+        parts.store.set_meta("watches", folders)
     for watch in parts.plan.watches:
         key, kinds = f"kinds:{watch.folder}", " ".join(sorted(watch.kinds))
         if parts.store.meta(key) != kinds:

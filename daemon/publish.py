@@ -15,7 +15,7 @@ import re
 import shutil
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -58,15 +58,7 @@ class Place:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, for the child that makes the staging folder."""
-        return {
-            "storage": str(self.storage),
-            "storage_id": self.storage_id,
-            "journal": self.journal,
-            "root": self.root,
-            "output": self.output,
-            "job": self.job,
-            "token": self.token,
-        }
+        return asdict(self) | {"storage": str(self.storage)}
 
     @property
     def staging_root(self) -> Path:
@@ -372,11 +364,16 @@ def published(place: Place) -> Manifest | None:
 def move(storage: Path, source: str, target: str) -> None:
     """Let a published folder follow its renamed source; done before is done.
 
+    Without a manifest it is a person's folder, or nothing was published there yet.
+
     Raises:
         OSError: It cannot be moved now, or something is in its way.
     """
     old, new = _inside(storage, source), _inside(storage, target)
-    if not old.is_dir():
+    if not (old / manifest.MANIFEST).is_file():
+        return
+    if manifest.published_anew(old, new, target):
+        _let_go(old, new)
         return
     if new.exists():
         what = f"{target} is in the way; move it elsewhere"
@@ -390,6 +387,11 @@ def move(storage: Path, source: str, target: str) -> None:
 
 
 def discard(place: Place) -> None:
-    """Remove the staging folder of a run that will not be published."""
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(place.staging)
+    """Remove the staging folder of a run that will not be published.
+
+    What was exchanged already only goes forward: the old results, and edits in them, are not lost.
+    """
+    if place.swap_note.exists():
+        _complete_swap(place.storage, place.swap_note)
+    elif place.staging.exists():
+        _sweep_one(place.storage, place.staging)

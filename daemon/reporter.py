@@ -62,7 +62,9 @@ class Reporter:
         self._write_status(time.time())
         # A kill may have come between a job's end and its sentence.
         for row in self._runs.store.jobs.came_to_nothing(_MOST_SHOWN):
-            self._unwritten.put(self._sentence(row["id"]))
+            # An output that is configured no longer may have been deleted, and stays so.
+            if row["output_root"] in self._texts:
+                self._unwritten.put(self._sentence(row["id"]))
 
     def end(self) -> None:
         """Say that it is not there any more."""

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import structlog
 
 from daemon import inputs, orders, publish
 from daemon.active import (
+    HELD_UP,
     Active,
     Finished,
     Stage,
@@ -26,7 +27,7 @@ from daemon.config import RunConfig
 from daemon.dispatch import Candidate, choose, free_slots
 from daemon.errors import DaemonError, SourceChangedError, StorageLostError
 from daemon.executor import Ending, Executor, Outcome, Progress
-from daemon.jobs import Change, JobState, backoff, change_after_failure
+from daemon.jobs import BY_A_PERSON, Change, JobState, backoff, change_after_failure
 from daemon.jobstore import REPLACED
 from daemon.plan import Plan
 from daemon.publish import Place
@@ -178,7 +179,7 @@ class Runs:
         reason = why_not_written(active.place.root, error)
         if not isinstance(error, StorageLostError):
             self.room.block(active.place.root, reason, now)
-        log.warning("cannot write", job=active.id, why=reason)
+        log.warning("held up", job=active.id, why=reason)
         self._change(active, Change.GIVE_BACK, now, reason=reason, not_before=now + self.pause)
 
     def poll(self, monotonic: float) -> list[Outcome]:
@@ -269,8 +270,8 @@ class Runs:
             log.info("goes back", job=active.id, why=outcome.error)
             until = now + self.pause
             self._change(active, Change.GIVE_BACK, now, reason=outcome.error, not_before=until)
-        elif lost or outcome.ending is Ending.ROOM:
-            self._no_room(active, error or DaemonError(outcome.error), now)
+        elif lost or outcome.ending in HELD_UP:
+            self._no_room(active, error or HELD_UP[outcome.ending](outcome.error), now)
         elif outcome.ending is Ending.UNUSABLE:
             log.warning("rejected", job=active.id, asset=name_of(active.row), why=outcome.error)
             self._change(active, Change.REJECT, now, reason=outcome.error)
@@ -327,12 +328,16 @@ class Runs:
             row = self.store.jobs.get(job_id)
             if row["state"] != JobState.QUEUED:
                 raise DaemonError(f"job {job_id} is {row['state']}; nothing to cancel")
-            self.store.jobs.change(job_id, Change.CANCEL, now, reason="cancelled by a person")
+            self.store.jobs.change(job_id, Change.CANCEL, now, reason=BY_A_PERSON)
             self.finished.append(Finished(job=job_id, change=Change.CANCEL))
             return f"job {job_id} is cancelled"
-        if active.stage is not Stage.RUNNING:
+        if active.stage is not Stage.RUNNING and active.retry_at is None:
             raise DaemonError(f"job {job_id} is {active.stage}; try again in a moment")
-        self.executor.cancel(job_id)
+        active.cancelled, active.retry_at = True, None
+        if active.stage is Stage.RUNNING:
+            self.executor.cancel(job_id)
+        else:
+            self._clear(active, Ending.CANCELLED, BY_A_PERSON)
         return f"job {job_id} is being stopped"
 
     def reopened(self, job_id: int) -> None:
@@ -347,17 +352,6 @@ class Runs:
             if active.stage is Stage.RUNNING:
                 self.executor.kill(job_id)
 
-    def release_waiting(self, versions: Callable[[Iterable[str]], dict[str, str | None]]) -> None:
-        """Let jobs go that waited for a model which is installed now, or for runs that ended."""
-        for row in self.store.jobs.waiting():
-            models = versions(json.loads(row["models"]))
-            if None in models.values():
-                continue
-            if reason := inputs.why_not_ready(self.store, row):
-                self.store.jobs.wait(row["id"], reason)
-            else:
-                self.store.jobs.release(row["id"], models)
-
     def give_all_back(self, now: float) -> None:
         """Return what still runs to the queue: the service stops, and no attempt is counted.
 
@@ -365,7 +359,9 @@ class Runs:
         reads from the manifest whether it got there.
         """
         for active in list(self.active.values()):
-            if active.stage is not Stage.PUBLISHING or active.retry_at is not None:
+            if active.cancelled:
+                self._change(active, Change.CANCEL, now, reason=BY_A_PERSON)
+            elif active.stage is not Stage.PUBLISHING or active.retry_at is not None:
                 self._change(active, Change.GIVE_BACK, now, note="the service was stopped")
 
     def give_back_lost(self, now: float) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 import structlog
 
-from daemon import publish
+from daemon import inputs, publish
 from daemon.active import Finished
 from daemon.config_file import load_plan
 from daemon.control import Call, ControlServer
@@ -145,6 +145,7 @@ class Service:
         connection = open_writer(self.plan.state)
         try:
             self.parts = assemble(self.plan, connection, self._inbox.put, self._health)
+            self._moving.clear()
             with heard_by(lambda: self._notifier.working(time.monotonic())):
                 recover(self.parts)
             with self._started():
@@ -175,9 +176,13 @@ class Service:
     def _put_down(self) -> None:
         """Note what was put into place while everything was stopped, and give back the rest."""
         now = time.time()
+        items = [self._inbox.get() for _ in range(self._inbox.qsize())]
+        for item in items:
+            # Where the journal is only waited for, who asked to stop still means it.
+            if isinstance(item, Signalled):
+                self._inbox.put(item)
         with suppress(sqlite3.Error), transaction(self.parts.connection):
-            while not self._inbox.empty():
-                item = self._inbox.get()
+            for item in items:
                 if isinstance(item, Written) and item.key[0] in {"publish", "clear"}:
                     self.parts.runs.written(item, now)
             self.parts.runs.give_all_back(now)
@@ -220,7 +225,9 @@ class Service:
             answers = [(call, self.parts.commands.carry_out(call.request, now)) for call in calls]
             self._housekeeping(now)
             self.parts.runs.dispatch(now)
-            recorded += self._days(monotonic, now)
+            self.parts.note_changes()
+            if len(self.parts.days) and self._is_time("days", _DAYS_PAUSE):
+                recorded += self.parts.put_days_together(now, hurry=self.once is not None)
         self.parts.intake.journaled()
         self.parts.intake.compare_again(monotonic)
         self.parts.runs.start_claimed()
@@ -228,16 +235,6 @@ class Service:
             call.answer(answer)
         self._follow(recorded)
         self._tell(now)
-
-    def _days(self, monotonic: float, now: float) -> list[Recorded]:
-        """Put together the days that have been quiet since something in them changed."""
-        days, intake = self.parts.days, self.parts.intake
-        ended = [item.row["asset_path"] for item in self.parts.runs.finished if item.row]
-        days.touch(self.plan, [*intake.take_changed(), *ended], monotonic)
-        if not len(days) or not self._is_time("days", _DAYS_PAUSE):
-            return []
-        hurry = self.once is not None and intake.idle()
-        return days.journal(self.plan, intake.arriving(), monotonic, now, hurry=hurry)
 
     def _sort(self, items: Iterable[Any]) -> tuple[list[Written], list[Call]]:
         written: list[Written] = []
@@ -259,6 +256,8 @@ class Service:
             self._moving.discard(number)
             if item.error is None:
                 self.parts.store.finish_intent(number)
+                # The next name of the same source may have waited for this.
+                self._every.pop("moves", None)
             else:
                 log.warning("results cannot follow their renamed source yet", why=str(item.error))
         elif kind == "room":
@@ -304,7 +303,7 @@ class Service:
             self.parts.runs.room.ask()
         if self._is_time("models", 2.0):
             self.parts.models.forget()
-            self.parts.runs.release_waiting(self.parts.models.versions)
+            inputs.release_ready(self.parts.store, self.parts.models.versions)
         if self._is_time("lost", 30.0):
             self.parts.runs.give_back_lost(now)
         if self._is_time("gone", 5.0):

@@ -7,6 +7,7 @@ the storage, as ``os.fsencode`` gives it.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -284,6 +285,15 @@ class Store:
         )
         return [row[0] for row in rows]
 
+    def take_over(self, watch: str) -> None:
+        """Count as this watch's what lies in its folder, whichever watch it came by."""
+        folder = os.fsencode(watch)
+        self._db.execute(
+            "UPDATE asset SET watch = ? WHERE watch <> ?"
+            " AND (folder = ? OR (folder >= ? AND folder < ?))",
+            (watch, watch, folder, folder + b"/", folder + b"0"),
+        )
+
     def add_job(self, asset_id: int, job: NewJob, now: float, *, again: bool = False) -> int | None:
         """Add a job for an asset's present version; ``again`` runs it even if it was done."""
         row = self._db.execute("SELECT * FROM asset WHERE id = ?", (asset_id,)).fetchone()
@@ -311,8 +321,15 @@ class Store:
         return row if row is not None and row["gone_at"] is None else None
 
     def moves(self) -> list[Move]:
-        """Return published folders that still have to follow a renamed source."""
-        rows = self._db.execute("SELECT id, source, target FROM intent WHERE kind = 'move'")
+        """Return published folders that still have to follow a renamed source, and now can.
+
+        Of a source that was renamed again and again, each move waits for the one before.
+        """
+        rows = self._db.execute(
+            "SELECT id, source, target FROM intent WHERE kind = 'move' AND NOT EXISTS"
+            " (SELECT 1 FROM intent AS earlier WHERE earlier.target = intent.source"
+            " AND earlier.id < intent.id) ORDER BY id"
+        )
         return [Move(id=row[0], source=row[1], target=row[2]) for row in rows]
 
     def finish_intent(self, intent_id: int) -> None:

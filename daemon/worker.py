@@ -179,6 +179,16 @@ class Worker:
         }
 
     def _run(self, order: Message) -> Message:
+        answer = self._attempt(order)
+        if answer["event"] == "failed":
+            try:
+                # What goes wrong over a source that was renamed or written to is nobody's fault.
+                require_unchanged(self.root, _source(order["asset"]))
+            except SourceChangedError as error:
+                return {"event": "failed", "kind": "changed", "error": str(error)}
+        return answer
+
+    def _attempt(self, order: Message) -> Message:
         try:
             require_unchanged(self.root, _source(order["asset"]))
             staging = _make_staging(order["place"])

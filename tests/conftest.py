@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from daemon.config_file import load_plan
+from daemon.journal import prepare_state
+from daemon.notify import Notifier
+from daemon.service import Service
 from tests.media import default_folder, fetch
 from tests.prepare import install_models
-from tests.studio import Studio
+from tests.studio import SITE, Studio
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +46,15 @@ def studio(tmp_path):
     yield make
     for one in made:
         one.stop()
+
+
+@pytest.fixture
+def service(studio, monkeypatch):
+    """Give a studio, and a service on it that the test turns, with real children and threads."""
+    monkeypatch.syspath_prepend(str(SITE))
+    it = studio([{"folder": "in", "run": ["act"]}], slots={"cpu": 2})
+    monkeypatch.setenv("PYTHONPATH", it.environment["PYTHONPATH"])
+    made = Service(load_plan(it.config))
+    made._notifier = Notifier()
+    prepare_state(it.state)
+    return it, made

@@ -23,10 +23,12 @@ import opentimelineio as otio
 
 from daemon.manifest import MANIFEST, files_in, xxh3_of
 from daemon.storage import file_system_of, read_mounts, tells_of_changes
+from tests import demo_day
 from tests.media import REPOSITORY, default_folder, fetch
 
 STUDIO = REPOSITORY / ".demo"
 CONFIG = STUDIO / "config.yaml"
+DAY = STUDIO / "dailies_edit" / "day02" / "_day"
 FXD = Path(sys.executable).with_name("fxd")
 # A demonstration shall not fail where a studio's server would wait for disk room.
 SETTINGS = "\n# Added by the demonstration.\ndisk: {min_free: 200MB}\nlog: {format: plain}\n"
@@ -103,10 +105,14 @@ def _demonstrate() -> None:
     with _daemon() as log:
         _drop(media)
         _watch_progress()
-        say("\nBoth are done; the daemon is stopped with SIGTERM, as systemd does it.")
+        truth = demo_day.drop(STUDIO, media, say)
+        demo_day.wait(_status, say)
+        say("\nAll is done; the daemon is stopped with SIGTERM, as systemd does it.")
     for clip in CLIPS:
         verify(clip)
+    demo_day.verify(DAY, truth, say)
     _show_results()
+    demo_day.show(_shown(DAY), say)
     say(f"\nAll results are there and right, in {time.monotonic() - started:.0f} s.")
     say(f"What fxd logged: {_shown(log)}. Run it yourself: .venv/bin/fxd run -c .demo/config.yaml")
 
@@ -154,9 +160,11 @@ def _open_studio() -> None:
     state = _state_folder()
     shutil.rmtree(state, ignore_errors=True)
     _fxd("init", ".demo", "--state", _shown(state))
-    with CONFIG.open("a", encoding="utf-8") as file:
-        file.write(SETTINGS)
-    _fxd("models", "install", "transnetv2", "-c", ".demo/config.yaml")
+    # Nobody waits a minute for the next clip of a day that is dropped whole.
+    text = CONFIG.read_text(encoding="utf-8").replace("# quiet: 60s ", "quiet: 3s ")
+    CONFIG.write_text(text + SETTINGS, encoding="utf-8")
+    for model in ("transnetv2", "silero-vad"):
+        _fxd("models", "install", model, "-c", ".demo/config.yaml")
 
 
 def _another() -> int | None:

@@ -4,11 +4,13 @@
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.media import REPOSITORY, default_folder, fetch
+from tests.speech import fetch_speech
 
 INSTALL = """
 import sys
@@ -31,6 +33,20 @@ def install_models() -> Path:
     return folder
 
 
+def require_chromium() -> None:
+    """Make sure that there is a browser to open pages in.
+
+    Raises:
+        RuntimeError: There is none.
+    """
+    if not (os.environ.get("FXD_CHROMIUM") or shutil.which("chromium")):
+        raise RuntimeError(
+            "The tests open pages in Chromium: apt-get install chromium, or set FXD_CHROMIUM."
+        )
+
+
 if __name__ == "__main__":
+    require_chromium()
     fetch(default_folder())
+    fetch_speech(default_folder())
     install_models()

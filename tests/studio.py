@@ -190,6 +190,14 @@ class Studio:
         return None
 
 
+def turn(service, condition, timeout=60.0):
+    """Turn a service's loop in this process until something holds."""
+    until = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < until
+        service._turn(service._collect())
+
+
 def assert_whole(folder):
     """Check that a published folder is exactly what its manifest says; return the manifest."""
     manifest = json.loads((folder / MANIFEST).read_text())

@@ -141,7 +141,9 @@ def lay(
     first = pieces[0].take.source.video
     assert first is not None  # noqa: S101 - what has no picture is no take
     media = {piece.take.path: _media(piece.take, heard, folder) for piece in pieces}
-    placed = [_Placed(piece=piece, rate=start.rate, media=media[piece.take.path]) for piece in pieces]
+    placed = [
+        _Placed(piece=piece, rate=start.rate, media=media[piece.take.path]) for piece in pieces
+    ]
     return Timeline(
         name=name,
         start=start,

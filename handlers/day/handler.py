@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from handlers.contract import Asset, Context, HandlerResult, UnusableMedia
 from handlers.day import assemble, hear, load, movie, pages
-from handlers.day.assemble import Heard, Piece
+from handlers.day.assemble import Piece
 from handlers.day.load import Material, Take
 from handlers.edit import tables
 from handlers.edit.handler import artifacts
 from handlers.media.picture import display_size
 from handlers.media.source import shown
-from handlers.media.timecode import Timecode
 from handlers.turnover.deliver import deliver
 
 # How much of the time each step takes, roughly.
@@ -54,33 +52,29 @@ class _Day:
         self.context = context
         self.material = material
         self.folder = context.staging
+        self.home = context.published or context.staging
         self.sound = hear.Sound()
 
     def write(self) -> None:
         """Make everything, what takes longest first."""
         takes = self.material.takes
         if self.context.params.sync.enabled:
-            self.sound = hear.match(takes, self.material.recordings, self._teller(0.0, _SYNC, "sound"))
+            self.sound = hear.match(takes, self.material.recordings, self._heard)
         cuts = {
             "string-out": assemble.string_out(takes),
             "selects": assemble.selects(takes),
             "rough-cut": assemble.rough_cut(takes, setup_of(takes)),
         }
-        left_out = {
-            name: self._timeline(name, pieces) for name, pieces in cuts.items() if pieces
-        }
+        left_out = {name: self._timeline(name, pieces) for name, pieces in cuts.items() if pieces}
         self._teller(_SYNC, _TIMELINES, "timelines")(1.0)
         cut = self._movie(cuts["rough-cut"])
-        home = self.context.published or self.folder
-        pages.write(self.folder, home, self.name, self.material, self.sound, cut)
+        pages.write(self.folder, self.home, self.name, self.material, self.sound, cut)
         tables.write_json(self.folder / "day.json", self._said(cuts, left_out))
 
     def _timeline(self, name: str, pieces: Sequence[Piece]) -> Mapping[str, Any]:
         stem = f"{self.name}_{name}"
-        line = assemble.lay(
-            stem, pieces, self.sound.heard, self.context.published or self.folder, pages.remarks
-        )
-        return deliver(line, self.folder, stem).to_json()
+        line = assemble.lay(stem, pieces, self.sound.heard, self.home, pages.remarks)
+        return deliver(line, self.folder, stem, home=self.home).to_json()
 
     def _movie(self, pieces: Sequence[Piece]) -> pages.Cut | None:
         wanted = self.context.params.movie
@@ -95,6 +89,9 @@ class _Day:
         tell = self._teller(_TIMELINES, _MOVIE, "rough cut")
         frames = movie.write(path, shown_pieces, self.sound.heard, how, tell)
         return pages.Cut(file=path.name, start=start, frames=frames)
+
+    def _heard(self, part: float, what: str) -> None:
+        self._teller(0.0, _SYNC, what)(part)
 
     def _teller(self, begin: float, end: float, what: str) -> Callable[[float], None]:
         def tell(part: float) -> None:

@@ -30,7 +30,7 @@ class Sound:
 
 
 def match(
-    takes: Sequence[Take], recordings: Sequence[Recording], tell: Callable[[float], None]
+    takes: Sequence[Take], recordings: Sequence[Recording], tell: Callable[[float, str], None]
 ) -> Sound:
     """Find the recordings of takes; without any recording there is nothing to say."""
     rows: list[Mapping[str, Any]] = []
@@ -49,7 +49,7 @@ def match(
         if isinstance(answer, records.Match):
             heard.setdefault(answer.clip, []).append(_heard(answer, readable[answer.recording]))
         rows.append(_row(answer, readable))
-    return Sound(heard=heard, rows=tuple([*rows, *_unused(readable, answers)]))
+    return Sound(heard=heard, rows=(*rows, *_unused(readable, answers)))
 
 
 def _sensor_rate(take: Take) -> Fraction | None:

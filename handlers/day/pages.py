@@ -56,7 +56,9 @@ def write(
     )
     write_day_page(folder, page)
     cells = [
-        sheet.Cell(picture=seen[take.path], first=_heading(take), second=f"{take.start}  {take.name}")
+        sheet.Cell(
+            picture=seen[take.path], first=_heading(take), second=f"{take.start}  {take.name}"
+        )
         for take in material.takes
     ]
     sheet.write_sheet(folder / "contact-sheet.jpg", f"{name}   {len(cells)} takes", cells)

@@ -15,7 +15,7 @@ from handlers.contract import (
     HandlerResult,
     UnusableMedia,
 )
-from handlers.edit import names, record, sheet, tables, timeline
+from handlers.edit import names, quality, record, sheet, tables, timeline
 from handlers.edit.certificate import certificate
 from handlers.edit.detect import ShotDetector
 from handlers.edit.onepass import PassResult, decode_once
@@ -39,6 +39,8 @@ _MEDIA_TYPES = {
     ".jpg": "image/jpeg",
     ".mov": "video/quicktime",
     ".mhl": "application/xml",
+    ".npz": "application/zip",
+    ".html": "text/html",
 }
 # How much of the time each step takes, roughly: the decode is nearly all of it.
 _HASH_SHARE, _DECODE_SHARE = 0.05, 0.95
@@ -61,6 +63,7 @@ class EditHandler:
 
     def __init__(self) -> None:
         self._judge: Any = None
+        self._voice: Any = None
 
     def run(self, asset: Asset, context: Context) -> HandlerResult:
         """Edit a clip, or each clip of a card in a folder of its own.
@@ -148,8 +151,11 @@ class EditHandler:
             tell=lambda part: tell(_HASH_SHARE * part, "hash"),
         )
         mhl.require_unchanged(examined)
-        found = self._decode(task, source, source.video, context, tell)
+        measured = self._measured(task, source, source.video, context)
+        found = self._decode(task, source, source.video, context, tell, measured)
         edit = _edit(task, source, source.video, found, context)
+        if measured is not None:
+            quality.write(task.folder, measured, source, edit, found, context.params)
         times = found.decoder.times if edit.vfr else None
         _write(task.folder, edit, times)
         sheet.write_sheet(
@@ -170,6 +176,7 @@ class EditHandler:
         video: VideoFacts,
         context: Context,
         tell: Callable[[float, str], None],
+        measured: quality.Measured | None,
     ) -> PassResult:
         proxy = _proxy(task, source, video, context)
         total = video.frames or _guess(source, video)
@@ -180,11 +187,22 @@ class EditHandler:
 
         try:
             detector = ShotDetector(self._network(context))
-            return decode_once(task.path, source, detector, proxy, count)
+            meter = measured.meter if measured else None
+            return decode_once(task.path, source, detector, proxy, count, meter)
         except BaseException:
             if proxy is not None:
                 proxy.abandon()
             raise
+
+    def _measured(
+        self, task: _Task, source: Probe, video: VideoFacts, context: Context
+    ) -> quality.Measured | None:
+        wanted = context.params.analysis
+        if wanted.enabled and wanted.speech and source.audio:
+            # Without the model nothing is kept: it may be installed until the next clip.
+            self._voice = self._voice or quality.load_voice(context)
+        voice = self._voice if wanted.speech else None
+        return quality.begin(task.path, source, video, context.params, voice)
 
     def _network(self, context: Context) -> Any:
         if self._judge is None:

@@ -1,7 +1,7 @@
-"""One decode of a clip that feeds everything: shots, proxy, certificate.
+"""One decode of a clip that feeds everything: shots, analysis, proxy, certificate.
 
-The detector works in a thread of its own, a few frames behind: it would otherwise hold up
-the decoder, which does not get on while nobody takes its pictures.
+Detector and meter work in threads of their own, a few frames behind: they would otherwise
+hold up the decoder, which does not get on while nobody takes its pictures.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,7 +26,7 @@ from handlers.media.source import advice, shown
 
 # Often enough for a person who cancels, seldom enough to cost nothing.
 _EVERY = 32
-# How many frames the detector may be behind. Each is a whole decoded picture.
+# How many frames a thread may be behind. Each is a whole decoded picture.
 _BEHIND = 4
 
 
@@ -37,6 +38,19 @@ class Detector(Protocol):
 
     def finish(self) -> list[Shot]:
         """Return the shots of all frames pushed."""
+
+
+class Meter(Protocol):
+    """Measures pictures and sound; ``handlers.analysis.meter.Meter`` is one."""
+
+    def begin(self, origin: Fraction) -> None:
+        """Take the time of frame 0, in seconds of the source's clock."""
+
+    def push(self, frame: av.VideoFrame | None) -> None:
+        """Take the next frame; None where the one before stands in for a lost one."""
+
+    def sound(self, index: int, frame: av.AudioFrame, seconds: Fraction | None) -> None:
+        """Take some sound of the stream ``index``, and when it is heard on that clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +68,7 @@ def decode_once(
     detector: Detector,
     proxy: ProxyWriter | None,
     tell: Callable[[int], None],
+    meter: Meter | None = None,
 ) -> PassResult:
     """Decode a clip once.
 
@@ -66,16 +81,20 @@ def decode_once(
         detector: Gets every frame.
         proxy: Gets every frame and all sound, or None.
         tell: Called every few frames with how many there were.
+        meter: Gets every frame and all sound, or None.
 
     Raises:
         UnusableMedia: No frame decodes.
     """
-    apart = _Apart(detector)
+    threads = [_Apart("detector"), _Apart("meter")]
     try:
-        made = _decode(path, source, _Feed(apart.push, proxy, tell), proxy)
+        made = _decode(path, source, _Feed(detector, meter, proxy, tell, threads), proxy)
     finally:
-        apart.stop()
-    return PassResult(shots=apart.result(), frames=made[0], decoder=made[1])
+        for thread in threads:
+            thread.stop()
+    for thread in threads:
+        thread.check()
+    return PassResult(shots=detector.finish(), frames=made[0], decoder=made[1])
 
 
 def _decode(
@@ -97,70 +116,77 @@ def _decode(
 
 
 class _Apart:
-    """Has a detector take frames in a thread of its own; what it raises comes out here."""
+    """Does work in a thread of its own, in order; what it raises comes out here."""
 
-    def __init__(self, detector: Detector) -> None:
-        self._detector = detector
-        self._frames: queue.Queue[av.VideoFrame | None] = queue.Queue(_BEHIND)
+    def __init__(self, name: str) -> None:
+        self._work: queue.Queue[Callable[[], Any] | None] = queue.Queue(_BEHIND)
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="detector", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def push(self, frame: av.VideoFrame) -> None:
-        """Hand on a frame, once there is room for it."""
-        if self._error is not None:
-            raise self._error
-        self._frames.put(frame)
+    def put(self, work: Callable[[], Any]) -> None:
+        """Hand on some work, once there is room for it."""
+        self.check()
+        self._work.put(work)
 
     def stop(self) -> None:
-        """Wait until every frame has been taken."""
-        self._frames.put(None)
+        """Wait until all work has been done."""
+        self._work.put(None)
         self._thread.join()
 
-    def result(self) -> list[Shot]:
-        """Return the shots, once stopped."""
+    def check(self) -> None:
+        """Raise what the work raised."""
         if self._error is not None:
             raise self._error
-        return self._detector.finish()
 
     def _run(self) -> None:
-        while (frame := self._frames.get()) is not None:
+        while (work := self._work.get()) is not None:
             if self._error is None:
                 try:
-                    self._detector.push(frame)
+                    work()
                 except BaseException as error:  # noqa: BLE001 - raised again by the other thread
                     self._error = error
 
 
 class _Feed:
-    """Gives detector and proxy one frame for each number, and the proxy all sound."""
+    """Gives detector, meter and proxy one frame for each number, the latter two all sound."""
 
     def __init__(
         self,
-        push: Callable[[av.VideoFrame], None],
+        detector: Detector,
+        meter: Meter | None,
         proxy: ProxyWriter | None,
         tell: Callable[[int], None],
+        threads: list[_Apart],
     ) -> None:
         self.count = 0
         self.last: av.VideoFrame | None = None
-        self._push = push
-        self._proxy = proxy
+        self._detector, self._meter, self._proxy = detector, meter, proxy
+        self._detecting, self._measuring = threads
         self._tell = tell
         self._begun = False
 
     def begin(self, decoder: FrameSource) -> None:
         """Say when frame 0 is, once that is known."""
-        if not self._begun and self._proxy is not None:
-            self._proxy.start(decoder.origin or Fraction(0))
+        if self._begun:
+            return
         self._begun = True
+        origin = decoder.origin or Fraction(0)
+        if self._proxy is not None:
+            self._proxy.start(origin)
+        if self._meter is not None:
+            self._measuring.put(partial(self._meter.begin, origin))
 
     def sound(self, index: int, frame: av.AudioFrame, decoder: FrameSource) -> None:
-        """Take sound; without a proxy it has only been decoded."""
-        if self._proxy is None:
-            return
+        """Take sound; without meter and proxy it has only been decoded."""
         if decoder.origin is not None:
             self.begin(decoder)
-        self._proxy.add_sound(index, frame)
+        if self._meter is not None:
+            # Said now: the proxy takes the frame's time away.
+            seconds = None if frame.pts is None else frame.pts * Fraction(frame.time_base)
+            self._measuring.put(partial(self._meter.sound, index, frame, seconds))
+        if self._proxy is not None:
+            self._proxy.add_sound(index, frame)
 
     def picture(self, number: int, frame: av.VideoFrame, seconds: float) -> None:
         """Take the frame of a number; the numbers left out get the one before it."""
@@ -174,10 +200,12 @@ class _Feed:
     def fill(self, number: int) -> None:
         """Repeat the last frame until ``number`` frames have been given."""
         while self.last is not None and self.count < number:
-            self._give(self.last, 0.0)
+            self._give(self.last, 0.0, decoded=False)
 
-    def _give(self, frame: av.VideoFrame, seconds: float) -> None:
-        self._push(frame)
+    def _give(self, frame: av.VideoFrame, seconds: float, *, decoded: bool = True) -> None:
+        self._detecting.put(partial(self._detector.push, frame))
+        if self._meter is not None:
+            self._measuring.put(partial(self._meter.push, frame if decoded else None))
         if self._proxy is not None:
             self._proxy.add_picture(self.count, frame, seconds)
         self.count += 1

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from handlers.analysis.params import AnalysisParams, QcParams
 from handlers.contract import AssetKind, HandlerSpec, Needs, Treatment
 from handlers.media.timecode import snap
 
@@ -45,8 +46,9 @@ class EditParams(_Strict):
 
     ``thumbnail_width`` is the width in pixels of one picture on the contact
     sheet; ``mhl`` says whether hashes are compared with a manifest found beside
-    or above the clip. ``sequence_rate`` is in frames a second, for image sequences that state
-    none; ``write_mhl`` says whether the results get a media hash list of their own.
+    or above the clip; ``qc`` from where on something is a finding. ``sequence_rate`` is in frames
+    a second, for image sequences that state none; ``write_mhl`` says whether the results get
+    a media hash list of their own.
     """
 
     proxy: ProxyParams = ProxyParams()
@@ -54,6 +56,8 @@ class EditParams(_Strict):
     mhl: bool = True
     write_mhl: bool = False
     sequence_rate: Rate = Fraction(24)
+    analysis: AnalysisParams = AnalysisParams()
+    qc: QcParams = QcParams()
 
 
 SPEC = HandlerSpec(

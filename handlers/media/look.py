@@ -2,7 +2,7 @@
 
 LUTs and CDLs are applied as they are. The display transform of a log curve costs far more than a
 decode, so it is worked out once as a table of 65³ colours: on log values, which are spaced as the
-eye sees, that is true to a tenth of an 8-bit code on average.
+eye sees, that is true to a fraction of an 8-bit code on average.
 """
 
 from __future__ import annotations
@@ -200,6 +200,8 @@ def _correction(cdl: Cdl | Path, identity: str | None) -> tuple[str, ocio.Transf
 def _file(path: Path, identity: str | None = None) -> ocio.Transform:
     """Refer to a file, after having made sure that OpenColorIO reads it."""
     _require_reasonable(path)
+    # A child runs for days: what was read under this name before may have been replaced.
+    ocio.ClearAllCaches()
     made = ocio.FileTransform(src=str(path), cccId=identity or "")
     try:
         _config().getProcessor(made)
@@ -247,4 +249,7 @@ def _description(picture: NDArray[Any], width: int, height: int, depth: Any) -> 
 @functools.cache
 def _config() -> Any:
     """OpenColorIO's own configuration: nothing is read from the machine's environment."""
-    return ocio.Config.CreateFromFile(_CONFIG)
+    made = ocio.Config.CreateFromFile(_CONFIG)
+    # It takes any two tables of one size for the same.
+    made.setProcessorCacheFlags(ocio.PROCESSOR_CACHE_OFF)
+    return made

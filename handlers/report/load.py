@@ -119,7 +119,16 @@ def _shots(found: Mapping[str, Any]) -> Iterator[Shot]:
             transition_start=shot.get("transition_start"),
             transition_end=shot.get("transition_end"),
             confidence=shot.get("confidence"),
+            seconds=_moment(found.get("frame_times"), shot.get("decoded_start")),
         )
+
+
+def _moment(times: list[float] | None, picture: int | None) -> float | None:
+    """Return the middle of a picture of a variable rate: its neighbours are seldom a frame away."""
+    if not times or picture is None:
+        return None
+    around = times[picture : picture + 2]
+    return sum(around) / len(around)
 
 
 def _findings(found: Mapping[str, Any]) -> Iterator[Finding]:

@@ -32,7 +32,10 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
-    """A shot: frames of the edit rate, end exclusive, and the transition that leads into it."""
+    """A shot: frames of the edit rate, end exclusive, and the transition that leads into it.
+
+    ``seconds`` is a moment at which its first picture is shown, where the rate is variable.
+    """
 
     number: int
     start: int
@@ -41,6 +44,7 @@ class Shot:
     transition_start: int | None = None
     transition_end: int | None = None
     confidence: float | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

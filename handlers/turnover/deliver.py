@@ -62,7 +62,8 @@ def deliver(timeline: Timeline, folder: Path, stem: str, home: Path | None = Non
     paths: list[Path] = []
     notes: list[str] = []
     left_out: dict[str, str] = {}
-    for ending, write in {**FORMATS, ".otio": partial(otio.write, home=home)}.items():
+    writers: dict[str, Writer] = {**FORMATS, ".otio": partial(otio.write, home=home)}
+    for ending, write in writers.items():
         path = folder / f"{stem}{ending}"
         try:
             notes += write(timeline, path)

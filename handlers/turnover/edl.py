@@ -33,12 +33,7 @@ def write(timeline: Timeline, path: Path) -> tuple[str, ...]:
         CannotExpressError: There is no timecode for the rate, or there are two rates.
     """
     path.write_text(edl(timeline), encoding="utf-8", newline="\n")
-    others = [
-        track.name
-        for track in timeline.of_kind(Kind.VIDEO)[1:]
-        if any(isinstance(item, Clip) for item in track.items)
-    ]
-    return (f"The EDL holds the first picture track only, not {_all(others)}.",) if others else ()
+    return tuple(_left_out(timeline))
 
 
 def edl(timeline: Timeline, reel_length: int = SHORT) -> str:
@@ -65,6 +60,19 @@ def edl(timeline: Timeline, reel_length: int = SHORT) -> str:
     if not videos or not any(videos[0].placed()):
         raise CannotExpressError("An EDL lists cuts of the picture, and there is none.")
     return "\n".join(_lines(timeline, videos[0], reel_length)) + "\n"
+
+
+def _left_out(timeline: Timeline) -> Iterator[str]:
+    first, *others = timeline.of_kind(Kind.VIDEO)
+    names = [track.name for track in others if any(track.placed())]
+    if names:
+        yield f"The EDL holds the first picture track only, not {', '.join(names)}."
+    shown = [range(at, at + clip.frames) for at, clip in first.placed()]
+    lost = [each for each in timeline.markers if not any(each.frame in span for span in shown)]
+    if lost:
+        lie, are = ("lies", "it is") if len(lost) == 1 else ("lie", "they are")
+        many = f"{len(lost)} marker{'s' if len(lost) > 1 else ''}"
+        yield f"{many} {lie} on no cut, so {are} not in the EDL."
 
 
 def _lines(timeline: Timeline, track: Track, reel_length: int) -> Iterator[str]:
@@ -112,7 +120,3 @@ def _record_start(timeline: Timeline, track: Track) -> Timecode:
     # An end at midnight itself would be written as 00:00:00:00, before its start.
     fitting = (start for start in (begin, hour) if start.frames + track.frames < day)
     return next(fitting, replace(begin, frames=0))
-
-
-def _all(names: list[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

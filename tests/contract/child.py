@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from handlers.contract import Asset, AssetKind, Cancelled, Context, UnusableMedia
+from handlers.contract import Asset, AssetKind, Cancelled, Context, Input, UnusableMedia
 from handlers.media.check import check
 from handlers.registry import discover
 from models.bundle import BundleLoader
@@ -50,9 +50,23 @@ def asset_of(order):
     path, kind = Path(order["path"]), AssetKind(order["kind"])
     members = tuple(Path(member) for member in order["members"])
     facts = {}
-    if not order["garbage"] and kind is not AssetKind.FILE:
+    if not order["garbage"] and kind not in {AssetKind.FILE, AssetKind.DAY}:
         facts = {"facts": check(path, kind, members).facts}
     return Asset(path=path, kind=kind, fingerprint="0-0", members=members, **facts)
+
+
+def inputs_of(order):
+    """The inputs as the daemon would hand them over."""
+    return {
+        name: Input(
+            path=Path(path),
+            digest="0",
+            asset=Asset(path=Path(path), kind=AssetKind.CLIP, fingerprint="0-0")
+            if name.count("/") == 1
+            else None,
+        )
+        for name, path in order["inputs"].items()
+    }
 
 
 def carry_out(handler, spec, models, order):
@@ -67,6 +81,7 @@ def carry_out(handler, spec, models, order):
         log=structlog.get_logger(),
         progress=watcher.progress,
         check_cancelled=watcher.check_cancelled,
+        inputs=inputs_of(order),
     )
     said = {"error": "", "sentence": "", "artifacts": [], "metrics": {}}
     try:

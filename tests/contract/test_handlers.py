@@ -51,7 +51,9 @@ def test_spec(spec):
 
 def test_suffixes_are_unique():
     """No two handlers of one watch write into one folder by default."""
-    suffixes = [item.output_suffix for item in REGISTRY.specs.values()]
+    # A day's results lie in a folder of their own beside those of its clips.
+    specs = [item for item in REGISTRY.specs.values() if AssetKind.DAY not in item.kinds]
+    suffixes = [item.output_suffix for item in specs]
     assert len(set(suffixes)) == len(suffixes)
     assert all(re.fullmatch(r"_[a-z0-9_]+", suffix) for suffix in suffixes)
 
@@ -122,7 +124,33 @@ def plain(folder, media):
     return folder / "notes.txt", []
 
 
+def day(folder, media):
+    """A shooting day of two clips, with what the edit handler said of them."""
+    members = [folder / "day01" / f"A001_C00{number}.mp4" for number in (1, 2)]
+    members[0].parent.mkdir()
+    for path in members:
+        shutil.copy(media / "bikes.mp4", path)
+    return folder / "day01", members
+
+
+def inputs_of(path, members):
+    """What a daemon would give a day: each clip, and results that have a proxy."""
+    shots = {"rate": "25/1", "start_timecode": "00:00:00:00", "frames": 250}
+    inputs = {}
+    for number, clip in enumerate(members, 1):
+        results = path.parent / "results" / clip.stem
+        results.mkdir(parents=True)
+        (results / "shots.json").write_text(json.dumps(shots))
+        shutil.copy(clip, results / f"{clip.stem}.mov")
+        name = f"clips/{number:04}"
+        inputs[name] = str(clip)
+        for file in results.iterdir():
+            inputs[f"{name}/edit/{file.name}"] = str(file)
+    return inputs
+
+
 SAMPLES = {
+    AssetKind.DAY: day,
     AssetKind.CLIP: clip,
     AssetKind.CARD: card,
     AssetKind.RECORDING: recording,
@@ -165,6 +193,7 @@ def runs(request, tmp_path_factory, media, models_dir):
                     "case": case,
                     "kind": kind,
                     "path": str(path),
+                    "inputs": inputs_of(path, members) if kind is AssetKind.DAY else {},
                     "members": [str(member) for member in members],
                     "staging": str(base / "staging" / f"{case}-{kind}"),
                     "cancel_after": 3 if case == "cancelled" else None,

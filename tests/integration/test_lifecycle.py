@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.service import Signalled
 from tests.studio import FAST, REPOSITORY, Studio, assert_whole
 
 ACT = [{"folder": "in", "run": ["act"]}]
@@ -36,6 +37,14 @@ def test_sigterm_finishes_what_runs(studio):
     assert_whole(it.storage / "in_copy/a")
     it.start()
     it.wait_states(done=2)
+
+
+def test_signal_while_the_journal_is_put_down(service):
+    """One that comes while everything is stopped, to wait for the journal, is not forgotten."""
+    _, daemon = service
+    with daemon._assembled():
+        daemon._inbox.put(Signalled(signal.SIGTERM))
+    assert not daemon._pause(5.0)
 
 
 def test_second_sigterm_stops_now(studio):
@@ -82,6 +91,28 @@ def test_reload(studio):
     assert '"configuration reloaded"' not in it.log()
     assert it.status()["daemon"]["config_error"] == ""
     assert {w["folder"] for w in it.status()["watches"]} == {"in", "more"}
+
+
+def test_watch_of_another_folder(studio):
+    """What came by a watch of the folder around belongs to the watch that is there now."""
+    it = studio()
+    it.start()
+    it.drop("in/day/a.bin")
+    it.drop("in/b.bin")
+    it.wait_states(done=2)
+    it.watches = [{"folder": "in/day", "run": ["copy", "null"]}]
+    it.configure()
+    it.process.send_signal(signal.SIGHUP)
+    it.wait_states(done=3)
+    assert_whole(it.storage / "in/day_null/a")
+    it.fxd("submit", it.storage / "in/day/a.bin", "--handler", "copy")
+    it.wait_states(done=4)
+    it.stop()
+    it.watches = [{"folder": "in", "run": ["copy", "act"]}]
+    it.configure()
+    it.start()
+    it.wait_states(done=6)
+    assert {path.name for path in (it.storage / "in_act").rglob("[ab]")} == {"a", "b"}
 
 
 def test_handlers_are_chained(studio):
@@ -161,7 +192,7 @@ def test_once_names_what_grows(studio):
     with (it.storage / "in/growing.bin").open("wb") as file:
         file.write(b"part")
         file.flush()
-        result = it.fxd("once", "--wait", "4s", check=False)
+        result = it.fxd("once", "--wait", "8s", check=False)
     assert result.returncode == 1
     assert "growing.bin" in result.stderr
     assert "still open" in result.stderr

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -76,6 +77,20 @@ def test_a_source_whose_rights_change_while_it_runs(studio):
     it.wait_states(done=1)
     assert it.query("SELECT token FROM job") == [(1,)]
     assert_whole(it.storage / "in_copy/a")
+
+
+def test_a_source_that_is_renamed_while_it_runs(studio):
+    """A run that does not find it any more goes back, and no attempt is counted."""
+    it = studio([{"folder": "in", "run": ["act"]}], run={"attempts": 1})
+    it.start()
+    path = it.drop("in/lost.bin")
+    it.wait_for(lambda: any(r["message"] == "reading" for r in it.live().get("running", [])))
+    path.rename(path.with_name("found.bin"))
+    it.wait_states(done=1)
+    assert it.query("SELECT attempts, token FROM job") == [(0, 2)]
+    assert manifests(it) == ["in_act/found"]
+    rows = it.query("SELECT reason FROM job_event WHERE change = 'give_back'")
+    assert rows == [("in/lost.bin is not there any more",)]
 
 
 @pytest.mark.parametrize("mode", ["inotify", "poll"])
@@ -226,6 +241,24 @@ def test_a_sentence_that_could_not_be_written(studio):
     it.start()
     it.wait_for(sentence.exists)
     assert "a bug in a handler" in sentence.read_text()
+
+
+def test_a_deleted_output_that_is_configured_no_longer(studio):
+    """It is not made again to say in it what failed long ago."""
+    it = studio([{"folder": "in", "run": ["act"]}])
+    it.start()
+    it.drop("in/bug.bin")
+    it.wait_for(lambda: it.text_of("in_act/_failed/bug.bin.txt"))
+    it.stop()
+    it.watches = [{"folder": "in", "run": [{"handler": "act", "output": "elsewhere"}]}]
+    it.configure()
+    shutil.rmtree(it.storage / "in_act")
+    it.start()
+    it.drop("in/late-done.bin")
+    # Sentences go the same way as this text, and before it.
+    it.wait_for(lambda: it.text_of("elsewhere/_status.txt"))
+    it.wait_states(failed=1, done=1)
+    assert not (it.storage / "in_act").exists()
 
 
 def test_two_runs_of_one_asset_come_one_after_the_other(studio):

@@ -125,6 +125,14 @@ class Act:
             context.check_cancelled()
             time.sleep(0.05)
 
+    def late(self, asset, context):
+        """Work on without listening, then end as the rest of the name says."""
+        for step in range(30):
+            context.progress(step / 30, "late")
+            time.sleep(0.05)
+        _, _, end = asset.path.stem.partition("-")
+        getattr(self, end, self.nothing)(asset, context)
+
     def eat(self, asset, context):
         """Take ever more memory."""
         held = []
@@ -144,6 +152,13 @@ class Act:
     def unusable(self, asset, context):
         """Refuse the input."""
         raise UnusableMedia(f"{asset.path.name} holds no picture; drop a clip")
+
+    def lost(self, asset, context):
+        """Read on until the file is gone, then say what a decoder says of no file."""
+        while asset.path.exists():
+            context.progress(0.5, "reading")
+            time.sleep(0.05)
+        raise UnusableMedia(f"{asset.path.name} cannot be opened")
 
     def transient(self, asset, context):
         """Fail until the file says otherwise."""
@@ -168,7 +183,7 @@ _ANY = frozenset({AssetKind.FILE, AssetKind.CLIP, AssetKind.RECORDING})
 NULL = HandlerSpec(
     name="null",
     version="1",
-    kinds=_ANY,
+    kinds=_ANY | {AssetKind.SEQUENCE},
     params=NoParams,
     target="fxd_test_handlers:Null",
     treatment=Treatment.ANALYSIS,

@@ -22,6 +22,7 @@ from handlers.contract import Asset, AssetKind, Cancelled, Context, Treatment, U
 from handlers.edit.handler import EditHandler
 from handlers.edit.spec import SPEC, EditParams, ProxyParams
 from handlers.media.probe import probe
+from models.errors import ModelError
 from tests.golden.clips import clip, corrupted, numbers
 from tests.unit.test_media_check import recording, sound_only
 
@@ -57,6 +58,14 @@ class Told:
             raise Cancelled("cancelled by a person")
 
 
+class NoModels:
+    """A loader of a studio that has installed nothing."""
+
+    def load(self, name):
+        """Say so."""
+        raise ModelError(f"The model {name} is not installed: fxd models install {name}")
+
+
 def context(staging, params=None, told=None, models=None):
     """What a child gives a handler."""
     staging.mkdir(exist_ok=True)
@@ -65,7 +74,7 @@ def context(staging, params=None, told=None, models=None):
         staging=staging,
         params=params or EditParams(),
         seed=1,
-        models=models,
+        models=models or NoModels(),
         log=structlog.get_logger(),
         progress=told.progress,
         check_cancelled=told.check_cancelled,
@@ -99,7 +108,7 @@ def test_everything_lands(tmp_path):
     listed = {artifact.path: artifact for artifact in result.artifacts}
     assert set(listed) == {path.name for path in (tmp_path / "out").iterdir()}
     assert set(listed) == {
-        "shots.json", "shots.csv", "contact-sheet.jpg", "verified.json",
+        "shots.json", "shots.csv", "contact-sheet.jpg", "verified.json", "analysis.npz", "qc.json",
         "A001_C003.otio", "A001_C003.xml", "A001_C003.edl", "A001_C003.mov",
     }  # fmt: skip
     assert listed["A001_C003.mov"].role == "proxy"

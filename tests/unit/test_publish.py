@@ -126,6 +126,19 @@ def test_discard(storage):
     assert not where.target.exists()
 
 
+def test_discard_after_an_exchange(storage):
+    """Edits of the old results, which are in the staging folder by then, are not lost with it."""
+    run(place(storage, token=1), {"a": "1", "b": "1"})
+    where = place(storage, token=2)
+    made(where, {"a": "2"})
+    manifest.write(where.staging, where.identity() | {"artifacts": [artifact("a", "2")]})
+    publish._rename(where.staging, where.target, 2)
+    (where.staging / "b").write_text("late")
+    publish.discard(where)
+    assert tree(where.target) == {"a": "2", "b": "late"}
+    assert staged(storage) == []
+
+
 def test_replaced(storage):
     """A newer version takes the place of the older, of which nothing stays."""
     run(place(storage, token=1), {"a": "1", "old": "1"})
@@ -380,6 +393,17 @@ def test_a_swap_is_completed_from_any_state(storage, replacing, state):
     assert publish.published(replacing) is not None
 
 
+@pytest.mark.parametrize("aside", [False, True])
+def test_discard_between_two_renames(storage, replacing, aside):
+    """What was replaced in part is replaced: else the place of the results would be empty."""
+    where = note(replacing)
+    if aside:
+        replacing.target.rename(where)
+    publish.discard(replacing)
+    assert tree(replacing.target) == {"a.csv": "2", "a.edited.csv": "mine"}
+    assert staged(storage) == []
+
+
 def test_an_edit_in_the_last_moment(storage, replacing):
     """What is edited between the copying and the renaming is kept too."""
     aside = note(replacing)
@@ -472,6 +496,42 @@ def test_move_never_overwrites(storage):
     with pytest.raises(FileExistsError, match="dailies_edit/B is in the way"):
         publish.move(storage, "dailies_edit/A", "dailies_edit/B")
     assert tree(storage / "dailies_edit/A") == {"a": "1"}
+
+
+def test_move_to_where_the_results_were_made_again(storage):
+    """The older ones go, and what people edited in them is beside the newer."""
+    run(place(storage, output="dailies_edit/A"), {"a": "1", "b": "1"})
+    (storage / "dailies_edit" / "A" / "b").write_text("mine")
+    run(place(storage, token=2, output="dailies_edit/B"), {"a": "2", "b": "2"})
+    for _ in range(2):
+        publish.move(storage, "dailies_edit/A", "dailies_edit/B")
+        assert tree(storage / "dailies_edit/B") == {"a": "2", "b": "2", "b.edited": "mine"}
+        assert not (storage / "dailies_edit/A").exists()
+
+
+@pytest.mark.parametrize(
+    "there", [{"journal": "an earlier one"}, {"output": "dailies_edit/C"}, None]
+)
+def test_move_to_where_other_results_are(storage, there):
+    """Those of another journal, of another asset, or without a manifest are in the way."""
+    run(place(storage, output="dailies_edit/A"), {"a": "1"})
+    other = place(storage, job=9, **{"output": "dailies_edit/B"} | (there or {}))
+    run(other, {"a": "other"})
+    if other.output != "dailies_edit/B":
+        other.target.rename(storage / "dailies_edit/B")
+    if there is None:
+        (other.target / "manifest.json").unlink()
+    with pytest.raises(FileExistsError, match="dailies_edit/B is in the way"):
+        publish.move(storage, "dailies_edit/A", "dailies_edit/B")
+    assert tree(storage / "dailies_edit/A") == {"a": "1"}
+    assert tree(storage / "dailies_edit/B")["a"] == "other"
+
+
+def test_move_leaves_a_folder_of_a_person(storage):
+    """What fxd has not published follows nothing."""
+    (storage / "dailies_edit" / "A").mkdir(parents=True)
+    publish.move(storage, "dailies_edit/A", "dailies_edit/B")
+    assert (storage / "dailies_edit" / "A").is_dir()
 
 
 @pytest.mark.parametrize("target", ["../B", "/tmp/B"])

@@ -10,6 +10,7 @@ const tabs = [...document.querySelectorAll("[data-tab]")];
 tabs.forEach((button) => button.addEventListener("click", () => showTab(button.dataset.tab)));
 if (tabs.length) showTab(tabs[0].dataset.tab);
 
+data.shots.forEach((shot) => { if (shot.seconds !== null) moments.set(shot.start, shot.seconds); });
 stops = data.shots.map((shot) => shot.start);
 if (byId("lanes")) {
   buildLanes();

@@ -24,7 +24,8 @@ function timecode(frame) {
 }
 
 /* A player may show the frame before at a frame's very beginning: the middle is safe. */
-const middle = (frame) => ((frame + 0.5) * clock.denominator) / clock.numerator;
+const moments = new Map();
+const middle = (frame) => moments.get(frame) ?? ((frame + 0.5) * clock.denominator) / clock.numerator;
 const frameAt = (seconds) => clamp(Math.round((seconds * clock.numerator) / clock.denominator), 0, Math.max(0, clock.frames - 1));
 
 const player = (() => {
@@ -91,7 +92,7 @@ const player = (() => {
     });
     video.addEventListener("click", () => toggle());
     if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(watch);
-    else video.addEventListener("timeupdate", () => { if (wanted === null) show(frameAt(video.currentTime - middle(0))); });
+    else video.addEventListener("timeupdate", () => { if (wanted === null) show(frameAt(video.currentTime - 0.5 * clock.denominator / clock.numerator)); });
   }
   function toggle() {
     if (video && video.paused && !shuttle) play();

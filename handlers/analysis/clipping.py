@@ -1,0 +1,66 @@
+"""Where a clip's highlights end: its own clip point, seen in the top of its code values.
+
+A sensor that is full gives one and the same code value, wherever the format ends: video
+legal white, the last code, or somewhere below in a log curve. Such pixels stand as a pile
+with almost nothing above them. Bright pictures that merely come near the top make none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handlers.analysis.curve import Curve, Scale
+from handlers.analysis.picture import TAIL
+
+Column = NDArray[np.float32]
+
+_STEPS = 128
+# The pile in two steps against the two below it, what may lie above it (codecs ring), and how
+# much of a picture it takes at least.
+_PILE, _ABOVE, _LEAST = 3.0, 0.1, 2e-4
+# In so many frames it must stand, or in half of a shorter clip.
+_FRAMES = 12
+# No camera's log curve ends below this signal.
+_LOG_LOWEST = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clipping:
+    """The clip point and what lies there.
+
+    ``clipped`` float32 [n] are shares of each picture; ``point`` is the code value 0..1
+    from which on a pixel counts, None where nothing piles up.
+    """
+
+    clipped: Column
+    point: float | None
+
+
+def clipping(tail: Column, curve: Curve, scale: Scale) -> Clipping:
+    """Find the clip point of a whole clip and count what lies there in each picture.
+
+    Args:
+        tail: Shares of the top code values, float32 [n, 32], as ``PictureMeter`` gives them.
+        curve: How the clip was recorded.
+        scale: How its code values are read.
+    """
+    lowest = _LOG_LOWEST if curve.is_log else scale.white
+    first = max(3, int(lowest * _STEPS) - (_STEPS - TAIL))
+    needed = max(1, min(_FRAMES, len(tail) // 2))
+    for step in range(TAIL - 1, first - 1, -1):
+        if _piles(tail, step).sum() >= needed:
+            # The step above belongs to it: codecs spread a pile.
+            share = tail[:, step - 1 :].sum(axis=1)
+            return Clipping(clipped=share, point=(step - 1 + _STEPS - TAIL) / _STEPS)
+    return Clipping(clipped=np.zeros(len(tail), np.float32), point=None)
+
+
+def _piles(tail: Column, step: int) -> NDArray[np.bool_]:
+    pile = tail[:, step] + tail[:, step - 1]
+    below = tail[:, step - 2] + tail[:, step - 3]
+    above = tail[:, step + 1 :].sum(axis=1)
+    found: NDArray[np.bool_] = (pile >= _LEAST) & (pile >= _PILE * below) & (above <= _ABOVE * pile)
+    return found

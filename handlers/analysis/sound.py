@@ -1,0 +1,206 @@
+"""Measures of sound, for each frame of the edit rate and each channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from handlers.analysis.laid import Laid, Samples
+from handlers.media.probe import AudioFacts
+
+Column = NDArray[np.float32]
+Ends = NDArray[np.int64]
+
+FLOOR_DB = -120.0
+"""What stands for silence without end."""
+# Full scale, less what dithering and the rounding of 24 bits leave below it.
+_FULL = 0.9995
+# So many samples at full scale one after the other are no chance peak.
+_FLAT_RUN = 3
+# Digital zero, with what the arithmetic of lossy codecs leaves of it.
+_ZERO = 1e-6
+_ZERO_SECONDS = 0.001
+# Transients: levels of blocks of 2 ms against the 50 ms before; what is quieter than this, in
+# mean square, is no level to rise from.
+_BLOCK_SECONDS, _BEFORE_BLOCKS, _QUIETEST = 0.002, 25, 1e-7
+# Frames measured at once: numpy's own cost is shared by as many.
+_TOGETHER = 32
+
+
+class StreamMeter:
+    """Measures one stream; memory is a second or two of samples and the table's rows.
+
+    Args:
+        facts: The stream.
+        rate: The edit rate, in frames a second.
+        hear: Gets every piece of sound, float32 [n, channels], laid from frame 0 on; or None.
+    """
+
+    def __init__(
+        self, facts: AudioFacts, rate: Fraction, hear: Callable[[Samples], None] | None = None
+    ) -> None:
+        self.facts = facts
+        self._frame = Fraction(facts.rate) / rate
+        self._hear = hear
+        self.laid = Laid(facts.rate, facts.channels)
+        self._pieces: list[Samples] = []
+        self._waiting = 0
+        self._rows = 0
+        self._onset = Onset(facts.rate, facts.channels)
+        self._made: list[dict[str, NDArray[np.float32]]] = []
+
+    @property
+    def seconds(self) -> float:
+        """How long the sound is, from frame 0 on."""
+        return self.laid.end / self.facts.rate
+
+    def push(self, frame: av.AudioFrame, since: Fraction | None) -> None:
+        """Take some sound, ``since`` seconds after frame 0."""
+        for piece in self.laid(frame, since):
+            self._pieces.append(piece)
+            self._waiting += len(piece)
+            if self._hear is not None:
+                self._hear(piece)
+        while self._waiting >= self._sample(self._rows + _TOGETHER) - self._sample(self._rows):
+            self._measure(_TOGETHER)
+
+    def finish(self, rows: int) -> dict[str, Column]:
+        """Return level_db, peak_db, audio_clipped, digital_zero [rows, c], phase, onset [rows]."""
+        left = self._waiting
+        if left:
+            frames = 1
+            while self._sample(self._rows + frames) - self._sample(self._rows) < left:
+                frames += 1
+            short = self._sample(self._rows + frames) - self._sample(self._rows) - left
+            # The last frame's sound may end within it: it is measured as far as it goes.
+            self._measure(frames, short)
+        return {name: self._column(name, rows, empty) for name, empty in _EMPTY.items()}
+
+    def _column(self, name: str, rows: int, empty: float) -> Column:
+        parts = [made[name] for made in self._made]
+        shape = (0,) if name in _SINGLE else (0, self.facts.channels)
+        whole = np.concatenate([np.zeros(shape, np.float32), *parts])[:rows]
+        padding = [(0, rows - len(whole))] + [(0, 0)] * (whole.ndim - 1)
+        made: Column = np.pad(whole, padding, constant_values=empty).astype(np.float32)
+        return made
+
+    def _sample(self, row: int) -> int:
+        return round(row * self._frame)
+
+    def _measure(self, frames: int, short: int = 0) -> None:
+        ends = np.array([self._sample(self._rows + n) for n in range(frames + 1)])
+        ends -= ends[0]
+        ends[-1] -= short
+        together = np.concatenate(self._pieces)
+        now, rest = together[: ends[-1]], together[ends[-1] :]
+        self._pieces, self._waiting = [rest], len(rest)
+        self._made.append(measure(now, ends, self.facts.rate) | {"onset": self._onset(now, ends)})
+        self._rows += frames
+
+
+_EMPTY = {
+    "level_db": FLOOR_DB, "peak_db": FLOOR_DB, "audio_clipped": 0.0, "digital_zero": 0.0,
+    "phase": np.nan, "onset": 0.0,
+}  # fmt: skip
+_SINGLE = frozenset({"phase", "onset"})
+
+
+def measure(now: Samples, ends: Ends, rate: int) -> dict[str, Column]:
+    """Measure some frames' sound.
+
+    Args:
+        now: float32 [samples, channels].
+        ends: Where each frame begins, and where the last one ends, int [frames + 1].
+        rate: Samples a second.
+    """
+    first, counts = ends[:-1], np.diff(ends)[:, np.newaxis]
+    power = np.add.reduceat(np.square(now), first, axis=0, dtype=np.float64) / counts
+    size = np.abs(now)
+    flat = _in_runs(size >= _FULL, _FLAT_RUN)
+    zero = _in_runs(size <= _ZERO, max(2, round(_ZERO_SECONDS * rate)))
+    return {
+        "level_db": decibels(power, 10),
+        "peak_db": decibels(np.maximum.reduceat(size, first, axis=0), 20),
+        "audio_clipped": np.add.reduceat(flat, first, axis=0, dtype=np.float32),
+        "digital_zero": (np.add.reduceat(zero, first, axis=0, dtype=np.float32) / counts).astype(
+            np.float32
+        ),
+        "phase": _phase(now, first, power * counts),
+    }
+
+
+def decibels(values: NDArray[np.float64] | Samples, factor: int) -> Column:
+    """Return levels in dB, not below the floor."""
+    least = 10.0 ** (FLOOR_DB / factor)
+    return np.asarray(factor * np.log10(np.maximum(values, least)), np.float32)
+
+
+def _in_runs(marks: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
+    """Keep what stands in runs of at least so many, along the first axis."""
+    kept = np.zeros_like(marks)
+    if not marks.any():
+        return kept
+    for channel in range(marks.shape[1]):
+        edges = np.flatnonzero(np.diff(marks[:, channel].astype(np.int8), prepend=0, append=0))
+        for start, end in edges.reshape(-1, 2)[np.diff(edges)[::2] >= least].tolist():
+            kept[start:end, channel] = True
+    return kept
+
+
+def _phase(now: Samples, first: Ends, energy: NDArray[np.float64]) -> Column:
+    """Return the correlation of the first two channels, NaN where one of them is silent."""
+    if now.shape[1] < 2:
+        return np.full(len(first), np.nan, np.float32)
+    product = np.add.reduceat(now[:, 0] * now[:, 1], first, dtype=np.float64)
+    both = np.sqrt(energy[:, 0] * energy[:, 1])
+    quiet = energy[:, :2].min(axis=1) < _QUIETEST
+    return np.where(quiet, np.nan, product / np.maximum(both, 1e-12)).astype(np.float32)
+
+
+class Onset:
+    """How sharply sound sets in: dB of the loudest block of 2 ms over the 50 ms before it."""
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self._size = max(1, round(rate * _BLOCK_SECONDS))
+        self._power = np.zeros((_BEFORE_BLOCKS, channels))
+        self._rest = np.zeros((0, channels), np.float32)
+
+    def __call__(self, now: Samples, ends: Ends) -> Column:
+        """Return float32 [frames]: the strongest rise in each, of any channel, at least 0."""
+        carried = len(self._rest)
+        together = np.concatenate([self._rest, now])
+        count = len(together) // self._size
+        blocks = together[: count * self._size].reshape(count, self._size, -1)
+        self._rest = together[count * self._size :].copy()
+        power = np.square(blocks).mean(axis=1, dtype=np.float64)
+        whole = np.concatenate([self._power, power])
+        self._power = whole[-_BEFORE_BLOCKS:]
+        total = np.cumsum(np.pad(whole, ((1, 0), (0, 0))), axis=0)
+        before = (total[_BEFORE_BLOCKS:-1] - total[: -_BEFORE_BLOCKS - 1]) / _BEFORE_BLOCKS
+        rise = 10 * np.log10(np.maximum(power, _QUIETEST) / np.maximum(before, _QUIETEST))
+        middle = (np.arange(count) + 0.5) * self._size - carried
+        frame = np.clip(np.searchsorted(ends, middle, side="right") - 1, 0, len(ends) - 2)
+        strongest = np.zeros(len(ends) - 1)
+        np.maximum.at(strongest, frame, rise.max(axis=1))
+        return strongest.astype(np.float32)
+
+
+def joined(streams: Iterable[dict[str, Column]]) -> dict[str, Column]:
+    """Put the columns of all streams side by side, the channels in order of the file.
+
+    ``phase`` is that of the first stream with two channels; of mono streams, as cameras
+    write them, no correlation is known.
+    """
+    every = list(streams)
+    names = [name for name in _EMPTY if name not in _SINGLE]
+    made: dict[str, Column] = {
+        name: np.concatenate([columns[name] for columns in every], axis=1) for name in names
+    }
+    phases = [one["phase"] for one in every if one["level_db"].shape[1] > 1]
+    made["phase"] = (phases or [every[0]["phase"]])[0]
+    made["onset"] = np.max([columns["onset"] for columns in every], axis=0)
+    return made

@@ -1,0 +1,246 @@
+"""Which recordings belong to which clips: timecode first, then sound, and no when unsure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from handlers.contract import UnusableMedia
+from handlers.media.source import shown
+from handlers.sync import words
+from handlers.sync.clock import Placing, is_off_speed, placings
+from handlers.sync.envelope import Envelope, envelope
+from handlers.sync.fine import Evidence, Listener
+from handlers.sync.records import PULLS, Clip, Match, Options, Recording, Refusal
+from handlers.sync.sound import Reader
+from handlers.sync.wave import Found, Side, compare
+
+Tell = Callable[[float, str], None]
+Listen = Callable[[Path], Envelope]
+
+# Confidence in timecode alone: with dates, without, and where sound was there to confirm it.
+_DATED, _UNDATED, _UNHEARD = 0.8, 0.6, 0.5
+# What each doubt leaves of a confidence.
+_DOUBT = 0.8
+# A file whose levels move less than this (decibels, RMS) holds nothing to compare.
+_STILL = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Heard:
+    """A clip that is being matched: its facts, and its sound where it has any."""
+
+    clip: Clip
+    side: Side | None = None
+    listener: Listener | None = None
+
+
+def sync(
+    clips: Sequence[Clip],
+    recordings: Sequence[Recording],
+    options: Options,
+    tell: Tell,
+    listen: Listen = envelope,
+) -> list[Match | Refusal]:
+    """Match recordings to clips.
+
+    Args:
+        clips: the clips, from ``read_clip``.
+        recordings: all that may belong to any of them, from ``read_recording``.
+        options: how to compare.
+        tell: called with a share in 0..1 and a message, at least after each pair.
+        listen: gives a file's envelope; ``EnvelopeStore`` keeps them between runs.
+
+    Returns:
+        For each clip, in order, one match a recording that belongs to it, the surest first;
+        or one refusal.
+    """
+    sides = _sides(listen) if options.waveform else _deaf
+    results: list[Match | Refusal] = []
+    for number, clip in enumerate(clips):
+
+        def told(share: float, text: str, number: int = number) -> None:
+            tell((number + share) / len(clips), text)
+
+        results += _matched(clip, recordings, options, told, sides)
+    return results
+
+
+def unclaimed(
+    results: Iterable[Match | Refusal], recordings: Iterable[Recording]
+) -> list[Recording]:
+    """Return the recordings that belong to no clip."""
+    claimed = {each.recording for each in results if isinstance(each, Match)}
+    return [each for each in recordings if each.path not in claimed]
+
+
+def _sides(listen: Listen) -> Callable[[Path], Side | None]:
+    """Give sides by path: envelopes are small and stay, what is made of them does not."""
+    known: dict[Path, Envelope | None] = {}
+
+    @lru_cache(maxsize=8)
+    def side(path: Path) -> Side | None:
+        if path not in known:
+            try:
+                known[path] = listen(path)
+            except UnusableMedia:
+                known[path] = None
+        kept = known[path]
+        found = Side.of(path, kept) if kept else None
+        return found if found and float(np.std(found.values)) > _STILL else None
+
+    return side
+
+
+def _deaf(_: Path) -> Side | None:
+    return None
+
+
+def _matched(
+    clip: Clip,
+    recordings: Sequence[Recording],
+    options: Options,
+    tell: Tell,
+    sides: Callable[[Path], Side | None],
+) -> Sequence[Match | Refusal]:
+    if is_off_speed(clip):
+        return [Refusal(clip=clip.path, reason=words.off_speed(clip))]
+    if not recordings:
+        return [Refusal(clip=clip.path, reason=words.no_recordings(clip))]
+    side = sides(clip.path) if clip.has_sound else None
+    if side is None:
+        return _against(_Heard(clip=clip), recordings, options, tell, sides)
+    with Reader(clip.path) as reader:
+        heard = _Heard(clip=clip, side=side, listener=Listener(reader))
+        return _against(heard, recordings, options, tell, sides)
+
+
+def _against(
+    heard: _Heard,
+    recordings: Sequence[Recording],
+    options: Options,
+    tell: Tell,
+    sides: Callable[[Path], Side | None],
+) -> Sequence[Match | Refusal]:
+    matches, doubts = [], []
+    for number, recording in enumerate(recordings):
+        tell(number / len(recordings), f"{shown(heard.clip.path)} and {shown(recording.path)}")
+        found = _pair(heard, recording, options, sides)
+        if isinstance(found, Match):
+            matches.append(found)
+        elif found:
+            doubts.append(found)
+    if matches:
+        return sorted(matches, key=lambda match: -match.confidence)
+    reason = words.nothing_fits(heard.clip, len(recordings), doubts, heard=heard.side is not None)
+    return [Refusal(clip=heard.clip.path, reason=reason)]
+
+
+def _pair(
+    heard: _Heard,
+    recording: Recording,
+    options: Options,
+    sides: Callable[[Path], Side | None],
+) -> Match | str:
+    """Return a match, or what speaks against one ("" where nothing speaks for it)."""
+    places = placings(heard.clip, recording)
+    theirs = sides(recording.path)
+    found = Found()
+    if heard.side is not None and heard.listener is not None and theirs is not None:
+        hints = [float(place.seconds) for place in places]
+        found = compare(heard.side, heard.listener, theirs, hints)
+    for evidence in (found.best, found.rival):
+        place = _agreeing(evidence, places, options.tolerance)
+        if evidence and place:
+            return _confirmed(heard.clip, recording, evidence, place)
+    if found.sure and found.best:
+        return _by_sound(heard.clip, recording, found.best, places)
+    if found.best and found.rival:
+        return words.two_places(recording, found.best, found.rival)
+    if not places:
+        return ""
+    return _by_clock(heard, recording, places[0], listened=theirs is not None)
+
+
+def _agreeing(
+    evidence: Evidence | None, places: Sequence[Placing], tolerance: float
+) -> Placing | None:
+    if evidence is None:
+        return None
+    near = (each for each in places if abs(float(each.seconds) - evidence.offset) <= tolerance)
+    return min(near, key=lambda each: abs(float(each.seconds) - evidence.offset), default=None)
+
+
+def _confirmed(clip: Clip, recording: Recording, evidence: Evidence, place: Placing) -> Match:
+    apart = float(place.seconds) - evidence.offset
+    reasons = [words.timecode_agrees(apart, clip), words.sound_agrees(evidence)]
+    confidence = 1 - 0.1 * (1 - _confidence(evidence))
+    return _measured(clip, recording, "timecode", evidence, confidence, [*reasons, place.doubt])
+
+
+def _by_sound(
+    clip: Clip, recording: Recording, evidence: Evidence, places: Sequence[Placing]
+) -> Match:
+    reasons = [words.sound_agrees(evidence)]
+    confidence = _confidence(evidence)
+    if contradiction := words.clocks_contradict(clip, recording, evidence, places):
+        confidence *= _DOUBT
+        reasons.append(contradiction)
+    return _measured(clip, recording, "waveform", evidence, confidence, reasons)
+
+
+def _measured(
+    clip: Clip,
+    recording: Recording,
+    method: str,
+    evidence: Evidence,
+    confidence: float,
+    reasons: Sequence[str],
+) -> Match:
+    pull = min(PULLS, key=lambda each: abs(float(each) - evidence.ratio))
+    drift = (evidence.ratio / float(pull) - 1) * 1e6
+    spoken = [*reasons, words.pulled(pull, recording), words.drifts(drift, clip)]
+    return Match(
+        clip=clip.path,
+        recording=recording.path,
+        method=method,
+        offset_samples=evidence.offset * recording.rate,
+        drift_ppm=drift,
+        pull=pull,
+        confidence=confidence,
+        reasons=tuple(text for text in [*spoken, *recording.remarks] if text),
+    )
+
+
+def _by_clock(
+    heard: _Heard, recording: Recording, place: Placing, *, listened: bool
+) -> Match | str:
+    if not place.dates_agree:
+        return words.other_day(recording)
+    unheard = listened and heard.side is not None
+    confidence = _UNHEARD if unheard else _DATED if place.dated else _UNDATED
+    reasons = ["the timecodes overlap", words.unconfirmed(heard=unheard)]
+    doubts = [place.doubt, "" if place.dated else words.UNDATED, words.odd_rate(recording)]
+    doubts += recording.remarks
+    for doubt in filter(None, doubts):
+        confidence *= _DOUBT
+        reasons.append(doubt)
+    return Match(
+        clip=heard.clip.path,
+        recording=recording.path,
+        method="timecode",
+        offset_samples=float(place.seconds * recording.rate),
+        drift_ppm=0.0,
+        pull=PULLS[0],
+        confidence=confidence,
+        reasons=tuple(reasons),
+    )
+
+
+def _confidence(evidence: Evidence) -> float:
+    """Return 0.5 at the height that just suffices, 0.9 where chance is out of the question."""
+    return float(1 - 0.5 * np.exp(-(evidence.score - 8) / 6))

@@ -1,0 +1,141 @@
+"""One clip and one recording compared by their sound, with a decision that errs towards no."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from handlers.sync.coarse import BASES, MOST_DRIFT, Line, Values, features, search
+from handlers.sync.envelope import VALUES_A_SECOND, Envelope
+from handlers.sync.fine import SPAN, Array, Evidence, Listener, examine
+from handlers.sync.sound import RATE, Reader
+
+# Spans for a first look at a line, and for measuring it.
+_FIRST, _ALL = 12, 40
+_SPAN_SECONDS = SPAN / RATE
+# A first look below this score, in deviations, is chance.
+_WORTH_MORE = 5.5
+# What a match takes: the height of all spans together, and how many of them lie on one line.
+_SCORE, _SHARE, _FEWEST = 8.0, 0.4, 2
+# A second place that is almost as good makes both worthless.
+_RIVAL = 0.6
+# Coarse scores below this are chance whatever follows.
+_COARSE = 3.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """A file that takes part: its path, its features and for how many seconds it has sound."""
+
+    path: Path
+    values: Values
+    seconds: float
+
+    @classmethod
+    def of(cls, path: Path, envelope: Envelope) -> Side:
+        """Make from what was kept of the file."""
+        return cls(path=path, values=features(envelope), seconds=float(envelope.duration))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What the sound says: the best place, if any, and a rival that is almost as good."""
+
+    best: Evidence | None = None
+    rival: Evidence | None = None
+
+    @property
+    def sure(self) -> bool:
+        """Say whether there is one place and no other."""
+        return self.best is not None and self.rival is None
+
+
+def compare(clip: Side, listener: Listener, recording: Side, hints: Sequence[float] = ()) -> Found:
+    """Find where a recording lies against a clip.
+
+    Args:
+        clip: the clip.
+        listener: the same clip, open.
+        recording: the recording.
+        hints: offsets in seconds at which to look in any case, as timecode gives them.
+    """
+    lines = [line for line in search(clip.values, recording.values) if line.score > _COARSE]
+    lines += [Line(offset=hint, ratio=1.0, score=0.0) for hint in hints]
+    if not lines:
+        return Found()
+    with Reader(recording.path) as reader:
+        looks = [_look(clip, listener, recording, reader, line) for line in lines]
+        best = _best([look for look in looks if look is not None])
+        measured = [_measure(clip, listener, recording, reader, look) for look in best]
+    good = sorted(filter(convincing, measured), key=lambda each: -each.score)
+    rivals = [each for each in good[1:] if _elsewhere(each, good[0], clip.seconds)]
+    rival = next((each for each in rivals if each.score > _RIVAL * good[0].score), None)
+    return Found(best=good[0] if good else None, rival=rival)
+
+
+def convincing(evidence: Evidence) -> bool:
+    """Say whether so much agreement cannot be chance."""
+    return (
+        evidence.score >= _SCORE
+        and evidence.share >= _SHARE
+        and evidence.agreeing >= min(_FEWEST, evidence.spans)
+        and min(abs(evidence.ratio - 1 - base) for base in BASES) <= MOST_DRIFT
+    )
+
+
+def _look(
+    clip: Side, listener: Listener, recording: Side, reader: Reader, line: Line
+) -> Evidence | None:
+    evidence = examine(listener, reader, line, _middles(clip, recording, line, _FIRST))
+    return evidence if evidence.score > _WORTH_MORE else None
+
+
+def _best(looks: Sequence[Evidence]) -> list[Evidence]:
+    """Of several looks at one place keep the best; at most three places."""
+    kept: list[Evidence] = []
+    for look in sorted(looks, key=lambda each: -each.score):
+        if not any(abs(look.offset - other.offset) < 0.25 for other in kept):
+            kept.append(look)
+    return kept[:3]
+
+
+def _measure(
+    clip: Side, listener: Listener, recording: Side, reader: Reader, look: Evidence
+) -> Evidence:
+    line = Line(offset=look.offset, ratio=look.ratio, score=look.score)
+    return examine(listener, reader, line, _middles(clip, recording, line, _ALL))
+
+
+def _elsewhere(one: Evidence, other: Evidence, seconds: float) -> bool:
+    middle = seconds / 2
+    return abs(one.offset + one.ratio * middle - other.offset - other.ratio * middle) > 0.05
+
+
+def _middles(clip: Side, recording: Side, line: Line, most: int) -> Array:
+    """Choose the middles of spans, in seconds of the clip: the liveliest of each stretch."""
+    first = max(0.0, -line.offset / line.ratio)
+    last = min(clip.seconds, (recording.seconds - line.offset) / line.ratio)
+    count = int(np.clip((last - first) / _SPAN_SECONDS, 0, most))
+    if count == 0:
+        return np.array([(first + last) / 2]) if last - first > 1 else np.zeros(0)
+    edges = np.linspace(first, last, count + 1)
+    return np.array(
+        [_liveliest(clip.values, begin, end) for begin, end in itertools.pairwise(edges)]
+    )
+
+
+def _liveliest(values: npt.NDArray[np.float32], begin: float, end: float) -> float:
+    half = _SPAN_SECONDS / 2
+    low, high = (int(edge * VALUES_A_SECOND) for edge in (begin, end))
+    stir = np.abs(values[:, low:high]).sum(axis=0)
+    width = int(_SPAN_SECONDS * VALUES_A_SECOND)
+    if len(stir) <= width:
+        return (begin + end) / 2
+    total = np.cumsum(np.concatenate([[0], stir]))
+    place = int(np.argmax(total[width:] - total[:-width]))
+    return begin + place / VALUES_A_SECOND + half

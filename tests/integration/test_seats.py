@@ -1,0 +1,190 @@
+"""The executor on real children: ones that die, that cannot be started, that end late."""
+
+import contextlib
+import os
+import queue
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from daemon import storage, walk
+from daemon.child import Child
+from daemon.config import RunConfig, SlotsConfig
+from daemon.executor import Ending, Task
+from daemon.local import LocalExecutor, LocalSettings
+from daemon.publish import Place
+from handlers.contract import Needs
+from tests.studio import REPOSITORY, SITE
+
+
+class Bench:
+    """An executor on a storage of its own, and the outcomes of what is given to it."""
+
+    def __init__(self, folder):
+        self.root = folder
+        self.marker = storage.write_marker(folder)
+        (folder / "in").mkdir()
+        self.executor = LocalExecutor(
+            LocalSettings(
+                storage=folder,
+                models=folder / "models",
+                run=RunConfig(),
+                slots=SlotsConfig(cpu=2, gpu=0),
+            ),
+            lambda: None,
+        )
+
+    def task(self, name, job=1, token=1):
+        """Return the task of running handler "act" on a new file of this name."""
+        (self.root / "in" / name).write_bytes(b"x")
+        found = walk.looks(walk.scan(os.fsencode(self.root), b"in"))
+        look = next(look for look in found if look.path == os.fsencode(f"in/{name}"))
+        place = Place(
+            storage=self.root, storage_id=self.marker.id, journal="j", root="in_act",
+            output=f"in_act/{name}", job=job, token=token,
+        )  # fmt: skip
+        asset = {
+            "path": f"in/{name}", "kind": "file", "fingerprint": "f",
+            "signature": look.signature.hex(), "members": [], "facts": {},
+        }  # fmt: skip
+        order = {
+            "op": "run", "id": job, "token": token, "handler": "act", "seed": 1, "params": {},
+            "place": place.to_json(), "asset": asset,
+        }  # fmt: skip
+        return Task(job=job, token=token, handler="act", needs=Needs(), order=order)
+
+    def outcome(self, timeout=60.0):
+        """Wait for the next end of a run."""
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
+            if found := self.executor.poll(time.monotonic()):
+                return found[0]
+            time.sleep(0.01)
+        raise AssertionError("no run ended")
+
+    def said(self, message):
+        """Wait until the run says this."""
+        until = time.monotonic() + 60.0
+        while all(run.message != message for run in self.executor.running()):
+            assert time.monotonic() < until
+            self.executor.poll(time.monotonic())
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    """An executor; its children know the tests' handlers."""
+    monkeypatch.setenv("PYTHONPATH", f"{SITE}:{REPOSITORY}")
+    it = Bench(tmp_path)
+    yield it
+    it.executor.close()
+
+
+def test_child_that_died_before_its_order(bench):
+    """What is written to a warm child that has just died is lost with it, and told once."""
+    bench.executor.submit(bench.task("one.bin"))
+    assert bench.outcome().ending is Ending.DONE
+    (seat,) = bench.executor._seats
+    os.kill(seat.child.pid, signal.SIGKILL)
+    seat.child.join(30)
+    # Nobody has polled: the seat still looks free, and its pipe is closed.
+    bench.executor.submit(bench.task("two.bin", job=2))
+    found = bench.outcome()
+    assert (found.job, found.ending) == (2, Ending.LOST)
+    assert "SIGKILL" in found.error
+    assert bench.executor._seats == []
+    bench.executor.submit(bench.task("two.bin", job=2, token=2))
+    assert bench.outcome().ending is Ending.DONE
+
+
+def test_order_that_is_cut_off(tmp_path, monkeypatch):
+    """A child killed while an order longer than its pipe is written harms nobody."""
+    monkeypatch.setenv("PYTHONPATH", f"{SITE}:{REPOSITORY}")
+    said = queue.SimpleQueue()
+    child = Child.start([str(tmp_path), str(tmp_path)], os.environ, lambda _, m: said.put(m))
+    while said.get(timeout=60) != {"event": "ready"}:
+        pass
+    # A stopped process reads nothing: the write waits until it is killed.
+    os.kill(child.pid, signal.SIGSTOP)
+    killer = threading.Timer(0.5, os.kill, (child.pid, signal.SIGKILL))
+    killer.start()
+    child.send({"op": "run", "padding": "x" * (8 << 20)})
+    killer.join()
+    child.join(30)
+    assert "SIGKILL" in child.describe_end()
+    # Whatever comes later is passed over as well.
+    child.send({"op": "run"})
+    child.kill()
+    child.close()
+
+
+@contextlib.contextmanager
+def no_more_files():
+    """Let this process open nothing more, as when its limit is reached."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = [os.open("/dev/null", os.O_RDONLY) for _ in range(3)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(held), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for fd in held:
+            os.close(fd)
+
+
+def test_child_that_cannot_be_started(bench):
+    """The run comes back with the reason, and the next try finds everything as it was."""
+    task = bench.task("one.bin")
+    with no_more_files():
+        bench.executor.submit(task)
+        (found,) = bench.executor.poll(time.monotonic())
+    assert (found.job, found.token, found.ending) == (1, 1, Ending.UNSTARTED)
+    assert found.error == "no process can be started: Too many open files"
+    assert bench.executor.running() == []
+    bench.executor.submit(task)
+    assert bench.outcome().ending is Ending.DONE
+
+
+ONE_TASK_LEFT = """
+import os, resource
+from daemon.child import Child
+resource.setrlimit(resource.RLIMIT_NPROC, (2, 2))
+try:
+    Child.start(["/", "/"], os.environ, print)
+except OSError as error:
+    print(error.strerror)
+try:
+    os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+    print("nothing left")
+"""
+
+
+@pytest.mark.usefixtures("root")
+def test_child_that_takes_the_last_task():
+    """Where no thread can be started that hears it, a child counts as not started, and is gone."""
+    # Limits do not hold for root; where Python lies, others may not be able to read.
+    keep = "+dac_override,+dac_read_search"
+    nobody = ["setpriv", "--reuid=54321", f"--inh-caps={keep}", f"--ambient-caps={keep}"]
+    result = subprocess.run(
+        [*nobody, sys.executable, "-c", ONE_TASK_LEFT],
+        capture_output=True, text=True, cwd=REPOSITORY, timeout=60, check=False,
+    )  # fmt: skip
+    said = "Resource temporarily unavailable\nnothing left\n"
+    assert (result.stdout, result.returncode) == (said, 0), result.stderr
+
+
+@pytest.mark.parametrize("end", ["done", "transient", "bug", "unusable", "crash"])
+def test_cancelled_run_that_ends_in_its_own_way(bench, end):
+    """Whatever a run still says after it was cancelled, it was cancelled by a person."""
+    bench.executor.submit(bench.task(f"late-{end}.bin"))
+    bench.said("late")
+    bench.executor.cancel(1)
+    found = bench.outcome()
+    assert (found.ending, found.error) == (Ending.CANCELLED, "cancelled by a person")
+    assert found.artifacts == ()
