@@ -140,7 +140,7 @@ def decode_encode(path: Path, scratch: Path) -> int:
 
 def edit_pass(path: Path, _scratch: Path) -> int:
     """Find shots, without a proxy."""
-    found = decode_once(path, probe(path).video, ShotDetector(NoCuts()), None, lambda _: None)
+    found = decode_once(path, probe(path), ShotDetector(NoCuts()), None, lambda _: None)
     return found.frames
 
 
@@ -149,7 +149,7 @@ def edit_pass_with_proxy(path: Path, scratch: Path) -> int:
     source = probe(path)
     start = Timecode(frames=0, rate=RATE)
     proxy = ProxyWriter(scratch / "ours.mov", source, source.video, start, SETTINGS)
-    found = decode_once(path, source.video, ShotDetector(NoCuts()), proxy, lambda _: None)
+    found = decode_once(path, source, ShotDetector(NoCuts()), proxy, lambda _: None)
     return found.frames
 
 

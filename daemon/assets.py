@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from handlers.contract import CLIP_ENDINGS, RECORDING_ENDINGS, SEQUENCE_ENDINGS, AssetKind
@@ -23,6 +23,21 @@ _CARD_INSIDES = frozenset(
     ["M4ROOT", "XDROOT", "BPAV", "CONTENTS", "CLIPS001", "AVCHD", "BDMV", "AVF_INFO", "PRIVATE"]
 )
 _CARD_SUFFIXES = (".rdm", ".rdc")
+# Folders in which cameras keep their own small copies of what they record.
+_PROXY_FOLDERS = frozenset({"proxy", "sub"})
+# Parts by the makers' own rules: GoPro's chapters, RED's files of four gigabytes.
+_CHAPTERS = (
+    re.compile(r"(?P<head>G[HXS])(?P<part>\d\d)(?P<clip>\d{4})(?P<tail>\.\w+)", re.IGNORECASE),
+    re.compile(
+        r"(?P<head>[A-Z]\d{3}_)(?P<clip>[A-Z]\d{3}_\d{4}[A-Z0-9]{2})_(?P<part>\d{3})(?P<tail>\.\w+)"
+    ),
+)
+_OLD_GOPRO = re.compile(r"(?:GOPR|GP(?P<part>\d\d))(?P<clip>\d{4})(?P<tail>\.\w+)", re.IGNORECASE)
+_SPLIT = re.compile(
+    r"(?P<head>.+)(?:-(?P<few>[2-9])|[-_](?P<many>\d{4}))(?P<tail>\.[^.]+)", re.DOTALL
+)
+# A camera that writes a file for each frame shall be told of it once, not for each.
+_RAW_FRAMES = frozenset({"ari", "arx"})
 # A name's last part is an ending if it could be one: a card's folder may have dots of its own.
 _ENDING = re.compile(r"\.(?=\d*[a-z])[a-z0-9]{1,5}$", re.IGNORECASE)
 _NUMBERED = re.compile(r"^(?P<head>.*?)(?P<number>\d{2,})(?P<tail>\.[^.]+)$", re.DOTALL)
@@ -30,7 +45,10 @@ _NUMBERED = re.compile(r"^(?P<head>.*?)(?P<number>\d{2,})(?P<tail>\.[^.]+)$", re
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """One asset seen in a folder: its name there, kind, and the names of its files."""
+    """One asset seen in a folder: its name there, kind, and the names of its files, in order.
+
+    A clip or recording that was written in several files has the name of the first one.
+    """
 
     name: str
     kind: AssetKind
@@ -76,22 +94,97 @@ def card_root(parts: Sequence[str]) -> int | None:
     return None
 
 
-def group(names: Iterable[str]) -> list[Group]:
-    """Turn a folder's file names into assets; numbered images of one run are one sequence."""
+def is_proxy(path: str) -> bool:
+    """Say whether a path leads into a folder in which cameras keep their own small copies.
+
+    The first part is the watched folder or the card, whatever it is called.
+    """
+    return not _PROXY_FOLDERS.isdisjoint(part.lower() for part in path.split("/")[1:-1])
+
+
+def group(names: Iterable[str], *, proxies: bool = False) -> list[Group]:
+    """Turn a folder's file names into assets.
+
+    Numbered images of one run are one sequence; the parts of a clip or recording that
+    was too long for one file are one asset.
+
+    Args:
+        names: The files' names.
+        proxies: Whether the folder holds a camera's own small copies, which are plain files.
+    """
     runs: defaultdict[tuple[str, int, str], list[str]] = defaultdict(list)
-    groups = []
+    single = []
     for name in names:
         if (key := _run_of(name)) is not None:
             runs[key].append(name)
         else:
-            groups.append(Group(name=name, kind=kind_of(name), members=(name,)))
+            single.append(name)
+    if proxies:
+        return [
+            Group(name=name, kind=AssetKind.FILE, members=(name,))
+            for name in (*single, *(name for run in runs.values() for name in run))
+        ]
+    groups = [
+        Group(name=parts[0], kind=kind_of(parts[0]), members=parts) for parts in _spans(single)
+    ]
     groups.extend(_sequence(key, members) for key, members in runs.items())
     return groups
 
 
+def _spans(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Join the parts of what was written in several files; all others stay single, in order."""
+    parts: defaultdict[tuple[str, str], dict[int, str]] = defaultdict(dict)
+    present = set(names)
+    for name in names:
+        if (place := _part_of(name, present)) is not None:
+            parts[place[0]].setdefault(place[1], name)
+    after = {
+        before: later
+        for run in parts.values()
+        for number, before in run.items()
+        if (later := run.get(number + 1)) is not None
+    }
+    joined = set(after.values())
+    return [tuple(_chain(name, after)) for name in names if name not in joined]
+
+
+def _chain(name: str, after: Mapping[str, str]) -> Iterator[str]:
+    yield name
+    while name in after:
+        name = after[name]
+        yield name
+
+
+def _part_of(name: str, present: Collection[str]) -> tuple[tuple[str, str], int] | None:
+    """Return of what a file is a part, and which one, counted from 1; None if it is whole."""
+    kind = kind_of(name)
+    if kind is AssetKind.FILE:
+        return None
+    if kind is AssetKind.RECORDING:
+        return _split_of(name, present)
+    for pattern in _CHAPTERS:
+        if (match := pattern.fullmatch(name)) is not None:
+            return (match["head"] + match["clip"], match["tail"]), int(match["part"])
+    if (match := _OLD_GOPRO.fullmatch(name)) is not None:
+        # The first chapter bears no number: GOPR0001, GP010001, GP020001.
+        return ("GOPR" + match["clip"], match["tail"]), int(match["part"] or 0) + 1
+    return None
+
+
+def _split_of(name: str, present: Collection[str]) -> tuple[tuple[str, str], int] | None:
+    """Recognise T01.wav, T01-2.wav, or T01.wav, T01_0001.wav: only beside the unnumbered first."""
+    match = _SPLIT.fullmatch(name)
+    if match is not None and match["head"] + match["tail"] in present:
+        # Four digits count the files after the first, a single one counts all.
+        number = int(match["few"]) if match["few"] else int(match["many"]) + 1
+        return (match["head"], match["tail"]), number
+    head, dot, tail = name.rpartition(".")
+    return ((head, dot + tail), 1)
+
+
 def _run_of(name: str) -> tuple[str, int, str] | None:
     match = _NUMBERED.match(name)
-    if match is None or match["tail"][1:].lower() not in SEQUENCE_ENDINGS:
+    if match is None or match["tail"][1:].lower() not in SEQUENCE_ENDINGS | _RAW_FRAMES:
         return None
     return match["head"], len(match["number"]), match["tail"]
 

@@ -82,10 +82,11 @@ def looks(folder: Folder) -> Iterator[Look]:
     """Group a folder's files into assets and return one look at each."""
     names = {os.fsdecode(name): name for name in folder.files}
     wanted = [name for name in names if not assets.ignored(name)]
-    for group in assets.group(wanted):
+    proxies = assets.is_proxy(os.fsdecode(folder.path) + "/")
+    for group in assets.group(wanted, proxies=proxies):
         infos = [folder.files[names[member]] for member in group.members]
         path = os.path.join(folder.path, os.fsencode(group.name))
-        if group.kind is AssetKind.SEQUENCE:
+        if group.kind is AssetKind.SEQUENCE or len(group.members) > 1:
             yield _many(path, group.kind, group.members, infos)
         else:
             yield Look(
@@ -149,7 +150,7 @@ def look_again(root: bytes, before: Look) -> Look | None:
     try:
         if before.kind is AssetKind.CARD:
             return look_at_card(root, before.path)
-        if before.kind is AssetKind.SEQUENCE:
+        if before.kind is AssetKind.SEQUENCE or before.members:
             folder = scan(root, os.path.dirname(before.path))
             return next((look for look in looks(folder) if look.path == before.path), None)
         info = os.lstat(os.path.join(root, before.path))
@@ -182,7 +183,7 @@ def was_written(before: Look, after: Look) -> bool:
     """
     if before.signature == after.signature:
         return False
-    if before.kind in {AssetKind.CARD, AssetKind.SEQUENCE}:
+    if before.kind in {AssetKind.CARD, AssetKind.SEQUENCE} or before.members or after.members:
         return True
     one, other = (marshal.loads(look.signature) for look in (before, after))  # noqa: S302 - our own
     size, modified, inode = 0, 1, 3

@@ -55,7 +55,7 @@ _BEAT_SECONDS = 2.0
 _PROGRESS_SECONDS = 0.2
 SWITCH_SECONDS = 0.0002
 _CHECK_TARGET = "handlers.media.check:check"
-_VERIFY_TARGET = "handlers.media.mhl:verified"
+_VERIFY_TARGET = "handlers.media.mhl:proven"
 _LOADER_TARGET = "models.bundle:BundleLoader"
 # Not the input's fault and not the handler's: the place where results go cannot take them.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
@@ -143,12 +143,14 @@ class Worker:
             self.channel.tell({"id": order["id"], "token": order.get("token", 0)} | answer)
 
     def _verify(self, order: Message) -> Message:
-        """Compare a file with the hash list that lists it, if one does."""
+        """Compare an asset's files with the hash lists that list them, if any do."""
         look = _look(order)
         path = self.root / os.fsdecode(look.path)
+        folder = path if look.kind is AssetKind.CARD else path.parent
+        members = [folder / name for name in look.members]
         try:
             before = walk.look_again(os.fsencode(self.root), look)
-            same = before is not None and resolve(_VERIFY_TARGET)(path, self.root)
+            same = before is not None and resolve(_VERIFY_TARGET)(path, members, self.root)
         except Exception:  # noqa: BLE001 - without proof it waits like any other file
             return {"event": "unverified"}
         if before is None or not same:

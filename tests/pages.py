@@ -47,7 +47,7 @@ class Cuts:
 
 def decode(source, facts, detector, proxy):
     """Decode a clip once, as the edit handler does."""
-    return decode_once(source, facts.video, detector, proxy, lambda _: None)
+    return decode_once(source, facts, detector, proxy, lambda _: None)
 
 
 def result_folder(folder, source, bounds=BOUNDS):

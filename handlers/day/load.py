@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from handlers.contract import (
-    CLIP_ENDINGS,
     RECORDING_ENDINGS,
     Asset,
     AssetKind,
@@ -19,7 +18,9 @@ from handlers.contract import (
     UnusableMedia,
 )
 from handlers.edit import names
-from handlers.media.probe import Probe, probe
+from handlers.media import cards
+from handlers.media.clip import probe_clip
+from handlers.media.probe import Probe
 from handlers.media.source import shown
 from handlers.media.timecode import Timecode, parse
 
@@ -140,7 +141,8 @@ def load(inputs: Mapping[str, Input]) -> Material:
 def _recordings(asset: Asset) -> list[Recording]:
     """Return an asset's recordings: itself, or those on a card."""
     if asset.kind is AssetKind.RECORDING:
-        return [Recording(path=asset.path)]
+        # Each part of a long recording bears its own time; they are laid one after the other.
+        return [Recording(path=path) for path in asset.members or (asset.path,)]
     heard = asset.members if asset.kind is AssetKind.CARD else ()
     return [Recording(path=path) for path in heard if _ending(path) in RECORDING_ENDINGS]
 
@@ -176,21 +178,26 @@ def _takes(name: str, asset: Asset, inputs: Mapping[str, Input]) -> Iterator[Tak
     }
     if asset.kind is not AssetKind.CARD:
         if "shots.json" in files:
-            yield _take(asset.path, files["shots.json"].parent)
+            yield _take(asset.path, asset.members, files["shots.json"].parent)
         return
-    clips = [path for path in asset.members if _ending(path) in CLIP_ENDINGS]
-    members = dict(zip(names.unique_stems(clips), clips, strict=True))
+    clips = cards.content(asset.path, asset.members).clips
+    stems = names.unique_stems(clip.path for clip in clips)
+    members = dict(zip(stems, clips, strict=True))
     for entry in _json(files["card.json"])["clips"] if "card.json" in files else ():
         if "unusable" in entry:
             yield str(entry["unusable"])
         elif (file := files.get(f"{entry['folder']}/shots.json")) is not None:
-            path = members.get(entry["folder"])
-            yield _take(path, file.parent) if path else f"{entry['source']} is not on the card"
+            clip = members.get(entry["folder"])
+            yield (
+                _take(clip.path, clip.parts, file.parent)
+                if clip
+                else f"{entry['source']} is not on the card"
+            )
 
 
-def _take(path: Path, folder: Path) -> Take | str:
+def _take(path: Path, members: Sequence[Path], folder: Path) -> Take | str:
     try:
-        source = probe(path)
+        source = probe_clip(path, members)
     except UnusableMedia as error:
         return str(error)
     shots = _json(folder / "shots.json")

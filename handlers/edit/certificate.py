@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from handlers.media import mhl
-from handlers.media.decode import Decoder
+from handlers.media.clip import FrameSource
 from handlers.media.source import shown
 from handlers.media.timecode import Timecode
 
 
 def certificate(
-    path: Path,
-    decoder: Decoder,
-    start: Timecode,
-    *,
-    use_mhl: bool,
-    tell: Callable[[float], None],
+    path: Path, decoder: FrameSource, start: Timecode, examined: Sequence[mhl.Examined]
 ) -> dict[str, Any]:
     """Return verified.json's content for a clip that ``decoder`` has read to its end.
 
     ``verdict`` is "whole" when each frame that the file promises decoded, and the
-    hash is the manifest's where there is one; else "damaged" or "changed".
+    hash is the manifest's where there is one; else "damaged" or "changed". A clip of several
+    files has an entry for each in ``files``.
     """
-    listed = mhl.listed(path) if use_mhl else None
-    hashes = mhl.digests(path, listed.algorithm if listed else None, tell)
-    compared = _compare(listed, hashes)
+    listing = [_file(each) for each in examined]
+    about = listing[0] if len(listing) == 1 else _together(listing)
     return {
         "schema": "fxd.verified/1",
         "source": shown(path),
-        "verdict": _verdict(decoder, compared),
-        "size": path.stat().st_size,
-        "hashes": {name: hashes[name] for name in ("xxh3", "xxh64")},
-        "mhl": compared,
+        "verdict": _verdict(decoder, about["mhl"]),
+        **{name: about[name] for name in ("size", "hashes", "mhl", "files") if name in about},
         "frames": {"expected": decoder.facts.frames, "decoded": decoder.decoded},
         "vfr": decoder.vfr,
         "error_count": decoder.error_count,
@@ -49,21 +42,37 @@ def certificate(
     }
 
 
-def _compare(listed: mhl.Listed | None, hashes: dict[str, str]) -> dict[str, Any]:
-    if listed is None:
-        return {"result": "none"}
-    found = hashes[listed.algorithm]
-    same = found == listed.expected or found.lower() == listed.expected.lower()
+def _file(examined: mhl.Examined) -> dict[str, Any]:
     return {
-        "result": "verified" if same else "failed",
-        "manifest": shown(listed.manifest),
-        "algorithm": listed.algorithm,
-        "expected": listed.expected,
-        "found": found,
+        "name": shown(examined.path),
+        "size": examined.size,
+        "hashes": {name: examined.hashes[name] for name in ("xxh3", "xxh64")},
+        "mhl": _compared(examined),
     }
 
 
-def _verdict(decoder: Decoder, compared: dict[str, Any]) -> str:
+def _together(listing: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Sum up several files: what any manifest says against one of them is said of all."""
+    results = {each["mhl"]["result"] for each in listing}
+    summed = results.pop() if len(results) == 1 else "failed" if "failed" in results else "partly"
+    size = sum(each["size"] for each in listing)
+    return {"size": size, "hashes": {}, "mhl": {"result": summed}, "files": list(listing)}
+
+
+def _compared(examined: mhl.Examined) -> dict[str, Any]:
+    listed = examined.listed
+    if listed is None:
+        return {"result": "none"}
+    return {
+        "result": examined.result,
+        "manifest": shown(listed.manifest),
+        "algorithm": listed.algorithm,
+        "expected": listed.expected,
+        "found": examined.hashes[listed.algorithm],
+    }
+
+
+def _verdict(decoder: FrameSource, compared: dict[str, Any]) -> str:
     if compared["result"] == "failed":
         return "changed"
     promised = decoder.facts.frames

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from handlers.contract import (
-    CLIP_ENDINGS,
     Artifact,
     Asset,
     AssetKind,
@@ -21,7 +20,9 @@ from handlers.edit.certificate import certificate
 from handlers.edit.detect import ShotDetector
 from handlers.edit.onepass import PassResult, decode_once
 from handlers.edit.record import Edit
-from handlers.media.probe import Probe, VideoFacts, probe
+from handlers.media import cards, mhl
+from handlers.media.clip import probe_clip
+from handlers.media.probe import Probe, VideoFacts
 from handlers.media.proxy import ProxySettings, ProxyWriter
 from handlers.media.source import shown
 from handlers.turnover.deliver import deliver
@@ -37,11 +38,12 @@ _MEDIA_TYPES = {
     ".aaf": "application/octet-stream",
     ".jpg": "image/jpeg",
     ".mov": "video/quicktime",
+    ".mhl": "application/xml",
     ".npz": "application/zip",
     ".html": "text/html",
 }
 # How much of the time each step takes, roughly: the decode is nearly all of it.
-_DECODE_SHARE, _SHEET_SHARE = 0.9, 0.95
+_HASH_SHARE, _DECODE_SHARE = 0.05, 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ class _Task:
     """One clip to edit: where from, where to, its artifacts' stem, and its part of the job."""
 
     path: Path
+    members: tuple[Path, ...] = ()
     folder: Path
     stem: str
     begin: float
@@ -70,31 +73,52 @@ class EditHandler:
         """
         if asset.kind is AssetKind.CARD:
             return self._card(asset, context)
-        stem = names.artifact_stem(asset.path)
-        task = _Task(path=asset.path, folder=context.staging, stem=stem, begin=0.0, share=1.0)
+        task = _Task(
+            path=asset.path,
+            members=asset.members,
+            folder=context.staging,
+            stem=names.artifact_stem(asset.path),
+            begin=0.0,
+            share=1.0,
+        )
         found = self._clip(task, context)
+        _seal(context)
         return HandlerResult(
             artifacts=artifacts(context.staging),
             metrics={"shots": len(found[0].shots), "frames": found[0].frames, "verdict": found[1]},
         )
 
     def _card(self, asset: Asset, context: Context) -> HandlerResult:
-        clips = [path for path in asset.members if path.suffix.lower().lstrip(".") in CLIP_ENDINGS]
+        content = cards.content(asset.path, asset.members)
+        clips = content.clips
         if not clips:
             raise UnusableMedia(f"{shown(asset.path)} holds no clip; drop the whole card again.")
         listing, shots = [], 0
-        for number, (path, stem) in enumerate(zip(clips, names.unique_stems(clips), strict=True)):
+        stems = names.unique_stems(clip.path for clip in clips)
+        for number, (clip, stem) in enumerate(zip(clips, stems, strict=True)):
             share = 1 / len(clips)
-            folder = context.staging / stem
-            task = _Task(path=path, folder=folder, stem=stem, begin=number * share, share=share)
+            task = _Task(
+                path=clip.path,
+                members=clip.parts,
+                folder=context.staging / stem,
+                stem=stem,
+                begin=number * share,
+                share=share,
+            )
             entry = self._card_clip(task, context)
             shots += entry.get("shots", 0)
             listing.append(entry)
         _require_one(listing)
         tables.write_json(
             context.staging / "card.json",
-            {"schema": "fxd.card/1", "source": shown(asset.path), "clips": listing},
+            {
+                "schema": "fxd.card/1",
+                "source": shown(asset.path),
+                "clips": listing,
+                "findings": [*content.notes, *mhl.missing(asset.path)],
+            },
         )
+        _seal(context)
         return HandlerResult(
             artifacts=artifacts(context.staging), metrics={"clips": len(clips), "shots": shots}
         )
@@ -112,13 +136,21 @@ class EditHandler:
 
     def _clip(self, task: _Task, context: Context) -> tuple[Edit, str]:
         context.check_cancelled()
-        source = probe(task.path)
+        rate = context.params.sequence_rate
+        source = probe_clip(task.path, task.members, default_rate=rate)
         if source.video is None:
             raise UnusableMedia(
                 f"{shown(task.path)} holds sound but no picture; "
                 "put it where recordings are dropped."
             )
         tell = _teller(task, context)
+        # First of all: of a bad copy nothing else is worth knowing.
+        examined = mhl.examine(
+            source.files or (task.path,),
+            use_mhl=context.params.mhl,
+            tell=lambda part: tell(_HASH_SHARE * part, "hash"),
+        )
+        mhl.require_unchanged(examined)
         measured = self._measured(task, source, source.video, context)
         found = self._decode(task, source, source.video, context, tell, measured)
         edit = _edit(task, source, source.video, found, context)
@@ -131,15 +163,9 @@ class EditHandler:
             edit,
             source,
             context.params.thumbnail_width,
-            lambda part: tell(_between(_DECODE_SHARE, _SHEET_SHARE, part), "contact sheet"),
+            lambda part: tell(_between(_DECODE_SHARE, 1.0, part), "contact sheet"),
         )
-        verified = certificate(
-            task.path,
-            found.decoder,
-            edit.start,
-            use_mhl=context.params.mhl,
-            tell=lambda part: tell(_between(_SHEET_SHARE, 1.0, part), "hash"),
-        )
+        verified = certificate(task.path, found.decoder, edit.start, examined)
         tables.write_json(task.folder / "verified.json", verified)
         return edit, str(verified["verdict"])
 
@@ -156,12 +182,13 @@ class EditHandler:
         total = video.frames or _guess(source, video)
 
         def count(number: int) -> None:
-            tell(_DECODE_SHARE * min(1.0, number / total), f"frame {number:,} of {total:,}")
+            part = min(1.0, number / total)
+            tell(_between(_HASH_SHARE, _DECODE_SHARE, part), f"frame {number:,} of {total:,}")
 
         try:
             detector = ShotDetector(self._network(context))
             meter = measured.meter if measured else None
-            return decode_once(task.path, video, detector, proxy, count, meter)
+            return decode_once(task.path, source, detector, proxy, count, meter)
         except BaseException:
             if proxy is not None:
                 proxy.abandon()
@@ -200,7 +227,7 @@ def artifacts(folder: Path) -> tuple[Artifact, ...]:
 
 
 _TIMELINES = (".otio", ".fcpxml", ".xml", ".edl", ".aaf", ".ale")
-_ROLES = {**dict.fromkeys(_TIMELINES, "timeline"), ".mov": "proxy"}
+_ROLES = {**dict.fromkeys(_TIMELINES, "timeline"), ".mov": "proxy", ".mhl": "hashes"}
 
 
 def _role(path: Path) -> str:
@@ -259,6 +286,12 @@ def _write(folder: Path, edit: Edit, times: Any) -> None:
     tables.write_shots(folder, edit, times)
     delivery = deliver(timeline.timeline(edit), folder, edit.stem)
     tables.write_json(folder / "turnover.json", delivery.to_json())
+
+
+def _seal(context: Context) -> None:
+    """Hash what was made, where that is wanted; after this nothing more is written."""
+    if context.params.write_mhl:
+        mhl.write_mhl(context.staging)
 
 
 def _empty(folder: Path) -> None:

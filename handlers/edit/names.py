@@ -17,7 +17,8 @@ def artifact_stem(path: Path) -> str:
     """Return the stem that a clip's artifacts share; shortened with a hash where it must be."""
     raw = os.fsencode(path.name)
     name = shown(path)
-    stem = Path(name).stem.lstrip(".") or "clip"
+    # The digits of an image sequence are no part of what it is called.
+    stem = Path(name).stem.lstrip(".").replace("#", "").rstrip("._- ") or "clip"
     if name.encode() == raw and len(stem.encode()) <= _LONGEST_STEM:
         return stem
     mark = hashlib.sha256(raw).hexdigest()[:8]

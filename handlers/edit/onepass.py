@@ -19,8 +19,8 @@ import av
 
 from handlers.contract import UnusableMedia
 from handlers.edit.shots import Shot
-from handlers.media.decode import Decoder
-from handlers.media.probe import VideoFacts
+from handlers.media.clip import FrameSource, open_decoder
+from handlers.media.probe import Probe
 from handlers.media.proxy import ProxyWriter
 from handlers.media.source import advice, shown
 
@@ -59,12 +59,12 @@ class PassResult:
 
     shots: list[Shot]
     frames: int
-    decoder: Decoder
+    decoder: FrameSource
 
 
 def decode_once(
     path: Path,
-    video: VideoFacts,
+    source: Probe,
     detector: Detector,
     proxy: ProxyWriter | None,
     tell: Callable[[int], None],
@@ -77,7 +77,7 @@ def decode_once(
 
     Args:
         path: The clip.
-        video: What its picture is.
+        source: What it is.
         detector: Gets every frame.
         proxy: Gets every frame and all sound, or None.
         tell: Called every few frames with how many there were.
@@ -88,7 +88,7 @@ def decode_once(
     """
     threads = [_Apart("detector"), _Apart("meter")]
     try:
-        made = _decode(path, video, _Feed(detector, meter, proxy, tell, threads), proxy)
+        made = _decode(path, source, _Feed(detector, meter, proxy, tell, threads), proxy)
     finally:
         for thread in threads:
             thread.stop()
@@ -98,16 +98,18 @@ def decode_once(
 
 
 def _decode(
-    path: Path, video: VideoFacts, feed: _Feed, proxy: ProxyWriter | None
-) -> tuple[int, Decoder]:
-    decoder = Decoder(path, video, on_audio=lambda index, frame: feed.sound(index, frame, decoder))
+    path: Path, source: Probe, feed: _Feed, proxy: ProxyWriter | None
+) -> tuple[int, FrameSource]:
+    decoder = open_decoder(
+        path, source, on_audio=lambda index, frame: feed.sound(index, frame, decoder)
+    )
     for number, frame in decoder:
         feed.begin(decoder)
         feed.picture(number, frame, decoder.times[-1] if decoder.times else 0.0)
     if feed.last is None:
         raise UnusableMedia(f"{shown(path)}: none of its frames can be decoded; {advice(path)}")
     if not decoder.vfr:
-        feed.fill(video.frames or 0)
+        feed.fill(decoder.facts.frames or 0)
     if proxy is not None:
         proxy.close(decoder.end)
     return feed.count, decoder
@@ -164,7 +166,7 @@ class _Feed:
         self._tell = tell
         self._begun = False
 
-    def begin(self, decoder: Decoder) -> None:
+    def begin(self, decoder: FrameSource) -> None:
         """Say when frame 0 is, once that is known."""
         if self._begun:
             return
@@ -175,7 +177,7 @@ class _Feed:
         if self._meter is not None:
             self._measuring.put(partial(self._meter.begin, origin))
 
-    def sound(self, index: int, frame: av.AudioFrame, decoder: Decoder) -> None:
+    def sound(self, index: int, frame: av.AudioFrame, decoder: FrameSource) -> None:
         """Take sound; without meter and proxy it has only been decoded."""
         if decoder.origin is not None:
             self.begin(decoder)

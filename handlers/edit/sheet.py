@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from handlers.edit.record import Edit, PlacedShot
-from handlers.media.decode import frames_at
+from handlers.media.clip import frames_at
 from handlers.media.look import Look
 from handlers.media.picture import upright
 from handlers.media.probe import Probe

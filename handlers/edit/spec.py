@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from fractions import Fraction
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from handlers.analysis.params import AnalysisParams, QcParams
 from handlers.contract import AssetKind, HandlerSpec, Needs, Treatment
+from handlers.media.timecode import snap
 
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
+
+
+def _rate(value: Any) -> Any:
+    """Read a rate as people write it: 25, 23.976 or 24000/1001."""
+    try:
+        rate = snap(Fraction(str(value)))
+    except (ValueError, ZeroDivisionError) as error:
+        raise ValueError("write a rate as 25, 23.976 or 24000/1001") from error
+    if not 1 <= rate <= 1000:
+        raise ValueError("a rate lies between 1 and 1000 frames a second")
+    return rate
+
+
+Rate = Annotated[Fraction, BeforeValidator(_rate)]
 
 
 class _Strict(BaseModel):
@@ -30,12 +46,16 @@ class EditParams(_Strict):
 
     ``thumbnail_width`` is the width in pixels of one picture on the contact
     sheet; ``mhl`` says whether hashes are compared with a manifest found beside
-    or above the clip; ``qc`` from where on something is a finding.
+    or above the clip; ``qc`` from where on something is a finding. ``sequence_rate`` is in frames
+    a second, for image sequences that state none; ``write_mhl`` says whether the results get
+    a media hash list of their own.
     """
 
     proxy: ProxyParams = ProxyParams()
     thumbnail_width: int = Field(default=320, ge=64, le=1920)
     mhl: bool = True
+    write_mhl: bool = False
+    sequence_rate: Rate = Fraction(24)
     analysis: AnalysisParams = AnalysisParams()
     qc: QcParams = QcParams()
 
@@ -43,7 +63,7 @@ class EditParams(_Strict):
 SPEC = HandlerSpec(
     name="edit",
     version="1",
-    kinds=frozenset({AssetKind.CLIP, AssetKind.CARD}),
+    kinds=frozenset({AssetKind.CLIP, AssetKind.SEQUENCE, AssetKind.CARD}),
     params=EditParams,
     target="handlers.edit.handler:EditHandler",
     treatment=Treatment.ANALYSIS,

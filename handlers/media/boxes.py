@@ -21,7 +21,7 @@ _KNOWN = frozenset(
     {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"pnot", b"uuid", b"sidx"}
 )
 # The boxes of a track that are read.
-_READ = frozenset({b"hdlr", b"mdhd", b"elst", b"stsd", b"stsz", b"stsc", b"stco", b"co64"})
+_READ = frozenset({b"hdlr", b"mdhd", b"elst", b"stsd", b"stsz", b"stsc", b"stco", b"co64", b"stts"})
 # What stands outermost in a clip; a camera maker's own bytes behind it may look like any other.
 _OUTERMOST = _KNOWN | {b"styp", b"mfra", b"meta", b"meco", b"udta", b"emsg", b"prft", b"ssix"}
 # A table larger than this belongs to no real clip; reading it would only cost memory.
@@ -43,13 +43,15 @@ class Box:
 class TimecodeEntry:
     """How a timecode track counts: numbers a second as a nominal count, and its flags.
 
-    ``skipped`` are the seconds that its edit list leaves out at its beginning.
+    ``skipped`` are the seconds that its edit list leaves out at its beginning;
+    ``lengths`` the frames that each of its entries stands for, for runs of entries.
     """
 
     rate: Fraction
     nominal: int
     drop_frame: bool
     skipped: Fraction = Fraction(0)
+    lengths: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +161,7 @@ def _track(file: BinaryIO, trak: Box) -> Track:
         codec=described[12:16],
         offsets=offsets,
         sizes=sizes,
-        timecode=_timecode_entry(described, _skipped(bodies)),
+        timecode=_timecode_entry(described, bodies),
     )
 
 
@@ -226,10 +228,27 @@ def _skipped(bodies: dict[bytes, bytes]) -> Fraction:
     return Fraction(next((begin for begin in begins if begin >= 0), 0), scale or 1)
 
 
-def _timecode_entry(described: bytes, skipped: Fraction) -> TimecodeEntry | None:
+def _timecode_entry(described: bytes, bodies: dict[bytes, bytes]) -> TimecodeEntry | None:
     """Read a ``tmcd`` sample description (QuickTime File Format, timecode media)."""
     if described[12:16] != b"tmcd" or len(described) < 42:
         return None
     flags, scale, duration, nominal = struct.unpack(">IIIB", described[28:41])
     rate = Fraction(scale, duration) if scale and duration else Fraction(nominal or 24)
-    return TimecodeEntry(rate=rate, nominal=nominal, drop_frame=bool(flags & 1), skipped=skipped)
+    return TimecodeEntry(
+        rate=rate,
+        nominal=nominal,
+        drop_frame=bool(flags & 1),
+        skipped=_skipped(bodies),
+        lengths=_lengths(bodies, rate),
+    )
+
+
+def _lengths(bodies: dict[bytes, bytes], rate: Fraction) -> tuple[tuple[int, int], ...]:
+    """Return runs of entries and how many frames each of a run stands for."""
+    table, media = bodies.get(b"stts", b""), bodies.get(b"mdhd", b"")
+    if len(table) < 8 or len(media) < 24:
+        return ()
+    scale = struct.unpack_from(">I", media, 20 if media[0] else 12)[0] or 1
+    count = min(struct.unpack_from(">I", table, 4)[0], (len(table) - 8) // 8)
+    runs = struct.iter_unpack(">II", table[8 : 8 + 8 * count])
+    return tuple((entries, round(Fraction(delta, scale) * rate)) for entries, delta in runs)

@@ -26,13 +26,16 @@ from handlers.contract import (
     UnusableMedia,
     Verdict,
 )
-from handlers.media import boxes, ebml, images, mxf, riff
+from handlers.media import boxes, ebml, images, mxf, riff, sequence, spanned
+from handlers.media.imagefile import ImageFacts, Unreadable, facts_of, read_picture
 from handlers.media.probe import probe_container
 from handlers.media.source import (
+    CameraRaw,
     NotMedia,
     UnknownCodec,
     open_media,
     picture_stream,
+    refuse_raw,
     shown,
     sound_streams,
 )
@@ -77,7 +80,17 @@ def check(path: Path, kind: AssetKind, members: tuple[Path, ...] = ()) -> CheckR
         return CheckReport(verdict=Verdict.INCOMPLETE, reason=reason)
 
 
-def _check_file(path: Path, _members: tuple[Path, ...] = ()) -> MediaFacts:
+def _check_clip(path: Path, parts: tuple[Path, ...]) -> MediaFacts:
+    """Look at a clip or recording; of one in several files, at each of them."""
+    if len(parts) < 2:
+        return _check_file(path)
+    for part in parts:
+        _check_file(part)
+    return spanned.probe_spanned(path, parts).facts()
+
+
+def _check_file(path: Path) -> MediaFacts:
+    _refuse_raw(path)
     head = _head(path)
     _require(path, _missing(path, head))
     try:
@@ -127,19 +140,31 @@ def _check_sequence(path: Path, members: tuple[Path, ...]) -> MediaFacts:
     for member in members:
         if not member.stat().st_size:
             raise _Incomplete(f"{shown(member)} is empty")
+    _refuse_raw(path)
+    head = _head(members[0])
+    _require(members[0], images.missing(members[0], head))
+    try:
+        facts = facts_of(members[0])
+    except Unreadable as error:
+        raise _image_what_it_is(members[0], head) from error
     for member in {members[0]: None, members[-1]: None}:
-        head = _head(member)
-        _require(member, images.missing(member, head))
-        _decode_image(member, head)
-    return MediaFacts(frames=len(members))
+        _read_image(member, facts)
+    return sequence.probe_sequence(path, members).facts()
 
 
 _CHECKS: dict[AssetKind, Callable[[Path, tuple[Path, ...]], MediaFacts]] = {
-    AssetKind.CLIP: _check_file,
-    AssetKind.RECORDING: _check_file,
+    AssetKind.CLIP: _check_clip,
+    AssetKind.RECORDING: _check_clip,
     AssetKind.CARD: _check_card,
     AssetKind.SEQUENCE: _check_sequence,
 }
+
+
+def _refuse_raw(path: Path) -> None:
+    try:
+        refuse_raw(path)
+    except CameraRaw as error:
+        raise UnusableMedia(str(error)) from error
 
 
 def _head(path: Path) -> bytes:
@@ -321,15 +346,16 @@ def _decoded(packet: Any, *, strict: bool) -> list[Any]:
         return []
 
 
-def _decode_image(path: Path, head: bytes) -> None:
+def _read_image(path: Path, facts: ImageFacts) -> None:
+    head = _head(path)
+    _require(path, images.missing(path, head))
     try:
-        with open_media(path) as container:
-            next(container.decode(video=0))
-    except (FFmpegError, StopIteration, IndexError) as error:
-        if images.known(head):
-            raise _Incomplete(f"{shown(path)} does not decode yet") from error
-        raise UnusableMedia(
-            f"{shown(path)} is no image that can be read; export it again."
-        ) from error
-    except NotMedia as error:
-        raise UnusableMedia(str(error)) from error
+        read_picture(path, facts)
+    except Unreadable as error:
+        raise _image_what_it_is(path, head) from error
+
+
+def _image_what_it_is(path: Path, head: bytes) -> Exception:
+    if images.known(head):
+        return _Incomplete(f"{shown(path)} does not decode yet")
+    return UnusableMedia(f"{shown(path)} is no image that can be read; export it again.")

@@ -31,7 +31,8 @@ AudioSink = Callable[[int, av.AudioFrame], None]
 _LONGEST_GAP = 60
 # Sound this far ahead of the first picture, in seconds, says that pictures were lost there.
 _LONGEST_WAIT = 10
-_MOST_ERRORS = 1000
+MOST_ERRORS = 1000
+"""So many errors are kept one by one; the others are counted."""
 _ROUNDING = Fraction(1, 4)
 # How far before a wanted picture to start reading, in seconds; a container's clock starts at 0.
 _STEPS_BACK = (0, 2, 15, 1 << 20)
@@ -52,7 +53,8 @@ class Decoder:
     missing and ``errors`` says so. ``error_count`` goes on where the list of
     errors stops growing; ``decoded`` counts pictures; ``times`` holds each
     picture's time in seconds after the first one's, in order of presentation. Where the
-    rate is variable, ``end`` is when the last one ends.
+    rate is variable, ``end`` is when the last one ends. ``start`` is when the container says
+    that the picture begins, known before the first one has decoded.
     """
 
     def __init__(self, path: Path, facts: VideoFacts, *, on_audio: AudioSink | None = None) -> None:
@@ -66,7 +68,7 @@ class Decoder:
         self.end = 0.0
         self.origin: Fraction | None = None
         self.vfr = facts.vfr
-        self._start: Fraction | None = None
+        self.start: Fraction | None = None
         self._length: Fraction | None = None
         self._said = ""
         # Of a variable rate alone: when each piece of data and each picture is presented.
@@ -78,7 +80,7 @@ class Decoder:
             picture: Any = picture_stream(container)
             picture.thread_type = "AUTO"
             unit = picture.time_base
-            self._start = picture.start_time * unit if picture.start_time is not None else None
+            self.start = picture.start_time * unit if picture.start_time is not None else None
             self._length = picture.duration * unit if picture.duration else None
             streams = [picture, *(sound_streams(container) if self.on_audio else ())]
             for packet in self._packets(container, streams):
@@ -141,10 +143,10 @@ class Decoder:
 
     def _wait_no_longer(self, sound: Any) -> None:
         """Sound that is far ahead of a picture cannot be held back for it: frame 0 is lost."""
-        if self._start is None or sound.pts is None:
+        if self.start is None or sound.pts is None:
             return
-        if sound.pts * sound.time_base - self._start > _LONGEST_WAIT:
-            self.origin = self._start
+        if sound.pts * sound.time_base - self.start > _LONGEST_WAIT:
+            self.origin = self.start
 
     def _place(self, frame: Any) -> int:
         if frame.pts is None:
@@ -162,8 +164,8 @@ class Decoder:
 
     def _first(self, seconds: Fraction) -> Fraction:
         """Return the time of frame 0: the stream's start, when its first pictures were lost."""
-        if self._said and self._start is not None:
-            return min(seconds, self._start)
+        if self._said and self.start is not None:
+            return min(seconds, self.start)
         return seconds
 
     def _note_unseen(self, unit: Fraction) -> None:
@@ -183,7 +185,7 @@ class Decoder:
 
     def _note(self, number: int | None, message: str) -> None:
         self.error_count += 1
-        if len(self.errors) < _MOST_ERRORS:
+        if len(self.errors) < MOST_ERRORS:
             self.errors.append(DecodeError(frame=number, message=message))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 _DPX = {b"SDPX": ">I", b"XPDS": "<I"}
 _TRAILERS = {b"\xff\xd8\xff": b"\xff\xd9", b"\x89PNG": b"IEND"}
-_OTHERS = (b"II*\0", b"MM\0*", b"v/1\x01", b"\0\0\0\x0cjP  ", b"BM")
+_OTHERS = (b"II*\0", b"MM\0*", b"v/1\x01", b"\0\0\0\x0cjP  ", b"BM", b"\x80\x2a\x5f\xd7")
 
 
 def known(head: bytes) -> bool:

@@ -1,13 +1,17 @@
-"""Finding what a media hash list says about a file: ASC MHL folders and legacy .mhl files.
+"""Media hash lists: what they say of a file, what they miss, and writing one of our own.
 
-A manifest is written when a camera card is copied. A file that still has the
-hash written there is the one that the camera recorded.
+A manifest (ASC MHL, or a legacy .mhl file of version 1) is written when a camera card is
+copied. A file that still has the hash written there is the one that the camera recorded.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
 import os
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,15 +20,23 @@ import xxhash
 from ascmhl.hasher import new_hasher_for_hash_type
 from lxml import etree  # type: ignore[import-untyped]
 
+from handlers.contract import UnusableMedia
+from handlers.media.source import shown
+
 # A manifest stands beside the clip or at the top of its card, not further up than cards are deep.
 _LEVELS = 6
 _CHUNK = 1 << 22
+# The daemon puts its own manifest into a published folder, after everything else.
+_WRITTEN_LATER = "manifest.json"
+# A sentence that names more files than this is not read.
+_MOST_NAMED = 5
 # Element names to what the hash is called; legacy lists write xxh64 big-endian, as we do.
 _ALGORITHMS = {
     "xxh128": "xxh128",
     "xxh3": "xxh3",
     "xxh64": "xxh64",
     "xxhash64be": "xxh64",
+    "xxhash64": "xxh64",
     "md5": "md5",
     "sha1": "sha1",
     "c4": "c4",
@@ -42,6 +54,17 @@ class Listed:
     algorithm: str
     expected: str
     manifest: Path
+
+    def matches(self, found: str) -> bool:
+        """Say whether a hash is the listed one.
+
+        Letters count in C4 alone. Legacy lists know xxh64 in either order of its bytes.
+        """
+        if self.algorithm == "c4":
+            return found == self.expected
+        wanted = self.expected.lower()
+        turned = "".join(reversed([wanted[at : at + 2] for at in range(0, len(wanted), 2)]))
+        return found.lower() in {wanted, turned if self.algorithm == "xxh64" else wanted}
 
 
 def listed(path: Path) -> Listed | None:
@@ -74,7 +97,140 @@ def verified(path: Path, top: Path) -> bool:
     if found is None or not found.manifest.is_relative_to(top):
         return False
     made = digests(path, found.algorithm, lambda _: None)[found.algorithm]
-    return made.lower() == found.expected.lower()
+    return found.matches(made)
+
+
+def proven(path: Path, members: Sequence[Path], top: Path) -> bool:
+    """Say whether manifests inside ``top`` prove an asset to be whole.
+
+    Every file of it is listed with the hash that it has now; of a card, nothing that its own
+    manifests list is missing.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    whole = all(verified(file, top) for file in members or (path,))
+    return whole and not (path.is_dir() and missing(path))
+
+
+def missing(top: Path) -> tuple[str, ...]:
+    """Return one sentence for each manifest in ``top`` that lists files which are not there."""
+    newest: dict[str, Path] = {}
+    gone: dict[Path, list[str]] = {}
+    for manifest in _manifests(top):
+        for name in _paths(manifest):
+            newest.setdefault(name, manifest)
+    for name, manifest in newest.items():
+        if not os.path.lexists(top / name):
+            gone.setdefault(manifest, []).append(name)
+    return tuple(_absent(manifest, sorted(names)) for manifest, names in gone.items())
+
+
+def _absent(manifest: Path, names: list[str]) -> str:
+    told = ", ".join(shown(name) for name in names[:_MOST_NAMED])
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    files = "a file that is" if len(names) == 1 else f"{len(names)} files that are"
+    return f"{shown(manifest)} lists {files} not there: {told}{more}; copy the card again."
+
+
+def _paths(manifest: Path) -> Iterator[str]:
+    """Yield the relative paths that a manifest lists; one that leads out of its folder is none."""
+    for element in _entries(manifest):
+        name = _path_of(element)
+        parts = PurePosixPath(name).parts
+        if name and ".." not in parts and not name.startswith("/"):
+            yield name
+
+
+def write_mhl(folder: Path) -> Path:
+    """Write an ASC MHL generation for all files in a folder, with xxh64 hashes.
+
+    Returns:
+        The manifest, in the folder's ``ascmhl``.
+
+    Raises:
+        OSError: A file cannot be read, or the manifest not be written.
+    """
+    # Its commands take half a second to load, and few people want them.
+    import click  # noqa: PLC0415
+    from ascmhl import commands  # noqa: PLC0415
+
+    # The library tells people on standard output what it does, where a child speaks to the daemon.
+    quiet = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
+    with quiet[0], quiet[1], warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            commands.create_for_folder_subcommand(
+                str(folder), verbose=False, detect_renaming=False, hash_formats=["xxh64"],
+                no_directory_hashes=False, author_name=None, author_email=None, author_phone=None,
+                author_role=None, location=None, comment=None, ignore_list=[_WRITTEN_LATER],
+            )  # fmt: skip
+        except click.ClickException as error:
+            raise OSError(
+                f"{shown(folder)}: its media hash list fails ({error.message})"
+            ) from error
+    return next(_manifests(folder))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """One file, read from end to end: its size in bytes, its hashes, what a manifest lists."""
+
+    path: Path
+    size: int
+    hashes: Mapping[str, str]
+    listed: Listed | None
+
+    @property
+    def result(self) -> str:
+        """Return "none" where no manifest lists the file, else "verified" or "failed"."""
+        if self.listed is None:
+            return "none"
+        same = self.listed.matches(self.hashes[self.listed.algorithm])
+        return "verified" if same else "failed"
+
+
+def examine(
+    files: Sequence[Path], *, use_mhl: bool, tell: Callable[[float], None]
+) -> tuple[Examined, ...]:
+    """Read files from end to end and compare each with what a manifest lists of it.
+
+    Args:
+        files: One clip's file or files.
+        use_mhl: Whether manifests are looked for.
+        tell: Called with the fraction that has been read.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    made = []
+    for place, path in enumerate(files):
+        found = listed(path) if use_mhl else None
+        hashes = digests(
+            path, found.algorithm if found else None, _part_of(tell, place, len(files))
+        )
+        made.append(Examined(path=path, size=path.stat().st_size, hashes=hashes, listed=found))
+    return tuple(made)
+
+
+def _part_of(tell: Callable[[float], None], place: int, count: int) -> Callable[[float], None]:
+    return lambda part: tell((place + part) / count)
+
+
+def require_unchanged(examined: Sequence[Examined]) -> None:
+    """Stop at files that are not what the camera recorded.
+
+    Raises:
+        UnusableMedia: A file has another hash than its manifest lists, or failed there.
+    """
+    failed = [each for each in examined if each.result == "failed"]
+    if not failed or failed[0].listed is None:
+        return
+    others = f" (and {len(failed) - 1} more of its files)" if len(failed) > 1 else ""
+    raise UnusableMedia(
+        f"{shown(failed[0].path)}{others} is not the file that {shown(failed[0].listed.manifest)} "
+        f"lists: its {failed[0].listed.algorithm} hash differs; copy it again from the card."
+    )
 
 
 def digests(path: Path, algorithm: str | None, tell: Callable[[float], None]) -> dict[str, str]:
@@ -112,17 +268,30 @@ def _manifests(folder: Path) -> Iterator[Path]:
 
 def _entry(manifest: Path, relative: PurePosixPath) -> tuple[str, str] | None:
     try:
-        with manifest.open("rb") as file:
-            for _, element in etree.iterparse(
-                file, tag=("{*}hash",), resolve_entities=False, no_network=True
-            ):
-                if _path_of(element) == str(relative):
-                    return _hash_of(element)
-                element.clear()
-    except (OSError, etree.XMLSyntaxError):
-        # Another manifest may still tell; a damaged one proves nothing about the clip.
+        return _index(manifest, manifest.stat().st_mtime_ns).get(str(relative))
+    except OSError:
         return None
-    return None
+
+
+@functools.lru_cache(maxsize=16)
+def _index(manifest: Path, _modified: int) -> dict[str, tuple[str, str]]:
+    """Read a manifest once for the thousands of images of a sequence, the first entry counting."""
+    found: dict[str, tuple[str, str]] = {}
+    for element in _entries(manifest):
+        if (entry := _hash_of(element)) is not None:
+            found.setdefault(_path_of(element), entry)
+    return found
+
+
+def _entries(manifest: Path) -> Iterator[Any]:
+    """Yield a manifest's entries up to where it is damaged, each of which is forgotten again."""
+    # Another manifest may still tell; a damaged one proves nothing about the clip.
+    with contextlib.suppress(OSError, etree.XMLSyntaxError), manifest.open("rb") as file:
+        for _, element in etree.iterparse(
+            file, tag=("{*}hash",), resolve_entities=False, no_network=True
+        ):
+            yield element
+            element.clear()
 
 
 def _path_of(element: Any) -> str:

@@ -18,29 +18,17 @@ from av.error import FFmpegError
 from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 
 from handlers.contract import MediaFacts, TransientFailure, UnusableMedia
-from handlers.media import boxes
+from handlers.media import boxes, start
 from handlers.media.source import (
     NotMedia,
     advice,
     open_media,
     picture_stream,
     shown,
-    shown_text,
     sound_streams,
 )
-from handlers.media.timecode import (
-    STANDARD_RATES,
-    Timecode,
-    TimecodeError,
-    can_drop,
-    is_standard,
-    nominal,
-    parse,
-    rescale,
-    snap,
-)
+from handlers.media.timecode import STANDARD_RATES, Timecode, is_standard, snap
 
-_REEL_KEYS = ("reel_name", "com.apple.proapps.reel", "com.apple.quicktime.reel", "reel")
 # Pictures further than this from the grid of a constant rate, in frames, make a rate variable.
 _OFF_GRID = 0.25
 _SAMPLED, _REORDERED = 300, 20
@@ -48,7 +36,6 @@ _SAMPLED, _REORDERED = 300, 20
 _PASSING = frozenset(
     {errno.EIO, errno.ESTALE, errno.ENOENT, errno.EACCES, errno.ETIMEDOUT, errno.ENODEV}
 )
-_LONGEST_REEL = 64
 # Beyond this a header is broken: no lens squeezes more.
 _MOST_SQUEEZED = 8
 
@@ -104,7 +91,11 @@ class VideoFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What a media file is; ``duration`` is in seconds, ``timecode`` that of frame 0."""
+    """What a clip or recording is; ``duration`` is in seconds, ``timecode`` that of frame 0.
+
+    ``files`` are those that it consists of when there are several: a sequence's images, or a
+    spanned clip's parts. ``notes`` are sentences about what was assumed or contradicts itself.
+    """
 
     container: str
     duration: Fraction | None
@@ -112,6 +103,8 @@ class Probe:
     audio: tuple[AudioFacts, ...]
     timecode: Timecode | None
     reel: str | None
+    files: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def drop_frame(self) -> bool:
@@ -171,13 +164,15 @@ def probe_container(container: InputContainer, path: Path) -> Probe:
     """Read what an open file is; see :func:`probe`."""
     stream = picture_stream(container)
     video = _video(container, stream, path) if stream else None
+    begun = start.read(container, path, video.rate if video else None)
     return Probe(
         container=container.format.name,
         duration=_duration(container),
         video=video,
         audio=tuple(_audio(audio) for audio in sound_streams(container)),
-        timecode=_timecode(container, path, video.rate) if video else None,
-        reel=_tag(container, _REEL_KEYS),
+        timecode=begun.timecode,
+        reel=begun.reel,
+        notes=begun.notes,
     )
 
 
@@ -325,61 +320,3 @@ _RANGES = {int(ColorRange.MPEG): "tv", int(ColorRange.JPEG): "pc"}
 def _enum_name(kind: Any, value: int) -> str:
     name = next((item.name for item in kind if int(item) == int(value)), "unknown").lower()
     return "unknown" if name in {"unspecified", "reserved", "reserved0"} else name
-
-
-def _tag(container: InputContainer, keys: tuple[str, ...]) -> str | None:
-    tagged = [container.metadata, *(stream.metadata for stream in container.streams)]
-    values = (tags[key].strip() for key in keys for tags in tagged if key in tags)
-    return next((shown_text(value)[:_LONGEST_REEL] for value in values if value), None)
-
-
-def _timecode(container: InputContainer, path: Path, rate: Fraction) -> Timecode | None:
-    counting = _counting(container, path)
-    text = _tag(container, ("timecode",))
-    found = (_read_tag(text, rate, counting) if text else None) or _read_sample(
-        path, rate, counting
-    )
-    # FFmpeg does not say that the timecode track itself begins later.
-    return found + round(counting.skipped * rate) if found and counting else found
-
-
-def _counting(container: InputContainer, path: Path) -> boxes.TimecodeEntry | None:
-    """Return how the file's own timecode track counts, if it has one."""
-    if not container.format.name.startswith("mov"):
-        return None
-    with contextlib.suppress(ValueError, OSError):
-        return next((track.timecode for track in boxes.tracks(path) if track.timecode), None)
-    return None
-
-
-def _read_tag(text: str, rate: Fraction, counting: boxes.TimecodeEntry | None) -> Timecode | None:
-    own = snap(counting.rate) if counting else rate
-    # Sixty pictures a second may carry thirty numbers a second.
-    with contextlib.suppress(TimecodeError):
-        return (
-            rescale(parse(text, own), rate) if nominal(own) != nominal(rate) else parse(text, rate)
-        )
-    with contextlib.suppress(TimecodeError):
-        return parse(text.replace(";", ":"), rate)
-    return None
-
-
-def _read_sample(
-    path: Path, rate: Fraction, counting: boxes.TimecodeEntry | None
-) -> Timecode | None:
-    """Read the number in a timecode track's sample.
-
-    FFmpeg gives no tag when the drop-frame flag contradicts the rate.
-    """
-    if counting is None:
-        return None
-    with contextlib.suppress(ValueError, OSError, StopIteration, IndexError):
-        track = next(track for track in boxes.tracks(path) if track.timecode)
-        with path.open("rb") as file:
-            file.seek(int(track.offsets[0]))
-            number = int.from_bytes(file.read(4), "big", signed=True)
-        own = snap(counting.rate)
-        own = own if nominal(own) == counting.nominal else Fraction(counting.nominal)
-        found = Timecode(frames=number, rate=own, drop_frame=counting.drop_frame and can_drop(own))
-        return found if own == rate else rescale(found, rate)
-    return None

@@ -23,8 +23,19 @@ class UnknownCodec(NotMedia):
     """The file is media, and nothing here can decode it."""
 
 
-# What the camera's own software alone can develop.
-_RAW = frozenset({".r3d", ".braw", ".ari", ".arx", ".crm", ".nev"})
+class CameraRaw(UnknownCodec):
+    """The file is raw data of a camera, which only its maker's software can develop."""
+
+
+# What the raw data of each ending is called, and what turns it into a clip.
+_RAW = {
+    ".r3d": ("REDCODE RAW", "REDCINE-X PRO or DaVinci Resolve"),
+    ".braw": ("Blackmagic RAW", "DaVinci Resolve"),
+    ".ari": ("ARRIRAW", "the ARRI Reference Tool or DaVinci Resolve"),
+    ".arx": ("ARRIRAW HDE", "the ARRI Reference Tool or DaVinci Resolve"),
+    ".crm": ("Canon Cinema RAW Light", "Canon's Cinema RAW Development or DaVinci Resolve"),
+    ".nev": ("Nikon N-RAW", "NX Studio or DaVinci Resolve"),
+}
 
 
 def shown(path: Path | str) -> str:
@@ -37,11 +48,23 @@ def shown_text(text: str) -> str:
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
-def advice(path: Path) -> str:
+def advice(_path: Path) -> str:
     """Say what a person can do about a file that does not decode."""
-    if path.suffix.lower() in _RAW:
-        return "it is camera raw: convert it with the camera maker's software."
     return "copy it again from the camera original."
+
+
+def refuse_raw(path: Path) -> None:
+    """Stop at a camera's raw file, which FFmpeg would take for damaged media.
+
+    Raises:
+        CameraRaw: The name has the ending of one.
+    """
+    if path.suffix.lower() in _RAW:
+        kind, software = _RAW[path.suffix.lower()]
+        raise CameraRaw(
+            f"{shown(path)} is {kind}, which cannot be decoded here; "
+            f"transcode it with {software} and drop the result."
+        )
 
 
 def open_media(path: Path) -> InputContainer:
@@ -50,8 +73,10 @@ def open_media(path: Path) -> InputContainer:
     Raises:
         av.error.FFmpegError: FFmpeg cannot open it.
         NotMedia: It opens, but as text or a playlist, or holds no stream.
+        CameraRaw: It is a camera's raw file.
         UnknownCodec: Its pictures cannot be decoded.
     """
+    refuse_raw(path)
     # An absolute path cannot be taken for a protocol, as "day:01.mov" could.
     name = os.path.abspath(path)
     container: InputContainer = av.open(name, options=dict(_OPTIONS), metadata_errors="replace")

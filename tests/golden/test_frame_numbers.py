@@ -34,7 +34,7 @@ def make_proxy(source, path, **settings):
     start = found.timecode or Timecode(frames=0, rate=found.video.rate)
     writer = ProxyWriter(path, found, found.video, start, ProxySettings(**settings))
     detector = OneShot()
-    made = decode_once(source, found.video, detector, writer, lambda _: None)
+    made = decode_once(source, found, detector, writer, lambda _: None)
     assert detector.count == made.frames == writer.frames
     return found, made.decoder
 

@@ -12,6 +12,7 @@ from handlers.contract import TransientFailure, UnusableMedia
 from handlers.edit import record
 from handlers.edit.certificate import certificate
 from handlers.edit.onepass import decode_once
+from handlers.media import mhl
 from handlers.media.decode import Decoder
 from handlers.media.probe import probe, raise_if_passing
 from handlers.media.proxy import ProxySettings, ProxyWriter
@@ -25,8 +26,10 @@ def edited(source, proxy=None):
     found = probe(source)
     start, _ = record.start_of(found, found.video.rate)
     writer = proxy and ProxyWriter(proxy, found, found.video, start, ProxySettings())
-    made = decode_once(source, found.video, OneShot(), writer, lambda _: None)
-    verified = certificate(source, made.decoder, start, use_mhl=False, tell=lambda _: None)
+    made = decode_once(source, found, OneShot(), writer, lambda _: None)
+    verified = certificate(
+        source, made.decoder, start, mhl.examine([source], use_mhl=False, tell=lambda _: None)
+    )
     return found, made, verified
 
 
@@ -301,5 +304,5 @@ def test_camera_raw_asks_for_a_conversion(tmp_path):
     source = clip(tmp_path / "A001.mov", frames=3)
     raw = source.rename(tmp_path / "A001.R3D")
     raw.write_bytes(raw.read_bytes().replace(b"avc1", b"xxxx"))
-    with pytest.raises(UnusableMedia, match=r"A001\.R3D .*convert it with the camera maker"):
+    with pytest.raises(UnusableMedia, match=r"A001\.R3D is REDCODE RAW"):
         probe(raw)

@@ -150,3 +150,76 @@ def test_printable_always(raw):
     said = assets.printable(raw.decode("utf-8", "surrogateescape"))
     assert said.isprintable()
     said.encode()
+
+
+def grouped(*names, proxies=False):
+    """The assets of a folder: names to their files."""
+    return {each.name: each.members for each in assets.group(names, proxies=proxies)}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("GX010042.MP4", "GX020042.MP4", "GX030042.MP4"),
+        ("GH010001.mp4", "GH020001.mp4"),
+        ("GOPR0007.MP4", "GP010007.MP4", "GP020007.MP4"),
+        ("A001_C003_0101AB_001.R3D", "A001_C003_0101AB_002.R3D"),
+        ("A001_C003_0101AB_001.mov", "A001_C003_0101AB_002.mov", "A001_C003_0101AB_003.mov"),
+        ("T01.wav", "T01-2.wav", "T01-3.wav"),
+        ("16-Y01M02.WAV", "16-Y01M02_0001.WAV", "16-Y01M02_0002.WAV"),
+    ],
+)
+def test_what_was_written_in_parts_is_one_asset(parts):
+    """Makers' own rules of numbering join files, in whatever order they are seen."""
+    kind = AssetKind.RECORDING if parts[0].lower().endswith("wav") else AssetKind.CLIP
+    for names in (parts, parts[::-1]):
+        (found,) = assets.group(names)
+        assert (found.name, found.members, found.kind) == (parts[0], parts, kind)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("take_001.mov", "take_002.mov"),
+        ("ZOOM_0001.wav", "ZOOM_0002.wav"),
+        ("T01-2.wav", "T01-3.wav"),
+        ("T01.wav", "T01-3.wav"),
+        ("T01.wav", "T01_0002.wav"),
+        ("GX010001.MP4", "GX010002.MP4"),
+        ("GX010001.MP4", "GX020001.MOV"),
+        ("GX010001.MP4", "GX020001.LRV"),
+        ("C0001.MP4", "C0002.MP4"),
+        ("notes-2.txt", "notes.txt"),
+    ],
+)
+def test_what_may_be_takes_stays_apart(names):
+    """Where a number may count takes, nothing is joined."""
+    assert grouped(*names) == {name: (name,) for name in names}
+
+
+def test_a_missing_part_ends_the_clip():
+    """What follows a gap cannot be counted on: it is an asset of its own."""
+    assert grouped("GX010001.MP4", "GX020001.MP4", "GX040001.MP4", "GX050001.MP4") == {
+        "GX010001.MP4": ("GX010001.MP4", "GX020001.MP4"),
+        "GX040001.MP4": ("GX040001.MP4", "GX050001.MP4"),
+    }
+
+
+def test_raw_frames_are_one_sequence():
+    """A camera that writes a file for each frame is one asset, to be refused once."""
+    names = tuple(f"A001C001_220101_R1AB.{number:07d}.ari" for number in range(3))
+    assert grouped(*names) == {"A001C001_220101_R1AB.#######.ari": names}
+
+
+def test_camera_proxies_make_no_job():
+    """What a camera keeps beside its masters for looking at is a plain file."""
+    assert assets.kind_of("GX010001.LRV") is assets.kind_of("GX010001.THM") is AssetKind.FILE
+    found = assets.group(["A001.mov", "s_01.png"], proxies=True)
+    assert {(each.name, each.kind) for each in found} == {
+        ("A001.mov", AssetKind.FILE),
+        ("s_01.png", AssetKind.FILE),
+    }
+    assert assets.is_proxy("dailies/day01/Proxy/A001.mov")
+    assert assets.is_proxy("CARD/M4ROOT/SUB/C0001S03.MP4")
+    assert not assets.is_proxy("Proxy/day01/A001.mov")
+    assert not assets.is_proxy("dailies/proxy")

@@ -212,6 +212,27 @@ def test_what_is_no_media_is_refused(tmp_path, content):
     assert report.reason.startswith("A001.mov is no media file")
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "said"),
+    [
+        ("A001.R3D", CLIP, "REDCODE RAW, which cannot be decoded here; transcode it with REDCINE"),
+        ("A001.braw", CLIP, "Blackmagic RAW, which"),
+        ("A001.crm", CLIP, "Canon Cinema RAW Light, which"),
+        ("A001.nev", CLIP, "Nikon N-RAW, which"),
+        ("A001.#######.ari", AssetKind.SEQUENCE, "ARRIRAW, which"),
+        ("A001.#######.arx", AssetKind.SEQUENCE, "ARRIRAW HDE, which"),
+        ("CARD", AssetKind.CARD, "REDCODE RAW, which"),
+    ],
+)
+def test_camera_raw_is_refused_in_one_sentence(tmp_path, name, kind, said):
+    """It says what the file is and which program makes a clip of it."""
+    members = (tmp_path / name.replace("#######", "0000001").replace("CARD", "B001.R3D"),)
+    members[0].write_bytes(os.urandom(3000))
+    report = check.check(tmp_path / name, kind, members if kind is not CLIP else ())
+    assert report.verdict is Verdict.UNUSABLE
+    assert said in report.reason
+
+
 def test_sound_only_mp4_is_whole(tmp_path):
     """It is a whole file; that there is no picture is for a handler to say."""
     source = clip(tmp_path / "both.mp4", audio="stereo")

@@ -315,3 +315,29 @@ def test_a_folder_with_trouble_is_compared_each_time(root, dailies, what):
     assert (found.changed, found.gone) == ([], [])
     assert found.troubled
     assert not found.clean
+
+
+def test_parts_of_one_clip_are_looked_at_together(root, dailies):
+    """A second part changes the clip, and is no asset of its own; a lost one is seen."""
+    for name in ("GX010001.MP4", "GX020001.MP4"):
+        write(dailies / name, "12")
+    (before,) = looks(scan(root, b"dailies"))
+    assert (before.path, before.kind) == (b"dailies/GX010001.MP4", AssetKind.CLIP)
+    assert (before.members, before.size) == (("GX010001.MP4", "GX020001.MP4"), 4)
+    assert look_again(root, before) == before
+    write(dailies / "GX020001.MP4", "123")
+    after = look_again(root, before)
+    assert walk.was_written(before, after)
+    (dailies / "GX020001.MP4").unlink()
+    alone = look_again(root, before)
+    assert (alone.members, walk.was_written(before, alone)) == ((), True)
+
+
+def test_proxies_of_a_camera_are_plain_files(root, dailies):
+    """A folder of small copies is no clip's; one that is watched itself is."""
+    write(dailies / "day01" / "Proxy" / "A001.mov")
+    (found,) = looks(scan(root, b"dailies/day01/Proxy"))
+    assert found.kind is AssetKind.FILE
+    os.rename(dailies / "day01" / "Proxy", os.path.join(os.fsdecode(root), "Proxy"))
+    (found,) = looks(scan(root, b"Proxy"))
+    assert found.kind is AssetKind.CLIP

@@ -1,0 +1,228 @@
+"""What a sound recorder wrote into a WAV file: bext (EBU Tech 3285) and iXML chunks."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from handlers.media import safexml
+from handlers.media.source import shown, shown_text
+from handlers.media.timecode import Timecode, can_drop, snap
+
+_LARGEST_CHUNK = 16 << 20
+_MOST_CHUNKS = 1000
+_WAVES = frozenset({b"RIFF", b"RF64", b"BW64"})
+_NAMED = re.compile(r"^[a-z]?([A-Z_0-9]{3,16})=(.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """One track's place in the file, from 1, and its name on the recorder."""
+
+    channel: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What a recorder says of a file; each None or "" where it does not say.
+
+    ``start`` is the first sample since midnight, at ``sample_rate`` hertz; ``samples`` is the
+    length; ``rate`` is what the timecode counts at; ``words`` are iXML's and bext's own, by
+    their names (SCENE, TAKE, TAPE, NOTE, CIRCLED, ...). ``notes`` tell what contradicts itself.
+    """
+
+    sample_rate: int
+    samples: int
+    start: int | None = None
+    date: str = ""
+    time: str = ""
+    originator: str = ""
+    rate: Fraction | None = None
+    drop_frame: bool = False
+    words: dict[str, str]
+    tracks: tuple[Track, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def timecode(self) -> Timecode | None:
+        """The timecode of the first sample, where the recorder says at which rate it counts."""
+        if self.start is None or self.rate is None or not self.sample_rate:
+            return None
+        frames = int(Fraction(self.start, self.sample_rate) * self.rate)
+        return Timecode(frames=frames, rate=self.rate, drop_frame=self.drop_frame)
+
+    @property
+    def end(self) -> int | None:
+        """The first sample after the last one, since midnight."""
+        return None if self.start is None else self.start + self.samples
+
+
+def read(path: Path) -> Recording | None:
+    """Read a WAV's own words, or None where it is no WAV.
+
+    Raises:
+        OSError: It cannot be read from the storage.
+    """
+    with path.open("rb") as file:
+        chunks = dict(_chunks(file))
+    form = chunks.get(b"fmt ", b"")
+    if len(form) < 16:
+        return None
+    _, _, rate, _, block = struct.unpack_from("<HHIIH", form)
+    length = struct.unpack("<Q", chunks.get(b"data", bytes(8)))[0]
+    return _recording(path, chunks, rate, length // block if block else 0)
+
+
+def _recording(path: Path, chunks: dict[bytes, bytes], rate: int, samples: int) -> Recording:
+    bext = _Bext(chunks[b"bext"]) if len(chunks.get(b"bext", b"")) >= _Bext.SIZE else None
+    root = safexml.parse(chunks.get(b"iXML", b"").strip(b"\0 \r\n"))
+    words = (bext.words() if bext else {}) | (_words(root) if root is not None else {})
+    told = _stamp(root) if root is not None else None
+    own = bext.time_reference if bext else None
+    numbers, drop = _rate(words)
+    return Recording(
+        sample_rate=rate,
+        samples=samples,
+        start=own if own is not None else told,
+        date=bext.date if bext else "",
+        time=bext.time if bext else "",
+        originator=bext.originator if bext else "",
+        rate=numbers,
+        drop_frame=drop,
+        words=words,
+        tracks=tuple(_tracks(root)) if root is not None else (),
+        notes=tuple(_contradictions(path, own, told, rate, words)),
+    )
+
+
+def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the chunks; of the sound itself only its length, as 8 bytes."""
+    head = file.read(12)
+    if head[:4] not in _WAVES or head[8:12] != b"WAVE":
+        return
+    long_length = 0
+    for _ in range(_MOST_CHUNKS):
+        start = file.read(8)
+        if len(start) < 8:
+            return
+        kind, length = struct.unpack("<4sI", start)
+        behind = file.tell() + length + (length & 1)
+        if kind == b"data":
+            length = long_length or length
+            behind = file.tell() + length + (length & 1)
+            yield kind, struct.pack("<Q", length)
+        else:
+            body = file.read(min(length, _LARGEST_CHUNK))
+            if kind == b"ds64" and len(body) >= 16:
+                long_length = struct.unpack_from("<Q", body, 8)[0]
+            yield kind, body
+        file.seek(behind)
+
+
+class _Bext:
+    """The fixed part of a bext chunk."""
+
+    SIZE = 602
+
+    def __init__(self, body: bytes) -> None:
+        self.description = _ascii(body[:256])
+        self.originator = _ascii(body[256:288])
+        self.date, self.time = _ascii(body[320:330]), _ascii(body[330:338])
+        self.time_reference: int = struct.unpack_from("<Q", body, 338)[0]
+
+    def words(self) -> dict[str, str]:
+        """Return what recorders write into the description, as in "sSCENE=12A"."""
+        return {key: shown_text(value.strip()) for key, value in _NAMED.findall(self.description)}
+
+
+def _ascii(data: bytes) -> str:
+    return data.partition(b"\0")[0].decode("utf-8", "replace").replace("\r\n", "\n").strip()
+
+
+def _words(root: Any) -> dict[str, str]:
+    """Return iXML's single values by name, those inside SPEED included."""
+    inner = safexml.find(root, "SPEED")
+    elements = [*root, *(inner if inner is not None else ())]
+    return {
+        safexml.name(each): shown_text(str(each.text).strip())
+        for each in elements
+        if not len(each) and each.text and each.text.strip()
+    }
+
+
+def _stamp(root: Any) -> int | None:
+    high, low = (
+        safexml.text(root, "SPEED", f"TIMESTAMP_SAMPLES_SINCE_MIDNIGHT_{part}")
+        for part in ("HI", "LO")
+    )
+    with suppress(ValueError):
+        return (int(high or 0) << 32) + int(low)
+    return None
+
+
+def _rate(words: dict[str, str]) -> tuple[Fraction | None, bool]:
+    """Read iXML's TIMECODE_RATE ("24000/1001") or bext's SPEED ("023.976-ND")."""
+    said = words.get("TIMECODE_RATE") or words.get("SPEED", "").partition("-")[0]
+    flag = words.get("TIMECODE_FLAG") or words.get("SPEED", "").partition("-")[2]
+    with suppress(ValueError, ZeroDivisionError):
+        rate = snap(Fraction(said))
+        if 1 <= rate <= 1000:
+            return rate, flag.upper() in {"DF", "D"} and can_drop(rate)
+    return None, False
+
+
+def _tracks(root: Any) -> Iterator[Track]:
+    listed = safexml.find(root, "TRACK_LIST")
+    for track in listed if listed is not None else ():
+        place = safexml.text(track, "INTERLEAVE_INDEX") or safexml.text(track, "CHANNEL_INDEX")
+        if place.isdecimal():
+            yield Track(channel=int(place), name=shown_text(safexml.text(track, "NAME")))
+
+
+def _contradictions(
+    path: Path, own: int | None, told: int | None, rate: int, words: dict[str, str]
+) -> Iterator[str]:
+    if own is not None and told is not None and own != told:
+        yield (
+            f"{shown(path)} contradicts itself: its bext chunk begins at sample {own:,} since "
+            f"midnight and its iXML at {told:,}; the bext chunk counts."
+        )
+    stated = words.get("FILE_SAMPLE_RATE", "")
+    if stated.isdecimal() and rate and int(stated) != rate:
+        yield (
+            f"{shown(path)} contradicts itself: its header says {rate:,} Hz and its iXML "
+            f"{int(stated):,} Hz; a pull-up or pull-down may be why."
+        )
+
+
+def continues(before: Path, after: Path) -> str:
+    """Return why ``after`` does not go on where ``before`` ends, or "" when it does.
+
+    A recorder that splits at 4 GB stamps each part with its own first sample.
+
+    Raises:
+        OSError: One of them cannot be read.
+    """
+    first, second = read(before), read(after)
+    if first is None or second is None:
+        return ""
+    if first.sample_rate != second.sample_rate:
+        return (
+            f"{shown(after)} has {second.sample_rate:,} Hz, "
+            f"{shown(before)} {first.sample_rate:,} Hz"
+        )
+    if first.end is None or second.start is None:
+        return ""
+    gap = second.start - first.end
+    # Some recorders stamp all parts alike.
+    if not gap or second.start == first.start:
+        return ""
+    side = "after" if gap > 0 else "before"
+    return f"{shown(after)} begins {abs(gap):,} samples {side} the end of {shown(before)}"

@@ -1,0 +1,81 @@
+"""One way to read any clip: a file, several files of one clip, or an image sequence."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import av
+
+from handlers.contract import UnusableMedia
+from handlers.media import decode, sequence, spanned
+from handlers.media.decode import AudioSink, DecodeError
+from handlers.media.probe import Probe, VideoFacts, probe
+from handlers.media.source import shown
+
+
+class FrameSource(Protocol):
+    """One pass over a clip's pictures; see :class:`handlers.media.decode.Decoder`."""
+
+    path: Path
+    facts: VideoFacts
+    decoded: int
+    error_count: int
+    errors: list[DecodeError]
+    times: array[float]
+    end: float
+    origin: Fraction | None
+    vfr: bool
+
+    def __iter__(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Yield each picture with its number."""
+
+
+def is_sequence(path: Path) -> bool:
+    """Say whether a path names an image sequence: "#" stands for its digits."""
+    return "#" in path.name and not path.exists()
+
+
+def probe_clip(
+    path: Path, members: Sequence[Path] = (), *, default_rate: Fraction = sequence.DEFAULT_RATE
+) -> Probe:
+    """Read what a clip is, whatever it consists of.
+
+    Args:
+        path: The file, or the name of a sequence.
+        members: The images of a sequence, or the parts of a spanned clip, in order.
+        default_rate: Frames a second of a sequence whose images state none.
+
+    Raises:
+        UnusableMedia: It is no media, or none of its pictures decodes.
+    """
+    if is_sequence(path):
+        return sequence.probe_sequence(path, members, default_rate=default_rate)
+    return spanned.probe_spanned(path, members) if len(members) > 1 else probe(path)
+
+
+def open_decoder(path: Path, source: Probe, *, on_audio: AudioSink | None = None) -> FrameSource:
+    """Return one pass over the clip that ``source`` is the probe of.
+
+    Raises:
+        UnusableMedia: It holds no picture.
+    """
+    if source.video is None:
+        raise UnusableMedia(f"{shown(path)} holds sound but no picture; drop a clip.")
+    if is_sequence(path):
+        return sequence.SequenceDecoder(path, source)
+    if source.files:
+        return spanned.SpannedDecoder(path, source, on_audio=on_audio)
+    return decode.Decoder(path, source.video, on_audio=on_audio)
+
+
+def frames_at(path: Path, source: Probe, numbers: list[int]) -> Iterator[av.VideoFrame | None]:
+    """Decode only the pictures of the given frames; see :func:`handlers.media.decode.frames_at`."""
+    if is_sequence(path):
+        return sequence.sequence_frames_at(source, numbers)
+    if source.files:
+        return spanned.spanned_frames_at(source, numbers)
+    return decode.frames_at(path, source, numbers)
