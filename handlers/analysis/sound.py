@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 
 import av
@@ -37,11 +37,11 @@ class StreamMeter:
     Args:
         facts: The stream.
         rate: The edit rate, in frames a second.
-        hear: Gets every piece of sound, float32 [n, channels], laid from frame 0 on; or None.
+        hear: Each gets every piece of sound, float32 [n, channels], laid from frame 0 on.
     """
 
     def __init__(
-        self, facts: AudioFacts, rate: Fraction, hear: Callable[[Samples], None] | None = None
+        self, facts: AudioFacts, rate: Fraction, hear: Sequence[Callable[[Samples], None]] = ()
     ) -> None:
         self.facts = facts
         self._frame = Fraction(facts.rate) / rate
@@ -63,8 +63,8 @@ class StreamMeter:
         for piece in self.laid(frame, since):
             self._pieces.append(piece)
             self._waiting += len(piece)
-            if self._hear is not None:
-                self._hear(piece)
+            for hear in self._hear:
+                hear(piece)
         while self._waiting >= self._sample(self._rows + _TOGETHER) - self._sample(self._rows):
             self._measure(_TOGETHER)
 

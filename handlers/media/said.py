@@ -22,9 +22,9 @@ _THREE = re.compile(r"[-+.\deE]+")
 class Cdl:
     """A colour decision as the ASC writes it: three slopes, offsets and powers, one saturation."""
 
-    slope: tuple[float, float, float]
-    offset: tuple[float, float, float]
-    power: tuple[float, float, float]
+    slope: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    power: tuple[float, float, float] = (1.0, 1.0, 1.0)
     saturation: float = 1.0
 
 
