@@ -78,7 +78,7 @@ def analyse(path: Path, _scratch: Path) -> int:
     source = probe(path)
     meter = Meter(source, source.video, QcParams())
     detector = ShotDetector(edit.NoCuts())
-    found = decode_once(path, source.video, detector, None, lambda _: None, meter)
+    found = decode_once(path, source, detector, None, lambda _: None, meter)
     return len(meter.finish(found.frames))
 
 
@@ -89,7 +89,7 @@ def analyse_with_proxy(path: Path, folder: Path) -> int:
     start = Timecode(frames=0, rate=edit.RATE)
     proxy = ProxyWriter(folder / "ours.mov", source, source.video, start, edit.SETTINGS)
     detector = ShotDetector(edit.NoCuts())
-    found = decode_once(path, source.video, detector, proxy, lambda _: None, meter)
+    found = decode_once(path, source, detector, proxy, lambda _: None, meter)
     return len(meter.finish(found.frames))
 
 

@@ -172,22 +172,12 @@ class _Clip:
         return ProxyWriter(path, self.source, self.video, start, settings)
 
     def _edit(self, found: PassResult) -> Edit:
-        start, start_source = record.start_of(self.source, self.video.rate)
-        decoder = found.decoder
-        times = decoder.times if decoder.vfr else None
-        return Edit(
-            source=self.task.path.absolute(),
-            name=shown(self.task.path),
+        return record.of_pass(
+            self.task.path,
+            self.source,
+            found,
             stem=self.task.stem,
             reel=self.source.reel or self.said.reel,
-            rate=self.video.rate,
-            start=start,
-            start_source=start_source,
-            frames=record.grid(found.frames, self.video.rate, times, decoder.end),
-            shots=record.place(found.shots, start, times, decoder.end),
-            video=self.video,
-            audio=self.source.audio,
-            vfr=decoder.vfr,
             proxy=f"{self.task.stem}.mov" if self.params.proxy.enabled else None,
         )
 

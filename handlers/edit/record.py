@@ -8,8 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from handlers.edit.onepass import PassResult
 from handlers.edit.shots import Shot
 from handlers.media.probe import AudioFacts, Probe, VideoFacts
+from handlers.media.source import shown
 from handlers.media.timecode import Timecode
 
 
@@ -70,6 +72,46 @@ def start_of(source: Probe, rate: Fraction) -> tuple[Timecode, str]:
     if source.timecode is not None:
         return source.timecode, "file"
     return Timecode(frames=0, rate=rate), "none"
+
+
+def of_pass(
+    path: Path,
+    source: Probe,
+    found: PassResult,
+    *,
+    stem: str,
+    reel: str | None = None,
+    proxy: str | None = None,
+) -> Edit:
+    """Put what one pass over a clip found on the grid of its edit rate.
+
+    Args:
+        path: The clip.
+        source: What it is; it has a picture.
+        found: Of the pass.
+        stem: The artifacts' stem.
+        reel: The clip's reel, where it is known.
+        proxy: The proxy's file name, if one was made.
+    """
+    video, decoder = source.video, found.decoder
+    assert video is not None  # noqa: S101 - a pass decodes pictures
+    start, start_source = start_of(source, video.rate)
+    times = decoder.times if decoder.vfr else None
+    return Edit(
+        source=path.absolute(),
+        name=shown(path),
+        stem=stem,
+        reel=reel,
+        rate=video.rate,
+        start=start,
+        start_source=start_source,
+        frames=grid(found.frames, video.rate, times, decoder.end),
+        shots=place(found.shots, start, times, decoder.end),
+        video=video,
+        audio=source.audio,
+        vfr=decoder.vfr,
+        proxy=proxy,
+    )
 
 
 def place(

@@ -6,16 +6,13 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
-import structlog
 
 from handlers.analysis import qc_file, table
 from handlers.analysis.declared import read
 from handlers.analysis.findings import Subject
 from handlers.analysis.params import AnalysisParams, QcParams
 from handlers.analysis.table import Table
-from handlers.contract import Context
-from handlers.edit import quality
-from handlers.edit.handler import _edit, _Task
+from handlers.edit import quality, record
 from handlers.edit.onepass import decode_once
 from handlers.edit.spec import EditParams, ProxyParams
 from handlers.media.probe import probe
@@ -32,12 +29,8 @@ def analysed(path, *, qc=None, voice=None):
     speech = AnalysisParams(speech=voice is not None)
     params = EditParams(proxy=NO_PROXY, analysis=speech, qc=qc or QcParams())
     measured = quality.begin(path, source, source.video, params, voice)
-    found = decode_once(path, source.video, OneShot(), None, lambda _: None, measured.meter)
-    task = _Task(path=path, folder=path.parent, stem=path.stem, begin=0.0, share=1.0)
-    nothing = structlog.get_logger()
-    context = Context(staging=path.parent, params=params, seed=1, models=None, log=nothing,
-                      progress=lambda *_: None, check_cancelled=lambda: None)  # fmt: skip
-    edit = _edit(task, source, source.video, found, context)
+    found = decode_once(path, source, OneShot(), None, lambda _: None, measured.meter)
+    edit = record.of_pass(path, source, found, stem=path.stem)
     quality.write(path.parent, measured, source, edit, found, params)
     made = json.loads((path.parent / "qc.json").read_text())
     assert made["schema"] == "fxd.qc/1"

@@ -304,8 +304,9 @@ def test_a_cards_clips_and_recordings_are_found(takes, tmp_path):
         {"source": "C2.mov", "unusable": "C2.mov holds no picture."},
     ]
     (results / "card.json").write_text(json.dumps({"clips": listing}))
-    members = (tmp_path / "A.wav", takes[0].path, tmp_path / "C2.mov")
-    card = Asset(path=tmp_path, kind=AssetKind.CARD, fingerprint="x", members=members)
+    top = takes[0].path.parents[1]
+    members = (top / "A.wav", takes[0].path, top / "C2.mov")
+    card = Asset(path=top, kind=AssetKind.CARD, fingerprint="x", members=members)
     found = load.load(given("clips/0001", card, results))
     assert [take.path for take in found.takes] == [takes[0].path]
     assert [each.name for each in found.recordings] == ["A.wav"]

@@ -122,4 +122,4 @@ def test_a_meter_that_fails_fails_the_pass(tmp_path):
     """What goes wrong in the other thread is not lost, and nobody waits for ever."""
     source = clip(tmp_path / "a.mov", audio="stereo")
     with pytest.raises(ArithmeticError, match="measuring failed"):
-        decode_once(source, probe(source).video, OneShot(), None, lambda _: None, Broken())
+        decode_once(source, probe(source), OneShot(), None, lambda _: None, Broken())

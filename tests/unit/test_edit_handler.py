@@ -111,6 +111,7 @@ def test_everything_lands(tmp_path):
         "shots.json", "shots.csv", "contact-sheet.jpg", "verified.json", "analysis.npz", "qc.json",
         "A001_C003.otio", "A001_C003.fcpxml", "A001_C003.xml", "A001_C003.edl",
         "A001_C003.aaf", "A001_C003.ale", "A001_C003.mov", "turnover.json",
+        "metadata.json", "selects.json", "report.html",
     }  # fmt: skip
     assert {listed[f"A001_C003.{end}"].role for end in ("aaf", "ale", "fcpxml")} == {"timeline"}
     assert read(tmp_path / "out" / "turnover.json")["left_out"] == {}

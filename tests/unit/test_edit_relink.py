@@ -82,7 +82,7 @@ def test_no_edl_above_sixty_frames_a_second(tmp_path, rate):
     out = written(clip(tmp_path / "fast.mov", rate=rate), tmp_path / "out")
     assert {path.suffix for path in out.iterdir()} == {
         *(".otio", ".fcpxml"),
-        *(".json", ".csv", ".jpg", ".npz"),
+        *(".json", ".csv", ".jpg", ".npz", ".html"),
     }
     told = json.loads((out / "turnover.json").read_bytes())
     assert told["files"] == ["fast.otio", "fast.fcpxml"]
