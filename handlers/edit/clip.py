@@ -189,6 +189,7 @@ class _Clip:
             audio=self.source.audio,
             vfr=decoder.vfr,
             proxy=f"{self.task.stem}.mov" if self.params.proxy.enabled else None,
+            files=tuple(file.absolute() for file in self.source.files),
         )
 
     def _analyse(
