@@ -60,6 +60,7 @@ class Edit:
     audio: tuple[AudioFacts, ...]
     vfr: bool
     proxy: str | None = None
+    files: tuple[Path, ...] = ()
 
     @property
     def drop_frame(self) -> bool:

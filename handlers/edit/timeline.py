@@ -55,6 +55,7 @@ def clip_media(edit: Edit, logged: Logged | None = None) -> Media:
         picture=_picture(edit),
         sound=_sound(edit),
         proxy=edit.proxy,
+        files=edit.files,
         logged=logged or Logged(),
     )
 

@@ -118,7 +118,7 @@ class Mobs:
             whole["FileDescriptors"].extend(parts)
             parts = [whole]
         locator = self._file.create.NetworkLocator()
-        locator["URLString"].value = media.path.as_uri()
+        locator["URLString"].value = media.first_file.as_uri()
         parts[0]["Locator"].append(locator)
         return parts[0]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -60,7 +60,7 @@ def deliver(timeline: Timeline, folder: Path, stem: str, home: Path | None = Non
             then refers to media by their place relative to it.
     """
     paths: list[Path] = []
-    notes: list[str] = []
+    notes = list(_several(timeline))
     left_out: dict[str, str] = {}
     writers: dict[str, Writer] = {**FORMATS, ".otio": partial(otio.write, home=home)}
     for ending, write in writers.items():
@@ -72,6 +72,21 @@ def deliver(timeline: Timeline, folder: Path, stem: str, home: Path | None = Non
         else:
             paths.append(path)
     return Delivery(paths=tuple(paths), left_out=left_out, notes=tuple(notes))
+
+
+def _several(timeline: Timeline) -> Iterator[str]:
+    """Say which media are not one file, since only the OTIO can say more than one place."""
+    for media in timeline.media():
+        if media.is_sequence:
+            yield (
+                f"{media.name} is an image sequence: FCPXML, FCP7 XML and AAF name its first "
+                "image; relink to the sequence."
+            )
+        elif len(media.files) > 1:
+            yield (
+                f"{media.name} is one clip in {len(media.files)} files: timelines name the "
+                "first; import the camera's folder, so that the system joins them."
+            )
 
 
 def write_all(timeline: Timeline, folder: Path, stem: str, home: Path | None = None) -> list[Path]:

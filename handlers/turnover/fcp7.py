@@ -166,7 +166,7 @@ def _file(writer: _Writer, media: Media) -> Any:
     return element(
         "file",
         element("name", text=media.name),
-        element("pathurl", text=media.path.as_uri()),
+        element("pathurl", text=media.first_file.as_uri()),
         _rate(media.rate),
         element("duration", text=media.frames),
         _timecode(media.start, media.reel),

@@ -9,7 +9,7 @@ recordings on lanes below, where both systems show what is synced to what.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -84,6 +84,11 @@ class _Document:
             for at, clip in track.placed():
                 if (key := _key(at, clip)) in shown:
                     self._own.setdefault(key, []).append((track, clip))
+        # Each once, however many clips of a file carry it.
+        self._markers: dict[Path, dict[Marker, None]] = {}
+        for track in timeline.tracks:
+            for _, clip in track.placed():
+                self._markers.setdefault(clip.media.path, {}).update(dict.fromkeys(clip.markers))
 
     def root(self) -> Any:
         """Return the document: resources, and an event with the files and the timeline."""
@@ -177,7 +182,7 @@ class _Document:
         hung = (host.anchored, host.markers) if host else ([], [])
         return element(
             "asset-clip",
-            element("note", text=clip.media.logged.notes) if clip.media.logged.notes else None,
+            _note(clip.media),
             self._conform(clip.media),
             *hung[0],
             *_clip_markers(clip),
@@ -218,21 +223,12 @@ class _Document:
 
     def _browsed(self, media: Media) -> Any:
         """Return a file as the browser lists it: whole, with its log, ratings and keywords."""
-        begin, length = seconds(media.begin), seconds(media.seconds)
-        span = {"start": begin, "duration": length}
+        span = {"start": seconds(media.begin), "duration": seconds(media.seconds)}
         circled = element("rating", name="Circled", **span, value="favorite")
-        tracks = self._timeline.tracks
-        markers = (
-            m for t in tracks for _, clip in t.placed() if clip.media == media for m in clip.markers
-        )
         return element(
             "asset-clip",
-            element("note", text=media.logged.notes) if media.logged.notes else None,
-            *(
-                each
-                for marker in dict.fromkeys(markers)
-                for each in _marker(marker, media.begin + marker.frame / media.rate, media.rate)
-            ),
+            _note(media),
+            *_media_markers(media, self._markers[media.path]),
             circled if media.logged.circled else None,
             ref=self._resources.asset(media),
             name=media.name,
@@ -264,12 +260,19 @@ def _under(hosts: list[_Host], at: int) -> _Host:
     return hosts[bisect_right(hosts, at, key=lambda host: host.at) - 1]
 
 
+def _note(media: Media) -> Any:
+    return element("note", text=media.logged.notes) if media.logged.notes else None
+
+
 def _clip_markers(clip: Clip) -> Iterator[Any]:
-    media = clip.media
     end = clip.start + clip.frames
-    for marker in clip.markers:
-        if clip.start <= marker.frame < end:
-            yield from _marker(marker, media.begin + marker.frame / media.rate, media.rate)
+    inside = (marker for marker in clip.markers if clip.start <= marker.frame < end)
+    return _media_markers(clip.media, inside)
+
+
+def _media_markers(media: Media, markers: Iterable[Marker]) -> Iterator[Any]:
+    for marker in markers:
+        yield from _marker(marker, media.begin + marker.frame / media.rate, media.rate)
 
 
 def _marker(marker: Marker, start: Fraction, rate: Fraction) -> Iterator[Any]:

@@ -71,7 +71,7 @@ class Resources:
             }
         return element(
             "asset",
-            element("media-rep", kind="original-media", src=media.path.as_uri()),
+            element("media-rep", kind="original-media", src=media.first_file.as_uri()),
             _metadata(media),
             id=self.asset(media),
             name=media.name,

@@ -143,6 +143,8 @@ class Media:
     ``path`` is absolute; ``name`` is the file's name with its ending. ``start`` is the
     timecode of the first frame; ``frames`` the length at ``rate``, for a recording
     rounded down. ``proxy`` is the place of a proxy relative to the timeline's files.
+    ``files`` are those that it consists of where there are several: the images of a
+    sequence, whose ``path`` then has "#" for digits, or the parts of a spanned clip.
     """
 
     path: Path
@@ -153,6 +155,7 @@ class Media:
     picture: Picture | None = None
     sound: Sound | None = None
     proxy: str | None = None
+    files: tuple[Path, ...] = ()
     logged: Logged = field(default_factory=Logged)
 
     def __post_init__(self) -> None:
@@ -165,6 +168,16 @@ class Media:
     def rate(self) -> Fraction:
         """Frames a second, of the picture or of the recorder's timecode."""
         return self.start.rate
+
+    @property
+    def first_file(self) -> Path:
+        """The file, or the first of several: what a format with one place can name."""
+        return self.files[0] if self.files else self.path
+
+    @property
+    def is_sequence(self) -> bool:
+        """Say whether it is a run of numbered images."""
+        return bool(self.files) and "#" in self.path.name
 
     @property
     def begin(self) -> Fraction:

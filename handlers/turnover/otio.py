@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,8 @@ from opentimelineio.opentime import RationalTime, TimeRange
 
 from handlers.turnover.model import Clip, Gap, Item, Kind, Marker, Media, Timeline, Track
 
+# The number of an image: the last digits before the ending.
+_NUMBER = re.compile(r"(\d+)\.[^.]+$")
 _KIND = {Kind.VIDEO: otio.schema.TrackKind.Video, Kind.AUDIO: otio.schema.TrackKind.Audio}
 # Resolve's own exports tie picture and sound together by this number.
 _RESOLVE, _LINK = "Resolve_OTIO", "Link Group ID"
@@ -70,8 +73,8 @@ def _clip(timeline: Timeline, track: Track, clip: Clip, home: Path | None) -> An
         metadata=_clip_metadata(track, clip),
     )
     made.markers.extend(_markers(clip.markers, _first(media), media.rate))
-    url = media.path.as_uri() if home is None else _relative(media.path, home)
-    references = {otio.schema.Clip.DEFAULT_MEDIA_KEY: _reference(media, url)}
+    main = _images(media, home) if media.is_sequence else _reference(media, _url(media, home))
+    references = {otio.schema.Clip.DEFAULT_MEDIA_KEY: main}
     if media.proxy:
         references["proxy"] = _reference(media, quote(media.proxy))
     made.set_media_references(references, otio.schema.Clip.DEFAULT_MEDIA_KEY)
@@ -92,10 +95,40 @@ def _clip_metadata(track: Track, clip: Clip) -> dict[str, Any]:
     return made
 
 
+def _url(media: Media, home: Path | None) -> str:
+    file = media.first_file
+    return file.as_uri() if home is None else _relative(file, home)
+
+
+def _images(media: Media, home: Path | None) -> Any:
+    """Refer to a sequence by the number of its first image; a missing one holds the one before."""
+    folder, _, name = _url(media, home).rpartition("/")
+    numbered = _NUMBER.search(name)
+    # The caller's "#" stands for digits, so there are some.
+    prefix, digits = (name[: numbered.start(1)], numbered[1]) if numbered else (name, "")
+    reference = otio.schema.ImageSequenceReference(
+        target_url_base=f"{folder}/" if folder else "",
+        name_prefix=prefix,
+        name_suffix=name[len(prefix) + len(digits) :],
+        start_frame=int(digits or 0),
+        rate=float(media.rate),
+        frame_zero_padding=len(digits),
+        missing_frame_policy=otio.schema.ImageSequenceReference.MissingFramePolicy.hold,
+        available_range=_available(media),
+        metadata={"fxd": _media_said(media)},
+    )
+    reference.name = media.name
+    return reference
+
+
+def _available(media: Media) -> Any:
+    return _range(_first(media), media.seconds * media.rate, media.rate)
+
+
 def _reference(media: Media, url: str) -> Any:
     reference = otio.schema.ExternalReference(
         target_url=url,
-        available_range=_range(_first(media), media.seconds * media.rate, media.rate),
+        available_range=_available(media),
         metadata={"fxd": _media_said(media)},
     )
     reference.name = media.name

@@ -404,6 +404,40 @@ def test_each_format_leads_back_to_the_file(tmp_path, raw):
     assert str(tmp_path) not in (tmp_path / "cut.edl").read_text(encoding="utf-8")
 
 
+def test_an_image_sequence(tmp_path):
+    """OTIO names all of its images; what has one place names the first, and that is said."""
+    folder = tmp_path / "vfx ü"
+    files = tuple(folder / f"A001 #2.{number:06d}.exr" for number in range(1001, 1011))
+    path = folder / "A001 #2.######.exr"
+    media = replace(MEDIA, path=path, name=path.name, files=files, frames=10, sound=None)
+    made = line(video(part(media, 4, 6)))
+    delivery = deliver(made, tmp_path, "x")
+    assert "is an image sequence" in delivery.notes[0]
+    clip = otio.adapters.read_from_file(str(tmp_path / "x.otio")).tracks[0][0]
+    images = clip.media_reference
+    assert (images.start_frame, images.end_frame()) == (1001, 1010)
+    places = [images.target_url_for_image_number(number) for number in (0, 9)]
+    found = [unquote_to_bytes(urlsplit(place).path) for place in places]
+    assert found == [os.fsencode(files[0]), os.fsencode(files[-1])]
+    at = clip.source_range.start_time
+    assert images.frame_for_time(at) == 1005
+    first = files[0].as_uri()
+    assert etree.parse(tmp_path / "x.xml").findtext(".//pathurl") == first
+    assert etree.parse(tmp_path / "x.fcpxml").find(".//media-rep").get("src") == first
+    moved = otio_file.to_otio(made, tmp_path / "day").tracks[0][0].media_reference
+    assert moved.target_url_for_image_number(0) == "../vfx%20%C3%BC/A001%20%232.001001.exr"
+
+
+def test_a_clip_in_parts(tmp_path):
+    """The first part is named, and that there are more is said."""
+    parts = (tmp_path / "GX010042.MP4", tmp_path / "GX020042.MP4")
+    media = replace(MEDIA, path=parts[0], name=parts[0].name, files=parts)
+    delivery = deliver(line(video(part(media))), tmp_path, "x")
+    (note,) = delivery.notes
+    assert note.startswith("GX010042.MP4 is one clip in 2 files: timelines name the first;")
+    assert etree.parse(tmp_path / "x.xml").findtext(".//pathurl") == parts[0].as_uri()
+
+
 def test_midnight(tmp_path):
     """Timecode starts again at 00:00:00:00; nothing becomes negative or jumps a day."""
     late = camera(RATE, "23:59:59:00", frames=100)
