@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import PyOpenColorIO as ocio  # noqa: N813
@@ -9,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from handlers.contract import UnusableMedia
-from handlers.media.look import _CONFIG, Cdl, Hints, choose_look, log_curve
+from handlers.media.look import _CONFIG, Hints, choose_look, log_curve
 from handlers.media.look_params import LookParams
 from tests.unit.test_edit_outputs import video
 
@@ -35,6 +36,12 @@ def cube(path, *, swap=False, size=2):
                 lines.append(" ".join(f"{value:.6f}" for value in triple))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def cdl_of(**changes):
+    """A correction as sheets and cameras give it: it changes nothing but what is said."""
+    plain = {"slope": (1.0,) * 3, "offset": (0.0,) * 3, "power": (1.0,) * 3, "saturation": 1.0}
+    return SimpleNamespace(**(plain | changes))
 
 
 def shown(look, *colours):
@@ -166,7 +173,7 @@ def test_a_cdl_file_and_its_correction_by_name(tmp_path):
 def test_what_came_with_the_clip_is_applied_unless_settings_say_other(tmp_path):
     """CDL first, then the LUT; ``off`` takes neither."""
     swap, same = cube(tmp_path / "swap.cube", swap=True), cube(tmp_path / "same.cube")
-    hints = Hints(lut=swap, cdl=Cdl(slope=(2.0, 1.0, 1.0)))
+    hints = Hints(lut=swap, cdl=cdl_of(slope=(2.0, 1.0, 1.0)))
     auto = choose_look(LookParams(), facts(), hints)
     assert auto.name == "CDL, swap.cube"
     assert shown(auto, [0.3, 0.2, 0.1])[0].tolist() == [26, 51, 153]
@@ -180,7 +187,7 @@ def test_what_came_with_the_clip_is_applied_unless_settings_say_other(tmp_path):
 def test_a_cdl_goes_before_the_display_transform():
     """It was set on the log picture."""
     plain = choose_look(LookParams(), facts(), Hints(gamma="LogC3"))
-    darker = Hints(gamma="LogC3", cdl=Cdl(offset=(-0.1, -0.1, -0.1)))
+    darker = Hints(gamma="LogC3", cdl=cdl_of(offset=(-0.1, -0.1, -0.1)))
     look = choose_look(LookParams(), facts(), darker)
     assert shown(look, [0.5] * 3).tolist() == shown(plain, [0.4] * 3).tolist()
 
