@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import PyOpenColorIO as ocio  # noqa: N813
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 from handlers.contract import UnusableMedia
 from handlers.media.look import _CONFIG, Hints, choose_look, log_curve
 from handlers.media.look_params import LookParams
+from handlers.media.said import Cdl
 from tests.unit.test_edit_outputs import video
 
 GREY_S_LOG3, GREY_LOGC3 = 420 / 1023, 0.391
@@ -40,8 +40,8 @@ def cube(path, *, swap=False, size=2):
 
 def cdl_of(**changes):
     """A correction as sheets and cameras give it: it changes nothing but what is said."""
-    plain = {"slope": (1.0,) * 3, "offset": (0.0,) * 3, "power": (1.0,) * 3, "saturation": 1.0}
-    return SimpleNamespace(**(plain | changes))
+    plain = {"slope": (1.0,) * 3, "offset": (0.0,) * 3, "power": (1.0,) * 3}
+    return Cdl(**(plain | changes))
 
 
 def shown(look, *colours):
@@ -210,6 +210,16 @@ def test_a_look_that_cannot_be_read_is_named(tmp_path, name, content, said):
         choose_look(LookParams(lut=str(path)), facts())
     assert name in str(caught.value)
     assert "set another" in str(caught.value)
+
+
+def test_a_look_on_the_card_that_cannot_be_read_is_left_out(tmp_path):
+    """Cameras leave looks of their own kinds: the clip is shown without, and a sentence says so."""
+    (tmp_path / "day.aml").write_bytes(b"<adicam/>")
+    told = []
+    hints = Hints(gamma="LogC3", lut=tmp_path / "day.aml", cdl=tmp_path / "none.cdl")
+    look = choose_look(LookParams(), facts(), hints, told.append)
+    assert look.name == "LogC3 as Rec. 709"
+    assert [sentence.split()[0] for sentence in told] == ["day.aml", "none.cdl,"]
 
 
 def test_a_huge_file_is_no_look(tmp_path):
