@@ -8,7 +8,9 @@ eye sees, that is true to a fraction of an 8-bit code on average.
 from __future__ import annotations
 
 import functools
+import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from handlers.media.probe import VideoFacts
 from handlers.media.said import Cdl
 from handlers.media.source import shown
 
+_LOG = logging.getLogger(__name__)
 _CONFIG = "ocio://studio-config-v2.2.0_aces-v1.3_ocio-v2.4"
 _DISPLAY, _VIEW = "Rec.1886 Rec.709 - Display", "ACES 1.0 - SDR Video"
 _GRID = 65
@@ -104,18 +107,24 @@ class Look:
         return made
 
 
-def choose_look(params: LookParams, video: VideoFacts, hints: Hints = NO_HINTS) -> Look | None:
+def choose_look(
+    params: LookParams,
+    video: VideoFacts,
+    hints: Hints = NO_HINTS,
+    tell: Callable[[str], None] = _LOG.warning,
+) -> Look | None:
     """Return the look of a clip, or None where its values are shown as they are.
 
     Settings win over what came with the clip. A CDL is applied to what the camera
-    recorded, then a LUT or the display transform.
+    recorded, then a LUT or the display transform. What came with the clip and cannot be
+    read is left out, and ``tell`` gets a sentence about it.
 
     Raises:
-        UnusableMedia: A LUT or CDL that is named cannot be read.
+        UnusableMedia: A LUT or CDL that the settings name cannot be read.
     """
     auto = params.mode == "auto"
-    lut = Path(params.lut) if params.lut else hints.lut if auto else None
-    cdl = Path(params.cdl) if params.cdl else hints.cdl if auto else None
+    lut = Path(params.lut) if params.lut else _readable(hints.lut, tell) if auto else None
+    cdl = Path(params.cdl) if params.cdl else _readable(hints.cdl, tell) if auto else None
     steps: list[tuple[str, ocio.Transform]] = []
     if cdl is not None:
         steps.append(_correction(cdl, params.cdl_id if params.cdl else None))
@@ -126,6 +135,17 @@ def choose_look(params: LookParams, video: VideoFacts, hints: Hints = NO_HINTS) 
     if not steps:
         return None
     return Look(", ".join(name for name, _ in steps), ocio.GroupTransform([t for _, t in steps]))
+
+
+def _readable(came: Any, tell: Callable[[str], None]) -> Any:
+    """Return a look that came with the clip, None if it is a file that cannot be read."""
+    try:
+        if isinstance(came, Path):
+            _file(came)
+    except UnusableMedia as error:
+        tell(str(error))
+        return None
+    return came
 
 
 def log_curve(gamma: str | None) -> LogCurve | None:

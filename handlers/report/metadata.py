@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 # Said elsewhere on the page, or of no use to a person.
-_HIDDEN = frozenset({"schema", "source", "sources"})
+_HIDDEN = frozenset({"schema", "source", "sources", "findings"})
 _LABELS = {"iso": "ISO", "cdl": "CDL", "lut": "LUT", "nd": "ND", "fps": "fps"}
 _LONGEST = 2000
 

@@ -9,8 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from handlers.contract import UnusableMedia
-from handlers.media.look import _CONFIG, Cdl, Hints, choose_look, log_curve
+from handlers.media.look import _CONFIG, Hints, choose_look, log_curve
 from handlers.media.look_params import LookParams
+from handlers.media.said import Cdl
 from tests.unit.test_edit_outputs import video
 
 GREY_S_LOG3, GREY_LOGC3 = 420 / 1023, 0.391
@@ -35,6 +36,12 @@ def cube(path, *, swap=False, size=2):
                 lines.append(" ".join(f"{value:.6f}" for value in triple))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def cdl_of(**changes):
+    """A correction as sheets and cameras give it: it changes nothing but what is said."""
+    plain = {"slope": (1.0,) * 3, "offset": (0.0,) * 3, "power": (1.0,) * 3}
+    return Cdl(**(plain | changes))
 
 
 def shown(look, *colours):
@@ -166,7 +173,7 @@ def test_a_cdl_file_and_its_correction_by_name(tmp_path):
 def test_what_came_with_the_clip_is_applied_unless_settings_say_other(tmp_path):
     """CDL first, then the LUT; ``off`` takes neither."""
     swap, same = cube(tmp_path / "swap.cube", swap=True), cube(tmp_path / "same.cube")
-    hints = Hints(lut=swap, cdl=Cdl(slope=(2.0, 1.0, 1.0)))
+    hints = Hints(lut=swap, cdl=cdl_of(slope=(2.0, 1.0, 1.0)))
     auto = choose_look(LookParams(), facts(), hints)
     assert auto.name == "CDL, swap.cube"
     assert shown(auto, [0.3, 0.2, 0.1])[0].tolist() == [26, 51, 153]
@@ -180,7 +187,7 @@ def test_what_came_with_the_clip_is_applied_unless_settings_say_other(tmp_path):
 def test_a_cdl_goes_before_the_display_transform():
     """It was set on the log picture."""
     plain = choose_look(LookParams(), facts(), Hints(gamma="LogC3"))
-    darker = Hints(gamma="LogC3", cdl=Cdl(offset=(-0.1, -0.1, -0.1)))
+    darker = Hints(gamma="LogC3", cdl=cdl_of(offset=(-0.1, -0.1, -0.1)))
     look = choose_look(LookParams(), facts(), darker)
     assert shown(look, [0.5] * 3).tolist() == shown(plain, [0.4] * 3).tolist()
 
@@ -203,6 +210,16 @@ def test_a_look_that_cannot_be_read_is_named(tmp_path, name, content, said):
         choose_look(LookParams(lut=str(path)), facts())
     assert name in str(caught.value)
     assert "set another" in str(caught.value)
+
+
+def test_a_look_on_the_card_that_cannot_be_read_is_left_out(tmp_path):
+    """Cameras leave looks of their own kinds: the clip is shown without, and a sentence says so."""
+    (tmp_path / "day.aml").write_bytes(b"<adicam/>")
+    told = []
+    hints = Hints(gamma="LogC3", lut=tmp_path / "day.aml", cdl=tmp_path / "none.cdl")
+    look = choose_look(LookParams(), facts(), hints, told.append)
+    assert look.name == "LogC3 as Rec. 709"
+    assert [sentence.split()[0] for sentence in told] == ["day.aml", "none.cdl,"]
 
 
 def test_a_huge_file_is_no_look(tmp_path):

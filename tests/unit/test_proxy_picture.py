@@ -12,7 +12,7 @@ from PIL import Image
 from handlers.edit.record import Edit, PlacedShot
 from handlers.edit.sheet import write_sheet
 from handlers.media.burn_in import BurnIn, BurnInSettings, burn_in_settings
-from handlers.media.look import Cdl, Hints, choose_look
+from handlers.media.look import Hints, choose_look
 from handlers.media.look_params import BurnInParams, LookParams
 from handlers.media.picture import display_size, upright
 from handlers.media.probe import MATRICES, probe
@@ -21,6 +21,7 @@ from handlers.media.timecode import Timecode, parse
 from handlers.report.load import pictures
 from tests.golden.clips import clip
 from tests.pages import Cuts, decode
+from tests.unit.test_look import cdl_of
 
 COLOURS = ((255, 255, 255), (0, 0, 0), (200, 40, 40), (40, 200, 40), (40, 40, 200), (128, 128, 128))
 # Kr and Kb of ITU-T H.273.
@@ -46,16 +47,24 @@ def ycbcr(colour, matrix, full, bits=8):
     ]
 
 
+def in_gbr(colour, bits):
+    """Full-range green, blue and red, in the order of FFmpeg's planes."""
+    red, green, blue = (round(value / 255 * ((1 << bits) - 1)) for value in colour)
+    return green, blue, red
+
+
 def bars(path, *, height, matrix, full, pix_fmt, codec, tagged=True, aspect=None):
     """Write three frames of six colour bars, their code values made without any scaler."""
     width, bits = height * 4 // 3, 10 if "10" in pix_fmt else 8
     frame = av.VideoFrame(width, height, pix_fmt)
+    rgb = pix_fmt.startswith("gbr")
     for number, plane in enumerate(frame.planes):
         values = np.frombuffer(plane, np.uint16 if bits == 10 else np.uint8)
         lines = values.reshape(plane.height, -1)
         for bar, colour in enumerate(COLOURS):
             part = slice(bar * plane.width // 6, (bar + 1) * plane.width // 6)
-            lines[:, part] = ycbcr(colour, matrix, full, bits)[number]
+            stored = ycbcr(colour, matrix, full, bits) if not rgb else in_gbr(colour, bits)
+            lines[:, part] = stored[number]
     with av.open(str(path), "w") as container:
         options = {"crf": "1"} if codec == "libx264" else {}
         stream = container.add_stream(codec, rate=25, options=options)
@@ -63,7 +72,7 @@ def bars(path, *, height, matrix, full, pix_fmt, codec, tagged=True, aspect=None
         if aspect:
             stream.codec_context.sample_aspect_ratio = aspect
         for tags in (stream.codec_context, frame) if tagged else ():
-            tags.colorspace = MATRICES[matrix]
+            tags.colorspace = MATRICES["gbr" if rgb else matrix]
             tags.color_range = ColorRange.JPEG if full else ColorRange.MPEG
         for number in range(3):
             frame.pts, frame.time_base = number, Fraction(1, 25)
@@ -105,6 +114,7 @@ FORMS = {
     "10 bit, full range": ("ffv1", "yuv420p10le", 720, "bt709", True, True),
     "ProRes": ("prores_ks", "yuv422p10le", 720, "bt709", False, True),
     "ProRes that does not say": ("prores_ks", "yuv422p10le", 720, "bt709", False, False),
+    "R'G'B'": ("ffv1", "gbrp10le", 720, "bt709", True, True),
     "BT.2020": ("ffv1", "yuv420p10le", 720, "bt2020nc", False, True),
 }
 
@@ -130,15 +140,16 @@ def test_colours_are_the_sources_in_proxy_and_sheet(tmp_path, form):
     assert np.abs(np.subtract(seen, COLOURS)).max() <= 3
 
 
-@pytest.mark.parametrize(("pix_fmt", "full"), [("yuv420p", False), ("yuvj420p", True)])
-def test_a_look_gets_the_colours_that_were_recorded(tmp_path, pix_fmt, full):
+@pytest.mark.parametrize("form", FORMS)
+def test_a_look_gets_the_colours_that_were_recorded(tmp_path, form):
     """A LUT that changes nothing gives the source's colours, tagged as Rec. 709."""
     lut = tmp_path / "same.cube"
     triples = [f"{r} {g} {b}" for b in (0, 1) for g in (0, 1) for r in (0, 1)]
     lut.write_text("LUT_3D_SIZE 2\n" + "\n".join(triples) + "\n", encoding="utf-8")
+    codec, pix_fmt, height, matrix, full, tagged = FORMS[form]
     source = bars(
-        tmp_path / "source.mov", codec="libx264", pix_fmt=pix_fmt, height=480,
-        matrix="smpte170m", full=full,
+        tmp_path / f"source.{'mkv' if codec == 'ffv1' else 'mov'}", codec=codec, pix_fmt=pix_fmt,
+        height=height, matrix=matrix, full=full, tagged=tagged,
     )  # fmt: skip
     look = choose_look(LookParams(lut=str(lut)), probe(source).video)
     frames = proxy(source, tmp_path / "proxy.mov", height=360, crf=4, look=look)
@@ -206,7 +217,7 @@ def test_pixels_become_square(tmp_path, aspect):
 def test_a_turned_clip_gets_look_and_text_upright(tmp_path):
     """A phone held upright: what is burnt in stands at the bottom of the picture as seen."""
     source = clip(tmp_path / "phone.mov", frames=5, size=(320, 180), rotation=90)
-    look = choose_look(LookParams(), probe(source).video, Hints(cdl=Cdl(offset=(0.0, 0.0, 0.2))))
+    look = choose_look(LookParams(), probe(source).video, Hints(cdl=cdl_of(offset=(0.0, 0.0, 0.2))))
     plain = proxy(source, tmp_path / "plain.mov", look=look)
     burnt = proxy(source, tmp_path / "burnt.mov", look=look, burn_in=BurnInSettings(timecode=True))
     assert (plain[2].width, plain[2].height) == (180, 320)
