@@ -64,14 +64,20 @@ def features(envelope: Envelope) -> Values:
     Levels far below the loudest of the surroundings are room and hiss, and count as one. A
     steady rail (hum, recorded timecode, an empty track) comes out near zero by itself.
     """
-    level = envelope.levels.astype(np.float32) / 2
-    if not level.shape[2]:
-        return np.zeros(level.shape[1:], np.float32)
-    smooth = uniform_filter1d(level, 20, axis=2)
-    loudest = maximum_filter1d(smooth, 20 * VALUES_A_SECOND, axis=2)
+    total = np.zeros(envelope.levels.shape[1:], np.float32)
+    # One by one: many hours of several rails would not fit at once.
+    for rail in envelope.levels:
+        for band, levels in enumerate(rail):
+            total[band] += _above_surroundings(levels.astype(np.float32) / 2)
+    return total
+
+
+def _above_surroundings(level: Values) -> Values:
+    if not level.size:
+        return level
+    loudest = maximum_filter1d(uniform_filter1d(level, 20), 20 * VALUES_A_SECOND)
     above = np.maximum(level, loudest - _DEPTH)
-    above -= uniform_filter1d(above, _SLOW, axis=2)
-    return np.asarray(above.sum(axis=0), np.float32)
+    return np.asarray(above - uniform_filter1d(above, _SLOW), np.float32)
 
 
 def search(clip: Values, recording: Values, most: int = 9) -> list[Line]:
@@ -122,7 +128,8 @@ def _block_spectra(long: Values, size: int) -> tuple[npt.NDArray[np.complex64], 
     step = length - size + 1
     padded = np.pad(long, ((0, 0), (size, size + length)))
     count = -(-(long.shape[1] + size) // step)
-    blocks = np.stack([padded[:, k * step : k * step + length] for k in range(count)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, length, axis=1)
+    blocks = windows[:, : count * step : step].swapaxes(0, 1)
     return rfft(blocks, axis=2), step
 
 

@@ -35,6 +35,8 @@ _TOLERANCE, _CLEAR = 0.002, 4.0
 _MOST_BEND, _BENT_AWAY = 400e-6, 0.06
 # What two clocks in use are apart, as a standard deviation.
 _USUAL_DRIFT = 80e-6
+# Spectra of a clip that are kept, of 150 KB each.
+_REMEMBERED = 200
 # No span is read more precisely than this, in seconds.
 _PRECISE = 1e-4
 # A lone towering span must not decide for all.
@@ -77,6 +79,9 @@ class Listener:
     def spectrum(self, start: int) -> Spectrum:
         """Return the whitened spectrum of the span that begins at sample ``start``."""
         if start not in self._known:
+            # Every recording asks for the same spans, unless it holds a part of the clip only.
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
             spectrum = _whitened(self._reader.span(start, SPAN))
             self._known[start] = spectrum.astype(np.complex64)
         return self._known[start]

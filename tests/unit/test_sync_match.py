@@ -262,9 +262,15 @@ def test_json():
     """Plain values, with the ratio written exactly."""
     clip = Clip(path=dual.Path("a.mov"), rate=Fraction(25), duration=Fraction(10))
     found = Match(
-        clip=clip.path, recording=dual.Path("r.wav"), method="waveform",
-        offset_samples=-48000.12345, drift_ppm=1.234, pull=Fraction(1001, 1000), confidence=0.98765, reasons=("so",),
-    )  # fmt: skip
+        clip=clip.path,
+        recording=dual.Path("r.wav"),
+        method="waveform",
+        offset_samples=-48000.12345,
+        drift_ppm=1.234,
+        pull=Fraction(1001, 1000),
+        confidence=0.98765,
+        reasons=("so",),
+    )
     assert found.to_json() == {
         "clip": "a.mov", "recording": "r.wav", "method": "waveform", "offset_samples": -48000.123,
         "drift_ppm": 1.23, "pull": "1001/1000", "confidence": 0.988, "reasons": ["so"],
