@@ -41,12 +41,19 @@ _NEAR = 2.5
 class Line:
     """A place to look closer: recording time = ``offset`` + clip time · ``ratio``, in seconds.
 
-    ``score`` is that of all chunks together, in standard deviations of chance.
+    ``score`` is that of all chunks together, in standard deviations of chance. ``middle`` is
+    the clip time around which the line was found: far from there, a small error of the ratio
+    moves it a long way.
     """
 
     offset: float
     ratio: float
     score: float
+    middle: float = 0.0
+
+    def at(self, seconds: float) -> float:
+        """Return the recording time at a clip time."""
+        return self.offset + self.ratio * seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +106,12 @@ def search(clip: Values, recording: Values, most: int = 9) -> list[Line]:
 
 
 def _swapped(line: Line) -> Line:
-    return Line(offset=-line.offset / line.ratio, ratio=1 / line.ratio, score=line.score)
+    return Line(
+        offset=-line.offset / line.ratio,
+        ratio=1 / line.ratio,
+        score=line.score,
+        middle=line.at(line.middle),
+    )
 
 
 def _chunks(short: Values) -> list[tuple[int, Values]]:
@@ -198,7 +210,12 @@ def _line(
     best = int(np.argmax(total - 1e-3 * np.abs(drifts - np.median(drifts)) / MOST_DRIFT))
     drift = drifts[best]
     offset = lag - drift * middle
-    return Line(offset=offset / VALUES_A_SECOND, ratio=1 + float(drift), score=float(total[best]))
+    return Line(
+        offset=float(offset) / VALUES_A_SECOND,
+        ratio=1 + float(drift),
+        score=float(total[best]),
+        middle=float(middle) / VALUES_A_SECOND,
+    )
 
 
 def _score_at(places: _Places, wanted: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -218,4 +235,5 @@ def _distinct(lines: Sequence[Line], most: int) -> list[Line]:
 
 
 def _same(line: Line, other: Line) -> bool:
-    return abs(line.offset - other.offset) < 0.15 and abs(line.ratio - other.ratio) < 4e-4
+    apart = line.at(other.middle) - other.at(other.middle)
+    return abs(apart) < 0.15 and abs(line.ratio - other.ratio) < 4e-4
