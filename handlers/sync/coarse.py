@@ -41,12 +41,19 @@ _NEAR = 2.5
 class Line:
     """A place to look closer: recording time = ``offset`` + clip time · ``ratio``, in seconds.
 
-    ``score`` is that of all chunks together, in standard deviations of chance.
+    ``score`` is that of all chunks together, in standard deviations of chance. ``middle`` is
+    the clip time around which the line was found: far from there, a small error of the ratio
+    moves it a long way.
     """
 
     offset: float
     ratio: float
     score: float
+    middle: float = 0.0
+
+    def at(self, seconds: float) -> float:
+        """Return the recording time at a clip time."""
+        return self.offset + self.ratio * seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +71,20 @@ def features(envelope: Envelope) -> Values:
     Levels far below the loudest of the surroundings are room and hiss, and count as one. A
     steady rail (hum, recorded timecode, an empty track) comes out near zero by itself.
     """
-    level = envelope.levels.astype(np.float32) / 2
-    if not level.shape[2]:
-        return np.zeros(level.shape[1:], np.float32)
-    smooth = uniform_filter1d(level, 20, axis=2)
-    loudest = maximum_filter1d(smooth, 20 * VALUES_A_SECOND, axis=2)
+    total = np.zeros(envelope.levels.shape[1:], np.float32)
+    # One by one: many hours of several rails would not fit at once.
+    for rail in envelope.levels:
+        for band, levels in enumerate(rail):
+            total[band] += _above_surroundings(levels.astype(np.float32) / 2)
+    return total
+
+
+def _above_surroundings(level: Values) -> Values:
+    if not level.size:
+        return level
+    loudest = maximum_filter1d(uniform_filter1d(level, 20), 20 * VALUES_A_SECOND)
     above = np.maximum(level, loudest - _DEPTH)
-    above -= uniform_filter1d(above, _SLOW, axis=2)
-    return np.asarray(above.sum(axis=0), np.float32)
+    return np.asarray(above - uniform_filter1d(above, _SLOW), np.float32)
 
 
 def search(clip: Values, recording: Values, most: int = 9) -> list[Line]:
@@ -93,7 +106,12 @@ def search(clip: Values, recording: Values, most: int = 9) -> list[Line]:
 
 
 def _swapped(line: Line) -> Line:
-    return Line(offset=-line.offset / line.ratio, ratio=1 / line.ratio, score=line.score)
+    return Line(
+        offset=-line.offset / line.ratio,
+        ratio=1 / line.ratio,
+        score=line.score,
+        middle=line.at(line.middle),
+    )
 
 
 def _chunks(short: Values) -> list[tuple[int, Values]]:
@@ -122,7 +140,8 @@ def _block_spectra(long: Values, size: int) -> tuple[npt.NDArray[np.complex64], 
     step = length - size + 1
     padded = np.pad(long, ((0, 0), (size, size + length)))
     count = -(-(long.shape[1] + size) // step)
-    blocks = np.stack([padded[:, k * step : k * step + length] for k in range(count)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, length, axis=1)
+    blocks = windows[:, : count * step : step].swapaxes(0, 1)
     return rfft(blocks, axis=2), step
 
 
@@ -191,7 +210,12 @@ def _line(
     best = int(np.argmax(total - 1e-3 * np.abs(drifts - np.median(drifts)) / MOST_DRIFT))
     drift = drifts[best]
     offset = lag - drift * middle
-    return Line(offset=offset / VALUES_A_SECOND, ratio=1 + float(drift), score=float(total[best]))
+    return Line(
+        offset=float(offset) / VALUES_A_SECOND,
+        ratio=1 + float(drift),
+        score=float(total[best]),
+        middle=float(middle) / VALUES_A_SECOND,
+    )
 
 
 def _score_at(places: _Places, wanted: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -211,4 +235,5 @@ def _distinct(lines: Sequence[Line], most: int) -> list[Line]:
 
 
 def _same(line: Line, other: Line) -> bool:
-    return abs(line.offset - other.offset) < 0.15 and abs(line.ratio - other.ratio) < 4e-4
+    apart = line.at(other.middle) - other.at(other.middle)
+    return abs(apart) < 0.15 and abs(line.ratio - other.ratio) < 4e-4

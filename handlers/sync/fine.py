@@ -35,6 +35,8 @@ _TOLERANCE, _CLEAR = 0.002, 4.0
 _MOST_BEND, _BENT_AWAY = 400e-6, 0.06
 # What two clocks in use are apart, as a standard deviation.
 _USUAL_DRIFT = 80e-6
+# Spectra of a clip that are kept, of 150 KB each.
+_REMEMBERED = 200
 # No span is read more precisely than this, in seconds.
 _PRECISE = 1e-4
 # A lone towering span must not decide for all.
@@ -47,14 +49,13 @@ _MOVES = 1.5
 class Evidence:
     """What the spans along a line say.
 
-    ``offset`` and ``ratio`` as in :class:`Line`, ``spans`` how many were compared and
+    ``line`` is the one that fits best, ``spans`` how many were compared and
     ``agreeing`` how many of them lie on the line; ``score`` the height of all spans added
     up, in standard deviations; ``spread`` how far the agreeing ones lie from the line (RMS,
     seconds); ``ratio_error`` the standard error of the ratio.
     """
 
-    offset: float
-    ratio: float
+    line: Line
     spans: int
     agreeing: int
     score: float
@@ -65,6 +66,16 @@ class Evidence:
     def share(self) -> float:
         """Return the share of the spans that agree."""
         return self.agreeing / self.spans if self.spans else 0.0
+
+    @property
+    def offset(self) -> float:
+        """Return the second of the recording that sounds at frame 0."""
+        return self.line.offset
+
+    @property
+    def ratio(self) -> float:
+        """Return how many seconds of the recording last one second of the clip."""
+        return self.line.ratio
 
 
 class Listener:
@@ -77,6 +88,9 @@ class Listener:
     def spectrum(self, start: int) -> Spectrum:
         """Return the whitened spectrum of the span that begins at sample ``start``."""
         if start not in self._known:
+            # Every recording asks for the same spans, unless it holds a part of the clip only.
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
             spectrum = _whitened(self._reader.span(start, SPAN))
             self._known[start] = spectrum.astype(np.complex64)
         return self._known[start]
@@ -91,6 +105,8 @@ def examine(clip: Listener, recording: Reader, line: Line, middles: Array) -> Ev
         line: where to look, right within ±0.1 s.
         middles: the middles of the spans, in seconds of the clip.
     """
+    if not len(middles):
+        return _nothing(line)
     heights = _correlations(clip, recording, line, middles)
     heard = heights.any(axis=1)
     heights, middles = heights[heard], middles[heard]
@@ -100,10 +116,7 @@ def examine(clip: Listener, recording: Reader, line: Line, middles: Array) -> Ev
 
 
 def _nothing(line: Line) -> Evidence:
-    return Evidence(
-        offset=line.offset, ratio=line.ratio, spans=0, agreeing=0, score=0.0, spread=0.0,
-        ratio_error=0.0,
-    )  # fmt: skip
+    return Evidence(line=line, spans=0, agreeing=0, score=0.0, spread=0.0, ratio_error=0.0)
 
 
 def _correlations(clip: Listener, recording: Reader, line: Line, middles: Array) -> Array:
@@ -222,8 +235,12 @@ def _fit(heights: Array, middles: Array, line: Line, stacked: _Bent) -> Evidence
     ratio = _believed(line.ratio + fitted.bend, fitted.error)
     return Evidence(
         # The line is held at the spans' mean time, where it was measured best.
-        offset=line.offset + fitted.delay + (line.ratio - ratio) * mean,
-        ratio=ratio,
+        line=Line(
+            offset=line.offset + fitted.delay + (line.ratio - ratio) * mean,
+            ratio=ratio,
+            score=stacked.score,
+            middle=mean,
+        ),
         spans=len(middles),
         agreeing=int(near.sum()),
         score=stacked.score,

@@ -24,6 +24,8 @@ _WORTH_MORE = 5.5
 _SCORE, _SHARE, _FEWEST = 8.0, 0.4, 2
 # A second place that is almost as good makes both worthless.
 _RIVAL = 0.6
+# Looks so near each other, in seconds, are one place; results so far apart are two.
+_HERE, _ELSEWHERE = 0.25, 0.05
 # Coarse scores below this are chance whatever follows.
 _COARSE = 3.5
 
@@ -73,7 +75,7 @@ def compare(clip: Side, listener: Listener, recording: Side, hints: Sequence[flo
         best = _best([look for look in looks if look is not None])
         measured = [_measure(clip, listener, recording, reader, look) for look in best]
     good = sorted(filter(convincing, measured), key=lambda each: -each.score)
-    rivals = [each for each in good[1:] if _elsewhere(each, good[0], clip.seconds)]
+    rivals = [each for each in good[1:] if _apart(each.line, good[0].line) > _ELSEWHERE]
     rival = next((each for each in rivals if each.score > _RIVAL * good[0].score), None)
     return Found(best=good[0] if good else None, rival=rival)
 
@@ -99,7 +101,7 @@ def _best(looks: Sequence[Evidence]) -> list[Evidence]:
     """Of several looks at one place keep the best; at most three places."""
     kept: list[Evidence] = []
     for look in sorted(looks, key=lambda each: -each.score):
-        if not any(abs(look.offset - other.offset) < 0.25 for other in kept):
+        if not any(_apart(look.line, other.line) < _HERE for other in kept):
             kept.append(look)
     return kept[:3]
 
@@ -107,13 +109,12 @@ def _best(looks: Sequence[Evidence]) -> list[Evidence]:
 def _measure(
     clip: Side, listener: Listener, recording: Side, reader: Reader, look: Evidence
 ) -> Evidence:
-    line = Line(offset=look.offset, ratio=look.ratio, score=look.score)
-    return examine(listener, reader, line, _middles(clip, recording, line, _ALL))
+    return examine(listener, reader, look.line, _middles(clip, recording, look.line, _ALL))
 
 
-def _elsewhere(one: Evidence, other: Evidence, seconds: float) -> bool:
-    middle = seconds / 2
-    return abs(one.offset + one.ratio * middle - other.offset - other.ratio * middle) > 0.05
+def _apart(one: Line, other: Line) -> float:
+    """Return how far two lines lie apart where the second was measured, in seconds."""
+    return abs(one.at(other.middle) - other.at(other.middle))
 
 
 def _middles(clip: Side, recording: Side, line: Line, most: int) -> Array:

@@ -216,6 +216,16 @@ def test_timecode_that_sound_does_not_bear_out(day, take):
     assert "another day" in refused.reason
 
 
+def test_clocks_that_hardly_overlap(day, take):
+    """Less common sound than anything can be heard in: timecode stands alone, low."""
+    stranger = replaced(day.roll, start=Fraction(36000))
+    mute = dual.write_wav(day.folder / "hum.wav", day.rng.normal(0, 0.1, 16000 * 200))
+    clip = with_clock(take, "10:03:19:08")
+    (found,) = match(clip, replaced(stranger, path=mute))
+    assert found.method == "timecode"
+    assert found.confidence <= 0.5
+
+
 def test_the_same_sound_twice(day):
     """Playback that sounds alike at two places of a roll is refused, unless timecode tells."""
     part = day.heard(START - 5, 40)
@@ -262,10 +272,15 @@ def test_json():
     """Plain values, with the ratio written exactly."""
     clip = Clip(path=dual.Path("a.mov"), rate=Fraction(25), duration=Fraction(10))
     found = Match(
-        clip=clip.path, recording=dual.Path("r.wav"), method="waveform",
-        offset_samples=-48000.12345, drift_ppm=1.234, pull=Fraction(1001, 1000), confidence=0.98765,
+        clip=clip.path,
+        recording=dual.Path("r.wav"),
+        method="waveform",
+        offset_samples=-48000.12345,
+        drift_ppm=1.234,
+        pull=Fraction(1001, 1000),
+        confidence=0.98765,
         reasons=("so",),
-    )  # fmt: skip
+    )
     assert found.to_json() == {
         "clip": "a.mov", "recording": "r.wav", "method": "waveform", "offset_samples": -48000.123,
         "drift_ppm": 1.23, "pull": "1001/1000", "confidence": 0.988, "reasons": ["so"],
