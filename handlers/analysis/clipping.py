@@ -16,6 +16,7 @@ from handlers.analysis.curve import Curve, Scale
 from handlers.analysis.picture import TAIL
 
 Column = NDArray[np.float32]
+Tail = NDArray[np.float16]
 
 _STEPS = 128
 # The pile in two steps against the two below it, what may lie above it (codecs ring), and how
@@ -39,11 +40,11 @@ class Clipping:
     point: float | None
 
 
-def clipping(tail: Column, curve: Curve, scale: Scale) -> Clipping:
+def clipping(tail: Tail, curve: Curve, scale: Scale) -> Clipping:
     """Find the clip point of a whole clip and count what lies there in each picture.
 
     Args:
-        tail: Shares of the top code values, float32 [n, 32], as ``PictureMeter`` gives them.
+        tail: Shares of the top code values, float16 [n, 32], as ``PictureMeter`` gives them.
         curve: How the clip was recorded.
         scale: How its code values are read.
     """
@@ -53,14 +54,15 @@ def clipping(tail: Column, curve: Curve, scale: Scale) -> Clipping:
     for step in range(TAIL - 1, first - 1, -1):
         if _piles(tail, step).sum() >= needed:
             # The step above belongs to it: codecs spread a pile.
-            share = tail[:, step - 1 :].sum(axis=1)
+            share = tail[:, step - 1 :].sum(axis=1, dtype=np.float32)
             return Clipping(clipped=share, point=(step - 1 + _STEPS - TAIL) / _STEPS)
     return Clipping(clipped=np.zeros(len(tail), np.float32), point=None)
 
 
-def _piles(tail: Column, step: int) -> NDArray[np.bool_]:
-    pile = tail[:, step] + tail[:, step - 1]
-    below = tail[:, step - 2] + tail[:, step - 3]
-    above = tail[:, step + 1 :].sum(axis=1)
+def _piles(tail: Tail, step: int) -> NDArray[np.bool_]:
+    pile, below, above = (
+        tail[:, part].sum(axis=1, dtype=np.float32)
+        for part in (slice(step - 1, step + 1), slice(step - 3, step - 1), slice(step + 1, None))
+    )
     found: NDArray[np.bool_] = (pile >= _LEAST) & (pile >= _PILE * below) & (above <= _ABOVE * pile)
     return found

@@ -31,6 +31,8 @@ MEASURES = (
 TAIL = 32
 """The top of the code values, in this many steps of 1/128 of all: where clipping shows."""
 _TAIL_STEPS = 128
+# Half precision: three digits of a share are enough, and a day of rushes has many frames.
+_TAIL_TYPE = np.dtype(np.float16)
 _PERCENTILES = (0.01, 0.10, 0.50, 0.90, 0.99)
 
 # Pixels counted for exposure; one 1080p picture in seven rows, far more than 1 in 1000 needs.
@@ -47,7 +49,7 @@ _EXPLAINS = 0.9
 _FARTHEST = 0.25
 _MARGIN = 12
 # Refining a shift: at most so many steps, until they are finer than this in pixels of 128.
-_STEPS, _FINE = 4, 0.01
+_STEPS, _FINE = 4, 0.02
 _FLAT = 1e-3
 
 
@@ -64,7 +66,7 @@ class PictureMeter:
         self._exposure = Exposure(self.reader)
         self._motion = Motion(_aspect(video), video.rotation)
         self._rows = array("f")
-        self._tails = array("f")
+        self._tails = bytearray()
         self._owed = 0
 
     def push(self, frame: av.VideoFrame) -> None:
@@ -78,7 +80,7 @@ class PictureMeter:
         # Lost frames before the first good one are stood in for by it.
         for _ in range(self._owed + 1):
             self._rows.extend(row)
-            self._tails.extend(tail)
+            self._tails += tail
         self._owed = 0
 
     def repeat(self) -> None:
@@ -87,13 +89,13 @@ class PictureMeter:
             self._owed += 1
             return
         self._rows.extend((*self._rows[-len(MEASURES) : -4], 0.0, 0.0, 0.0, 0.0))
-        self._tails.extend(self._tails[-TAIL:])
+        self._tails += self._tails[-TAIL * _TAIL_TYPE.itemsize :]
 
-    def columns(self) -> dict[str, NDArray[np.float32]]:
-        """Return float32 [n] of each of ``MEASURES``, and "tail" float32 [n, 32]."""
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return float32 [n] of each of ``MEASURES``, and "tail" float16 [n, 32]."""
         rows = np.frombuffer(self._rows, np.float32).reshape(-1, len(MEASURES))
         made = {name: rows[:, place].copy() for place, name in enumerate(MEASURES)}
-        return made | {"tail": np.frombuffer(self._tails, np.float32).reshape(-1, TAIL).copy()}
+        return made | {"tail": np.frombuffer(bytes(self._tails), _TAIL_TYPE).reshape(-1, TAIL)}
 
     def _lit(self, plane: Plane) -> Image:
         """Return display-like luma of code values, float32 of the same shape."""
@@ -128,8 +130,8 @@ class Exposure:
         edges = np.arange(_TAIL_STEPS - TAIL, _TAIL_STEPS) * self._bins // _TAIL_STEPS
         self._edges = edges
 
-    def __call__(self, plane: Plane) -> tuple[Sequence[float], NDArray[np.float32]]:
-        """Return mean and percentiles of luma and the share crushed; and the tail."""
+    def __call__(self, plane: Plane) -> tuple[Sequence[float], bytes]:
+        """Return mean and percentiles of luma and the share crushed; and the tail's bytes."""
         step = max(1, plane.size // _COUNTED)
         rows = plane[step // 2 :: step]
         counts = cv2.calcHist([rows], [0], None, [self._bins], self._range)[:, 0]
@@ -137,7 +139,8 @@ class Exposure:
         below = np.cumsum(share)
         places = np.searchsorted(below, _PERCENTILES).clip(max=self._bins - 1)
         figures = (share @ self._lut, *self._lut[places])
-        return (*figures, below[self._low]), np.add.reduceat(share, self._edges)
+        tail = np.add.reduceat(share, self._edges).astype(_TAIL_TYPE)
+        return (*figures, below[self._low]), tail.tobytes()
 
 
 def focus(middle: Plane, small: Plane, lit: Any) -> float:
@@ -157,8 +160,8 @@ def focus(middle: Plane, small: Plane, lit: Any) -> float:
     if middle.shape[1] <= _TILES[0] + 2 or middle.shape[0] <= _TILES[1] + 2:
         return 0.0
     detail = np.maximum(_rise(middle, 2) - _rise(middle, 1), 0)
-    level = small.reshape(_TILES[1], _SMALL[1] // _TILES[1], _TILES[0], _SMALL[0] // _TILES[0])
-    tiles = detail * _slope(level.mean(axis=(1, 3)).astype(small.dtype), lit)
+    level = cv2.resize(small, _TILES, interpolation=cv2.INTER_AREA)
+    tiles = detail * _slope(level, lit)
     return float(np.partition(tiles.ravel(), _SHARPEST)[_SHARPEST])
 
 
@@ -207,6 +210,7 @@ class Motion:
         self._aspect = aspect
         self._rotation = rotation
         self._before: tuple[Image, Image] | None = None
+        self._usual = np.zeros(2)
 
     def __call__(self, lit: Image) -> tuple[float, float, float, float]:
         """Return difference, shift_x, shift_y and motion of a small picture, float32 [135, 240]."""
@@ -229,11 +233,15 @@ class Motion:
         """Return how far the picture moved right and down, in its own width and height."""
         whole, _ = cv2.phaseCorrelate(before - before.mean(), now - now.mean(), self._window)
         found = np.round(whole) if np.isfinite(whole).all() else np.zeros(2)
+        if np.abs(found - self._usual).max() < 1:
+            # Movement goes on: what it was before is nearer than whole pixels.
+            found = self._usual
         for _ in range(_STEPS):
             step = _step(_moved(before, found), now, self._window)
             found = found + step
             if np.abs(step).max() < _FINE:
                 break
+        self._usual = found
         across, down = (found / _MOTION).tolist()
         if max(abs(across), abs(down)) > _FARTHEST:
             return 0.0, 0.0

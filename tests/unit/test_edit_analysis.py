@@ -1,5 +1,7 @@
 """Analysis and quality control as a job runs them: what lands, with and without the model."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from handlers.edit.spec import EditParams, ProxyParams
 from handlers.media.probe import probe
 from models.bundle import BundleLoader
 from tests.golden.clips import OneShot, clip
+from tests.media import REPOSITORY
 from tests.plain_takes import SOUND_RATE, pan, take, tone
 from tests.unit.test_edit_handler import read, run
 from tests.unit.test_models_voice import voice_dir, voice_like  # noqa: F401 - a fixture
@@ -123,3 +126,20 @@ def test_a_meter_that_fails_fails_the_pass(tmp_path):
     source = clip(tmp_path / "a.mov", audio="stereo")
     with pytest.raises(ArithmeticError, match="measuring failed"):
         decode_once(source, probe(source), OneShot(), None, lambda _: None, Broken())
+
+
+def test_the_page_names_every_column_finding_and_threshold(tmp_path):
+    """docs/analysis.md and the code agree."""
+    page = (REPOSITORY / "docs" / "analysis.md").read_text(encoding="utf-8")
+    cells = [line.split("|")[1:4] for line in page.splitlines() if line.startswith("| `")]
+    named = {name for first, *_ in cells for name in re.findall(r"`(\w+)`", first)}
+    for name, field in QcParams.model_fields.items():
+        assert [f"`{name}`", str(field.default)] in [[c.strip() for c in row[:2]] for row in cells]
+    source = take(tmp_path / "A001.mov", SMALL, sound=tone(2))
+    run(source, tmp_path / "out", params=EditParams(proxy=NO_PROXY))
+    with np.load(tmp_path / "out" / "analysis.npz") as made:
+        assert set(made.files) <= named
+    code = "".join(path.read_text() for path in (REPOSITORY / "handlers/analysis").glob("qc_*.py"))
+    kinds = set(re.findall(r'kind="(\w+)"', code)) | {"audio_longer", "audio_shorter"}
+    assert kinds <= named
+    assert len(kinds) > 25

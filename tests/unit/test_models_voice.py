@@ -176,3 +176,37 @@ def test_another_wheel_is_refused(tmp_path):
         archive.writestr(catalog.entry("silero-vad").file, b"something else")
     with pytest.raises(ModelError, match="not the file"):
         catalog.install("silero-vad", tmp_path / "models", wheel)
+
+
+def test_weights_go_where_they_belong(tmp_path):
+    """Every published array is laid out as Keras wants it, value for value."""
+    bundle.import_keras()
+    from safetensors.numpy import save_file
+
+    from models.voice.convert import convert
+
+    shapes = {
+        "stft_conv.weight": (258, 1, 256), "conv1.weight": (128, 129, 3), "conv1.bias": (128,),
+        "conv2.weight": (64, 128, 3), "conv2.bias": (64,), "conv3.weight": (64, 64, 3),
+        "conv3.bias": (64,), "conv4.weight": (128, 64, 3), "conv4.bias": (128,),
+        "lstm_cell.weight_ih": (512, 128), "lstm_cell.weight_hh": (512, 128),
+        "lstm_cell.bias_ih": (512,), "lstm_cell.bias_hh": (512,),
+        "final_conv.weight": (1, 128, 1), "final_conv.bias": (1,),
+    }  # fmt: skip
+    rng = np.random.default_rng(0)
+    state = {name: rng.normal(0, 0.1, shape).astype(np.float32) for name, shape in shapes.items()}
+    save_file(state, tmp_path / "some.safetensors")
+    model = convert(tmp_path / "some.safetensors")
+    kernel, bias = model.get_layer("encoder").steps[0].get_weights()
+    assert kernel[2, 7, 11] == state["conv1.weight"][11, 7, 2]
+    np.testing.assert_array_equal(bias, state["conv1.bias"])
+    transform = model.get_layer("encoder").transform.get_weights()[0]
+    assert transform[200, 0, 30] == state["stft_conv.weight"][30, 0, 200]
+    into, again, offset = model.get_layer("cell").get_weights()
+    assert (into[3, 400], again[5, 9]) == (
+        state["lstm_cell.weight_ih"][400, 3],
+        state["lstm_cell.weight_hh"][9, 5],
+    )
+    both = state["lstm_cell.bias_ih"] + state["lstm_cell.bias_hh"]
+    np.testing.assert_array_equal(offset, both)
+    assert model.get_layer("speech").get_weights()[0][77, 0] == state["final_conv.weight"][0, 77, 0]
