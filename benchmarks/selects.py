@@ -29,7 +29,7 @@ from tests.measures import measure
 from tests.takes import SETUPS, SOUND, TakeSpec, TakeTruth, make_take
 
 HELD_OUT = 1000  # the first seed that nothing was tuned on
-TAKES, SOUNDS = 36, 24
+TAKES, SOUNDS = 24, 16
 SLATES = ("head", "head", "head", "tail", "hand", "none")
 RATES = (Fraction(24000, 1001), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(50))
 TROUBLES = ("", "", "soft", "shaken", "bright", "black")
@@ -213,7 +213,7 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def run(quick: bool) -> list[Row]:  # noqa: FBT001 - called by its place
-    """Measure on 36 takes and 24 sounds of each kind, or on 12 and 10."""
+    """Measure on 24 takes and 16 sounds of each kind, or on 12 and 10."""
     takes, sounds = (12, 10) if quick else (TAKES, SOUNDS)
     foley.voice("en")
     with ProcessPoolExecutor(2) as pool:

@@ -7,7 +7,7 @@ the recordings of a sound recorder that runs at its own speed.
 """
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -52,6 +52,7 @@ class TakeSpec:
     drop: bool = True
     trouble: str = ""  # soft, shaken, bright or black, for a second in the middle
     language: str = "fr"
+    start: int | None = None  # start timecode, in whole seconds of it after midnight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +147,9 @@ def make_take(path, spec, seed):
     clap = None if plan.clap is None else int(np.ceil(plan.clap * rate - 0.25))
     trouble = _trouble(plan, spec)
     dry = _sound(plan, spec, rng)
-    start = Timecode(frames=int(rng.integers(9, 17) * 3600 * round(rate)), rate=spec.rate)
+    hour = int(rng.integers(9, 17))
+    second = hour * 3600 if spec.start is None else spec.start
+    start = Timecode(frames=second * round(rate), rate=spec.rate)
     heard = _camera_sound(dry, spec, rng)
     _write(path, spec, heard, start, _pictures(plan, spec, trouble, rng))
     slate = None
@@ -192,10 +195,12 @@ def make_day(folder, seed=1, *, action=6.0):
         TakeSpec(scene="21", take=4, action=action, slate="none", speech=False, drop=False),
     ]
     takes, recordings = [], []
+    clock = 10 * 3600
     drift = float(rng.uniform(-60, 60))
     for number, spec in enumerate(plans):
         path = folder / "dailies" / f"{spec.scene}-{spec.take}.mov"
-        takes.append(make_take(path, spec, seed * 100 + number))
+        clock += int(rng.integers(90, 400))
+        takes.append(make_take(path, replace(spec, start=clock), seed * 100 + number))
         if spec.slate != "none":
             wav = folder / "audio" / f"{spec.scene}T{spec.take:02d}.wav"
             recordings.append(make_recording(wav, takes[-1], drift, rng, jammed=number < 3))

@@ -19,7 +19,7 @@ from handlers.edit.slate import Slate
 Marks = NDArray[np.bool_]
 
 _FAST = 0.35  # widths of the picture a second: faster than a pan that shows something
-_CREEP = 0.04  # from where on a movement is part of the one it ends in
+_CREEP = 0.04  # from where on a movement is part of the one it ends in, if it is unusual too
 _JUMP = 0.02  # mean change of luma, besides three times what is usual
 _SOFT = 0.5  # of the take's usual sharpness
 _AWAY = 0.22  # luma off the take's usual
@@ -143,8 +143,9 @@ def _tail(table: Columns, restless: Marks, slate: Slate | None, rate: float) -> 
     if begin == frames:
         reason = "to the clip's end: the camera is not let down before"
         return _Edge(frame=frames, confidence=0.7, reason=reason)
-    speed = _speed(table, frames, rate)
-    while begin > 0 and speed[begin - 1] > _CREEP and frames - begin < _TAIL * rate:
+    speed, body = _speed(table, frames, rate), _body(frames, slate, rate)
+    creep = max(_CREEP, 1.2 * float(np.quantile(speed[body[0] : body[1]], 0.9)))
+    while begin > 0 and speed[begin - 1] > creep and frames - begin < _TAIL * rate:
         begin -= 1
     reason = f"the camera is let down or stopped from frame {begin}"
     return _Edge(frame=begin, confidence=0.85, reason=reason)
