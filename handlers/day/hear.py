@@ -11,6 +11,7 @@ from typing import Any
 from handlers.contract import UnusableMedia
 from handlers.day.assemble import Heard
 from handlers.day.load import Recording, Take
+from handlers.media.clip import is_sequence
 from handlers.media.probe import probe
 from handlers.media.source import shown
 from handlers.sync import records
@@ -42,7 +43,9 @@ def match(
             rows.append({"recording": recording.name, "refusal": str(error)})
     if not readable:
         return Sound(rows=tuple(rows))
-    clips = [read_clip(take.path, _sensor_rate(take)) for take in takes]
+    # Images carry no sound to compare, and their numbers alone may look like a timecode.
+    files = [take for take in takes if not is_sequence(take.path)]
+    clips = [read_clip(take.path, _sensor_rate(take)) for take in files]
     answers = sync(clips, list(readable.values()), records.Options(), tell)
     heard: dict[Path, list[Heard]] = {}
     for answer in answers:

@@ -9,6 +9,7 @@ from typing import Any
 
 from handlers.analysis import qc, table
 from handlers.analysis.declared import declared
+from handlers.analysis.declared import read as read_tags
 from handlers.analysis.findings import Declared, Finding, StreamLength, Subject
 from handlers.analysis.meter import Meter
 from handlers.analysis.sound import StreamMeter
@@ -17,6 +18,7 @@ from handlers.contract import Context
 from handlers.edit.onepass import PassResult
 from handlers.edit.record import Edit
 from handlers.edit.tables import write_json
+from handlers.media.clip import is_sequence
 from handlers.media.probe import Probe, VideoFacts
 from models.errors import ModelError
 
@@ -38,7 +40,8 @@ def begin(
     """Return what measures a clip, or None where analysis is switched off."""
     if not params.analysis.enabled:
         return None
-    said = declared(path, video)
+    # An image sequence is no file that has tags.
+    said = read_tags([], video) if is_sequence(path) else declared(path, video)
     meter = Meter(source, video, params.qc, voice, said.gamma)
     return Measured(meter=meter, declared=said, voice=voice is not None)
 
