@@ -20,7 +20,7 @@ import xxhash
 from ascmhl.hasher import new_hasher_for_hash_type
 from lxml import etree  # type: ignore[import-untyped]
 
-from handlers.contract import UnusableMedia
+from handlers.contract import TransientFailure, UnusableMedia
 from handlers.media.source import shown
 
 # A manifest stands beside the clip or at the top of its card, not further up than cards are deep.
@@ -201,16 +201,23 @@ def examine(
         tell: Called with the fraction that has been read.
 
     Raises:
-        OSError: A file cannot be read.
+        TransientFailure: A file cannot be read now.
     """
-    made = []
-    for place, path in enumerate(files):
-        found = listed(path) if use_mhl else None
-        hashes = digests(
-            path, found.algorithm if found else None, _part_of(tell, place, len(files))
-        )
-        made.append(Examined(path=path, size=path.stat().st_size, hashes=hashes, listed=found))
-    return tuple(made)
+    count = len(files)
+    return tuple(
+        _examined(path, listed(path) if use_mhl else None, _part_of(tell, place, count))
+        for place, path in enumerate(files)
+    )
+
+
+def _examined(path: Path, found: Listed | None, tell: Callable[[float], None]) -> Examined:
+    try:
+        hashes = digests(path, found.algorithm if found else None, tell)
+        return Examined(path=path, size=path.stat().st_size, hashes=hashes, listed=found)
+    except OSError as error:
+        raise TransientFailure(
+            f"{shown(path)} cannot be reached now ({error.strerror}); look at the storage"
+        ) from error
 
 
 def _part_of(tell: Callable[[float], None], place: int, count: int) -> Callable[[float], None]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from handlers.media.look import Cdl
 from handlers.media.source import shown_text
 from handlers.media.timecode import snap
 
@@ -16,16 +17,6 @@ _YES = frozenset({"true", "yes", "1", "x", "*", "circled", "good", "ok", "y", "c
 _NO = frozenset({"false", "no", "0", "n", "ng", "no good"})
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 _THREE = re.compile(r"[-+.\deE]+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cdl:
-    """A colour decision as the ASC writes it: three slopes, offsets and powers, one saturation."""
-
-    slope: tuple[float, float, float]
-    offset: tuple[float, float, float]
-    power: tuple[float, float, float]
-    saturation: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
