@@ -18,7 +18,19 @@ from pathlib import Path
 
 from benchmarks.row import Row, measure, table
 
-NAMES = ("reconcile", "latency", "overhead", "storm", "edit", "shots", "kills", "status")
+NAMES = (
+    "reconcile",
+    "latency",
+    "overhead",
+    "storm",
+    "edit",
+    "analysis",
+    "shots",
+    "selects",
+    "sync",
+    "kills",
+    "status",
+)
 RESULTS = Path(__file__).parents[1] / "bench-results"
 
 

@@ -57,6 +57,8 @@ def new_job(run: Run, versions: ModelVersions) -> NewJob:
     """Return the job of a configured run; it waits where a model is not installed."""
     models = versions(run.spec.models)
     missing = [name for name, version in models.items() if version is None]
+    extra = versions(run.spec.optional_models)
+    models |= {name: version for name, version in extra.items() if version is not None}
     return NewJob(
         handler=run.spec.name,
         handler_version=run.spec.version,

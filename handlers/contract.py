@@ -231,7 +231,8 @@ class HandlerSpec:
     """A handler as data: cheap to import, its code resolved only in the child.
 
     ``params`` is a pydantic model class with a working default for each field.
-    ``target`` is "module:Class". ``models`` names the catalog bundles it loads.
+    ``target`` is "module:Class". ``models`` names the catalog bundles it loads, without
+    which it waits; ``optional_models`` those that it can do without.
     ``members`` are the kinds that a handler of days wants to be given with each day.
     """
 
@@ -245,6 +246,7 @@ class HandlerSpec:
     models: tuple[str, ...] = ()
     suffix: str = ""
     members: frozenset[AssetKind] = frozenset()
+    optional_models: tuple[str, ...] = ()
 
     @property
     def output_suffix(self) -> str:

@@ -136,31 +136,49 @@ def write_wav(path: Path, channels, rate=48000, stamped=None):
 
 
 def write_clip(
-    path: Path, channels, rate=Fraction(25), codec="pcm_s16le", tags=None, timecode=None
+    path: Path,
+    channels,
+    rate=Fraction(25),
+    codec="pcm_s16le",
+    *,
+    tags=None,
+    timecode=None,
+    split=False,
 ):
-    """Write a clip whose picture says nothing, with 16 kHz channels as its sound at 48 kHz."""
-    channels = np.atleast_2d(channels)
-    data = np.stack([resample_poly(each, 3, 1) for each in channels])
+    """Write a clip whose picture says nothing, with 16 kHz channels as its sound at 48 kHz.
+
+    `channels` is a number of seconds for a clip without sound; `split` gives each its own stream.
+    """
+    silent = np.ndim(channels) == 0
+    channels = np.zeros((1, int(channels * RATE))) if silent else np.atleast_2d(channels)
+    data = (np.clip(resample_poly(channels, 3, 1, axis=1), -1, 1) * 32767).astype(np.int16)
+    parts = [] if silent else [data[k : k + 1] for k in range(len(data))] if split else [data]
     with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as container:
         container.metadata.update(tags or {})
         video = container.add_stream("mpeg4", rate=rate)
         video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
         if timecode:
             video.metadata["timecode"] = timecode
-        layout = {1: "mono", 2: "stereo"}.get(len(channels), f"{len(channels)} channels")
-        audio = container.add_stream(codec, rate=48000, layout=layout)
-        frames = int(data.shape[1] * rate / 48000)
+        streams = [container.add_stream(codec, rate=48000, layout=_layout(part)) for part in parts]
         gray = av.VideoFrame.from_ndarray(np.full((48, 32), 128, np.uint8), "yuv420p")
-        for number in range(frames):
+        for number in range(int(data.shape[1] * rate / 48000)):
             gray.pts, gray.time_base = number, 1 / rate
             container.mux(video.encode(gray))
         container.mux(video.encode())
-        samples = (np.clip(data, -1, 1) * 32767).astype(np.int16)
-        fifo = audio.codec_context.frame_size or 48000
-        for start in range(0, samples.shape[1], fifo):
-            piece = np.ascontiguousarray(samples[:, start : start + fifo].T).reshape(1, -1)
-            frame = av.AudioFrame.from_ndarray(piece, "s16", layout)
-            frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
-            container.mux(audio.encode(frame))
-        container.mux(audio.encode())
+        for stream, part in zip(streams, parts, strict=True):
+            _add_sound(container, stream, part)
     return path
+
+
+def _layout(part):
+    return {1: "mono", 2: "stereo"}.get(len(part), f"{len(part)} channels")
+
+
+def _add_sound(container, stream, samples):
+    size = stream.codec_context.frame_size or 48000
+    for start in range(0, samples.shape[1], size):
+        piece = np.ascontiguousarray(samples[:, start : start + size].T).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(piece, "s16", _layout(samples))
+        frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode())

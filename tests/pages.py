@@ -7,17 +7,17 @@ import shutil
 import time
 from contextlib import contextmanager
 from fractions import Fraction
-from types import SimpleNamespace
 
 import numpy as np
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from handlers.edit import handler, sheet
+from handlers.edit import record, sheet, tables
 from handlers.edit.onepass import decode_once
+from handlers.edit.record import Edit
 from handlers.edit.shots import Shot
-from handlers.edit.spec import EditParams
 from handlers.media.probe import probe
+from handlers.media.proxy import ProxySettings, ProxyWriter
 from tests.golden.clips import HEIGHT, WIDTH, clip
 
 CHROMIUM = os.environ.get("FXD_CHROMIUM") or shutil.which("chromium")
@@ -45,16 +45,28 @@ class Cuts:
         ]  # fmt: skip
 
 
-def result_folder(folder, source, bounds=BOUNDS, **params):
+def decode(source, facts, detector, proxy):
+    """Decode a clip once, as the edit handler does."""
+    return decode_once(source, facts, detector, proxy, lambda _: None)
+
+
+def result_folder(folder, source, bounds=BOUNDS):
     """Decode ``source`` and write shots, proxy and contact sheet as the edit handler does."""
     folder.mkdir(parents=True, exist_ok=True)
     facts = probe(source)
-    task = SimpleNamespace(path=source, folder=folder, stem=source.stem)
-    context = SimpleNamespace(params=EditParams(**params))
-    proxy = handler._proxy(task, facts, facts.video, context)
-    found = decode_once(source, facts, Cuts(bounds), proxy, lambda _: None)
-    edit = handler._edit(task, facts, facts.video, found, context)
-    handler._write(folder, edit, found.decoder.times if edit.vfr else None)
+    video = facts.video
+    start, start_source = record.start_of(facts, video.rate)
+    proxy = ProxyWriter(folder / f"{source.stem}.mov", facts, video, start, ProxySettings())
+    found = decode(source, facts, Cuts(bounds), proxy)
+    times = found.decoder.times if video.vfr else None
+    end = found.decoder.end
+    edit = Edit(
+        source=source, name=source.name, stem=source.stem, reel=facts.reel, rate=video.rate,
+        start=start, start_source=start_source, vfr=video.vfr, video=video, audio=facts.audio,
+        frames=record.grid(found.frames, video.rate, times, end),
+        shots=record.place(found.shots, start, times, end),
+    )  # fmt: skip
+    tables.write_shots(folder, edit, times)
     sheet.write_sheet(folder / "contact-sheet.jpg", edit, facts, 160, lambda _: None)
     return edit
 

@@ -21,15 +21,13 @@ install(sys.argv[1], Path(sys.argv[2]))
 
 
 def install_models() -> Path:
-    """Make sure that the published shot network is installed; return the folder of bundles."""
+    """Make sure that the published networks are installed; return the folder of bundles."""
     folder = Path(os.environ.get("FXD_TEST_MODELS") or REPOSITORY / ".cache" / "models").absolute()
     # In a process of its own: converting loads TensorFlow, which tests of the daemon must not.
-    subprocess.run(
-        [sys.executable, "-c", INSTALL, "transnetv2", folder],
-        cwd=REPOSITORY,
-        check=True,
-        timeout=900,
-    )
+    for name in ("transnetv2", "silero-vad"):
+        subprocess.run(
+            [sys.executable, "-c", INSTALL, name, folder], cwd=REPOSITORY, check=True, timeout=900
+        )
     return folder
 
 

@@ -46,10 +46,18 @@ def read(tags: list[Tag], video: VideoFacts) -> Declared:
 
 
 def _timecodes(tags: list[Tag], rate: Fraction) -> Iterator[tuple[str, Timecode]]:
+    """Yield the timecodes that differ from the first, which is the one that the probe takes.
+
+    It is no other place's word against the probe's: that counts an edit list in.
+    """
+    first = None
     for where, key, value in tags:
         if key.lower() in {"timecode", "time_code"}:
             with contextlib.suppress(TimecodeError):
-                yield where, parse(value, rate)
+                found = parse(value, rate)
+                first = first or found
+                if found != first:
+                    yield where, found
 
 
 def _sensor_rates(tags: list[Tag]) -> Iterator[Fraction]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
 
 import av
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.analysis.clipping import clipping
+from handlers.analysis.laid import Samples
 from handlers.analysis.params import QcParams
 from handlers.analysis.picture import PictureMeter
 from handlers.analysis.series import add_series
@@ -33,6 +35,7 @@ class Meter:
         qc: From where on a frame counts as black, frozen, repeated.
         voice: Hears speech, or None.
         gamma: The camera's own name of its transfer curve, if known.
+        listen: Hears a stream's sound, float32 [n, channels], laid from frame 0 on; by its index.
     """
 
     def __init__(
@@ -42,21 +45,25 @@ class Meter:
         qc: QcParams,
         voice: Voice | None = None,
         gamma: str | None = None,
+        listen: Mapping[int, Callable[[Samples], None]] = MappingProxyType({}),
     ) -> None:
         self._rate, self._qc = video.rate, qc
         self.picture = PictureMeter(video, gamma)
         self._decoded = array("b")
         self._ears = {facts.index: Ear(facts, voice) for facts in source.audio} if voice else {}
         self.streams = {
-            facts.index: StreamMeter(facts, video.rate, self._hear(facts.index))
+            facts.index: StreamMeter(facts, video.rate, self._hearing(facts.index, listen))
             for facts in source.audio
         }
         self._origin: Fraction | None = None
         self.clip_point: float | None = None
         self._early: list[tuple[int, av.AudioFrame, Fraction | None]] = []
 
-    def _hear(self, index: int) -> Any:
-        return self._ears[index].push if index in self._ears else None
+    def _hearing(
+        self, index: int, listen: Mapping[int, Callable[[Samples], None]]
+    ) -> tuple[Callable[[Samples], None], ...]:
+        ears = (self._ears[index].push,) if index in self._ears else ()
+        return (*ears, listen[index]) if index in listen else ears
 
     def begin(self, origin: Fraction) -> None:
         """Take the time of frame 0, in seconds of the source's clock."""

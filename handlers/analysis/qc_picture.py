@@ -11,7 +11,7 @@ from handlers.analysis.params import QcParams
 
 # Repeats, and clicks of sound, closer together than this, in seconds, are told together.
 _TOGETHER = 1.0
-_HEAD_AND_TAIL = 1.0
+_HEAD_AND_TAIL = 0.2
 # The picture moves so far from frame to frame, in widths, that it must be soft.
 _WHIP = 0.01
 _SHARP = 90

@@ -14,14 +14,15 @@ from handlers.analysis.params import QcParams
 Column = NDArray[np.float32]
 Marks = NDArray[np.bool_]
 
-# A repeated picture stands among pictures that move: they differ this many times more.
-_REPEAT_RATIO, _REPEAT_LEAST = 8.0, 0.002
+# A repeated picture stands among pictures that move: they differ this many times more,
+# or more, whatever a codec adds to the repeat.
+_REPEAT_RATIO, _REPEAT_LEAST, _REPEAT_MOST = 6.0, 0.003, 0.002
 _REPEAT_REACH = 9
 # A frozen picture may be coded anew once in a while, which changes it this much at most.
 _RECODED = 0.004
 # Slower movement than this, in seconds, is what the operator meant.
-_INTENDED = 0.2
-_WINDOW = 0.5
+_INTENDED = 0.12
+_SHAKE_WINDOW = 1.0
 _FLICKER_SMOOTH, _FLICKER_WINDOW, _TURNS_A_SECOND = 0.15, 1.0, 6
 _DARKEST = 0.03
 # A larger difference than this is a cut: no shake, no flicker.
@@ -40,10 +41,15 @@ def add_series(
     still = _still(difference, params.freeze_difference) & decoded
     freeze = np.zeros(len(black), bool)
     for start, end in runs(still & ~black):
-        # The picture before the first that does not differ is frozen as well.
-        if end - start + 1 >= params.freeze_seconds * rate:
-            freeze[max(0, start - 1) : end] = True
-    same = _duplicate(difference, params.freeze_difference)
+        # Codecs come nearer to a still picture over its first frames; and the picture
+        # before the first that does not differ is frozen as well.
+        first = start
+        while first > 1 and difference[first - 1] <= _RECODED:
+            first -= 1
+        if end - first + 1 >= params.freeze_seconds * rate:
+            freeze[max(0, first - 1) : end] = True
+    # Beside a lost frame the same picture stands twice.
+    same = _duplicate(difference) & np.append(True, decoded[:-1])
     return {
         "shake": _shake(columns["shift_x"], columns["shift_y"], rate),
         "flicker": _flicker(columns["luma_mean"], difference, rate),
@@ -70,26 +76,30 @@ def _still(difference: Column, limit: float) -> Marks:
     return marks
 
 
-def _duplicate(difference: Column, limit: float) -> Marks:
+def _duplicate(difference: Column) -> Marks:
     if len(difference) < 3:
         return np.zeros(len(difference), bool)
-    same = difference <= limit
-    same[0] = False
-    moving = np.where(same, 0, difference)
-    # Of those around: the usual difference of pictures that are no repeats.
-    around = median_filter(np.maximum(moving[:-1], moving[1:]), _REPEAT_REACH, mode="nearest")
-    usual = np.append(around, around[-1:])
-    marks: Marks = same & (usual > np.maximum(_REPEAT_LEAST, _REPEAT_RATIO * difference))
+    # Of two neighbours the larger: every second picture may be a repeat.
+    larger = np.maximum(difference[:-1], difference[1:])
+    usual = median_filter(np.append(larger, larger[-1:]), _REPEAT_REACH, mode="nearest")
+    marks: Marks = (difference <= _REPEAT_MOST) & (
+        usual > np.maximum(_REPEAT_LEAST, _REPEAT_RATIO * difference)
+    )
+    marks[0] = False
     return marks
 
 
 def _shake(shift_x: Column, shift_y: Column, rate: float) -> Column:
-    """Return how far the picture trembles about its smoothed path, RMS over half a second."""
+    """Return how far the picture trembles about its smoothed path: the median over a second.
+
+    The median, because a pan that begins or ends at once leaves the path for an instant.
+    """
     square = np.zeros(len(shift_x))
     for shift in (shift_x, shift_y):
         path = np.cumsum(shift, dtype=np.float64)
-        square += (path - gaussian_filter1d(path, _INTENDED * rate, mode="nearest")) ** 2
-    return np.sqrt(_mean(square, _WINDOW * rate)).astype(np.float32)
+        square += (path - _smooth(path, _INTENDED * rate)) ** 2
+    size = max(1, round(_SHAKE_WINDOW * rate))
+    return np.asarray(median_filter(np.sqrt(square), size, mode="nearest"), np.float32)
 
 
 def _flicker(luma: Column, difference: Column, rate: float) -> Column:
@@ -99,11 +109,21 @@ def _flicker(luma: Column, difference: Column, rate: float) -> Column:
     own = np.where(difference > _CUT, 0, np.diff(luma, prepend=luma[:1]))
     # Put together again without the jumps of cuts.
     level = np.cumsum(own, dtype=np.float64)
-    wave = level - gaussian_filter1d(level, _FLICKER_SMOOTH * rate, mode="nearest")
+    wave = level - _smooth(level, _FLICKER_SMOOTH * rate)
     wave /= np.maximum(luma, _DARKEST)
     turns = np.append(np.diff(np.sign(np.diff(wave, prepend=0))) != 0, [False])
     often = _mean(turns.astype(float), _FLICKER_WINDOW * rate) * rate >= _TURNS_A_SECOND
     return np.where(often, np.sqrt(_mean(wave**2, _FLICKER_WINDOW * rate)), 0).astype(np.float32)
+
+
+def _smooth(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """Smooth; beyond its ends a path goes on as it did, so that a steady pan stays steady."""
+    reach = min(len(values) - 1, round(4 * sigma))
+    if reach < 1:
+        return values
+    longer = np.pad(values, reach, mode="reflect", reflect_type="odd")
+    smooth: NDArray[np.float64] = gaussian_filter1d(longer, sigma)[reach:-reach]
+    return smooth
 
 
 def _mean(values: NDArray[np.float64], size: float) -> NDArray[np.float64]:

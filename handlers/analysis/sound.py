@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 
 import av
@@ -37,11 +37,11 @@ class StreamMeter:
     Args:
         facts: The stream.
         rate: The edit rate, in frames a second.
-        hear: Gets every piece of sound, float32 [n, channels], laid from frame 0 on; or None.
+        hear: Each gets every piece of sound, float32 [n, channels], laid from frame 0 on.
     """
 
     def __init__(
-        self, facts: AudioFacts, rate: Fraction, hear: Callable[[Samples], None] | None = None
+        self, facts: AudioFacts, rate: Fraction, hear: Sequence[Callable[[Samples], None]] = ()
     ) -> None:
         self.facts = facts
         self._frame = Fraction(facts.rate) / rate
@@ -63,8 +63,8 @@ class StreamMeter:
         for piece in self.laid(frame, since):
             self._pieces.append(piece)
             self._waiting += len(piece)
-            if self._hear is not None:
-                self._hear(piece)
+            for hear in self._hear:
+                hear(piece)
         while self._waiting >= self._sample(self._rows + _TOGETHER) - self._sample(self._rows):
             self._measure(_TOGETHER)
 
@@ -166,7 +166,7 @@ class Onset:
 
     def __init__(self, rate: int, channels: int) -> None:
         self._size = max(1, round(rate * _BLOCK_SECONDS))
-        self._power = np.zeros((_BEFORE_BLOCKS, channels))
+        self._power: NDArray[np.float64] | None = None
         self._rest = np.zeros((0, channels), np.float32)
 
     def __call__(self, now: Samples, ends: Ends) -> Column:
@@ -176,7 +176,12 @@ class Onset:
         count = len(together) // self._size
         blocks = together[: count * self._size].reshape(count, self._size, -1)
         self._rest = together[count * self._size :].copy()
+        if not count:
+            return np.zeros(len(ends) - 1, np.float32)
         power = np.square(blocks).mean(axis=1, dtype=np.float64)
+        if self._power is None:
+            # Sound that is there from the beginning does not set in.
+            self._power = np.repeat(power[:1], _BEFORE_BLOCKS, axis=0)
         whole = np.concatenate([self._power, power])
         self._power = whole[-_BEFORE_BLOCKS:]
         total = np.cumsum(np.pad(whole, ((1, 0), (0, 0))), axis=0)

@@ -61,7 +61,8 @@ def load(path: Path) -> Table:
         TableError: It is something else, or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: of a damaged file NumPy would leave it open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             if str(file["schema"]) != SCHEMA:
                 raise TableError(f"{path.name} is a table of another kind: {file['schema']}")
             numerator, denominator = file["rate"].tolist()

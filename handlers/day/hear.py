@@ -11,7 +11,6 @@ from typing import Any
 from handlers.contract import UnusableMedia
 from handlers.day.assemble import Heard
 from handlers.day.load import Recording, Take
-from handlers.media.clip import is_sequence
 from handlers.media.probe import probe
 from handlers.media.source import shown
 from handlers.sync import records
@@ -43,9 +42,7 @@ def match(
             rows.append({"recording": recording.name, "refusal": str(error)})
     if not readable:
         return Sound(rows=tuple(rows))
-    # Images carry no sound to compare, and their numbers alone may look like a timecode.
-    files = [take for take in takes if not is_sequence(take.path)]
-    clips = [read_clip(take.path, _sensor_rate(take)) for take in files]
+    clips = [_clip(take) for take in takes]
     answers = sync(clips, list(readable.values()), records.Options(), tell)
     heard: dict[Path, list[Heard]] = {}
     for answer in answers:
@@ -53,6 +50,20 @@ def match(
             heard.setdefault(answer.clip, []).append(_heard(answer, readable[answer.recording]))
         rows.append(_row(answer, readable))
     return Sound(heard=heard, rows=(*rows, *_unused(readable, answers)))
+
+
+def _clip(take: Take) -> records.Clip:
+    """Return what counts of a take; the frames of an image sequence have no tags to read."""
+    if take.source.audio or not take.source.files:
+        return read_clip(take.path, _sensor_rate(take))
+    return records.Clip(
+        path=take.path,
+        rate=take.rate,
+        duration=take.frames / take.rate,
+        timecode=take.source.timecode,
+        sensor_rate=_sensor_rate(take),
+        has_sound=False,
+    )
 
 
 def _sensor_rate(take: Take) -> Fraction | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from handlers.contract import (
     UnusableMedia,
 )
 from handlers.edit import names
+from handlers.edit.tables import read_json
 from handlers.media import cards
 from handlers.media.clip import probe_clip
 from handlers.media.probe import Probe
@@ -183,7 +183,7 @@ def _takes(name: str, asset: Asset, inputs: Mapping[str, Input]) -> Iterator[Tak
     clips = cards.content(asset.path, asset.members).clips
     stems = names.unique_stems(clip.path for clip in clips)
     members = dict(zip(stems, clips, strict=True))
-    for entry in _json(files["card.json"])["clips"] if "card.json" in files else ():
+    for entry in read_json(files["card.json"])["clips"] if "card.json" in files else ():
         if "unusable" in entry:
             yield str(entry["unusable"])
         elif (file := files.get(f"{entry['folder']}/shots.json")) is not None:
@@ -196,12 +196,14 @@ def _takes(name: str, asset: Asset, inputs: Mapping[str, Input]) -> Iterator[Tak
 
 
 def _take(path: Path, members: Sequence[Path], folder: Path) -> Take | str:
+    shots = read_json(folder / "shots.json")
+    rate = Fraction(shots["rate"])
     try:
-        source = probe_clip(path, members)
+        source = probe_clip(path, members, default_rate=rate)
     except UnusableMedia as error:
         return str(error)
-    shots = _json(folder / "shots.json")
-    rate = Fraction(shots["rate"])
+    if source.video is None:
+        return f"{shown(path)} holds no picture any more"
     return Take(
         path=path,
         source=source,
@@ -211,21 +213,14 @@ def _take(path: Path, members: Sequence[Path], folder: Path) -> Take | str:
         frames=int(shots["frames"]),
         reel=shots.get("reel"),
         shots=shots,
-        selects=_json(folder / "selects.json"),
-        findings=_json(folder / "qc.json"),
-        said=_json(folder / "metadata.json"),
+        selects=read_json(folder / "selects.json"),
+        findings=read_json(folder / "qc.json"),
+        said=read_json(folder / "metadata.json"),
     )
 
 
 def _is_card(folder: Path) -> bool:
     return (folder.parent / "card.json").is_file()
-
-
-def _json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return found if isinstance(found, dict) else {}
 
 
 def _within(found: Mapping[str, Any] | None, frames: int) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +17,8 @@ from handlers.media.timecode import Timecode
 from handlers.report.load import pictures
 from handlers.report.records import Clock, DayClip, DayPage, Movie, SyncRow
 from handlers.report.write import write_day_page
-from handlers.turnover.model import Colour, Marker
+from handlers.turnover.model import Marker
+from handlers.turnover.suggestions import markers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,44 +125,4 @@ def _sync(row: Mapping[str, Any]) -> SyncRow:
 
 def remarks(take: Take) -> Sequence[Marker]:
     """Return a take's markers: where the slate is, what to use, what is wrong."""
-    return [*_slate(take), *_ranges(take), *_findings(take)]
-
-
-def _slate(take: Take) -> Iterator[Marker]:
-    found = take.selects.get("slate")
-    if found and 0 <= int(found["frame"]) < take.frames:
-        yield Marker(
-            frame=int(found["frame"]), name="slate", comment=_said(found), colour=Colour.RED
-        )
-
-
-def _ranges(take: Take) -> Iterator[Marker]:
-    for number, found in enumerate(take.selects.get("ranges", ()), 1):
-        start, end = max(0, int(found["start"])), min(take.frames, int(found["end"]))
-        if start < end:
-            yield Marker(
-                frame=start,
-                frames=end - start,
-                name=f"select {number}",
-                comment=_said(found),
-                colour=Colour.GREEN,
-                keywords=("select",),
-            )
-
-
-def _findings(take: Take) -> Iterator[Marker]:
-    for found in take.findings.get("findings", ()):
-        if found.get("start") is not None and found["severity"] != "info":
-            yield Marker(
-                frame=int(found["start"]),
-                frames=max(1, int(found["end"]) - int(found["start"])),
-                name=str(found["kind"]),
-                comment=str(found["text"]),
-                colour=Colour.ORANGE if found["severity"] == "warning" else Colour.RED,
-                keywords=("qc",),
-            )
-
-
-def _said(found: Mapping[str, Any]) -> str:
-    reasons = ", ".join(map(str, found.get("reasons", ())))
-    return f"{reasons} (confidence {found.get('confidence')})"
+    return markers(take.selects, take.findings)

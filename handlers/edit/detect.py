@@ -53,14 +53,21 @@ class ShotDetector:
         judge: Scores tiny frames, usually the network.
         threshold: The score from which on a frame counts as the end of a shot.
         shrink: Makes a tiny frame from a decoded one.
+        watch: Is shown every tiny frame, too.
     """
 
     def __init__(
-        self, judge: Judge, *, threshold: float = THRESHOLD, shrink: Shrink | None = None
+        self,
+        judge: Judge,
+        *,
+        threshold: float = THRESHOLD,
+        shrink: Shrink | None = None,
+        watch: Callable[[Tiny], None] | None = None,
     ) -> None:
         self._judge = judge
         self._threshold = threshold
         self._shrink = shrink or Shrinker()
+        self._watch = watch
         self._gate = Gate()
         self._tiny: list[Tiny] = []
         self._first = 0  # which frame the oldest tiny one is
@@ -81,6 +88,8 @@ class ShotDetector:
     def push_tiny(self, tiny: Tiny) -> None:
         """Take the next frame, already shrunk to uint8 [27, 48, 3]."""
         self._tiny.append(tiny)
+        if self._watch is not None:
+            self._watch(tiny)
         decided = self._gate.decided
         self._wanted += self._gate.push(tiny)
         if self._gate.decided > decided:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +13,11 @@ from handlers.contract import (
     HandlerResult,
     UnusableMedia,
 )
-from handlers.edit import names, quality, record, sheet, tables, timeline
-from handlers.edit.certificate import certificate
-from handlers.edit.detect import ShotDetector
-from handlers.edit.onepass import PassResult, decode_once
+from handlers.edit import names, quality, tables
+from handlers.edit.clip import Networks, Task, edit_clip
 from handlers.edit.record import Edit
 from handlers.media import cards, mhl
-from handlers.media.clip import probe_clip
-from handlers.media.probe import Probe, VideoFacts
-from handlers.media.proxy import ProxySettings, ProxyWriter
 from handlers.media.source import shown
-from handlers.turnover.deliver import deliver
 
 _MEDIA_TYPES = {
     ".json": "application/json",
@@ -42,20 +34,6 @@ _MEDIA_TYPES = {
     ".npz": "application/zip",
     ".html": "text/html",
 }
-# How much of the time each step takes, roughly: the decode is nearly all of it.
-_HASH_SHARE, _DECODE_SHARE = 0.05, 0.95
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
-    """One clip to edit: where from, where to, its artifacts' stem, and its part of the job."""
-
-    path: Path
-    members: tuple[Path, ...] = ()
-    folder: Path
-    stem: str
-    begin: float
-    share: float
 
 
 class EditHandler:
@@ -73,13 +51,11 @@ class EditHandler:
         """
         if asset.kind is AssetKind.CARD:
             return self._card(asset, context)
-        task = _Task(
+        task = Task(
             path=asset.path,
             members=asset.members,
             folder=context.staging,
             stem=names.artifact_stem(asset.path),
-            begin=0.0,
-            share=1.0,
         )
         found = self._clip(task, context)
         _seal(context)
@@ -97,13 +73,14 @@ class EditHandler:
         stems = names.unique_stems(clip.path for clip in clips)
         for number, (clip, stem) in enumerate(zip(clips, stems, strict=True)):
             share = 1 / len(clips)
-            task = _Task(
+            task = Task(
                 path=clip.path,
                 members=clip.parts,
                 folder=context.staging / stem,
                 stem=stem,
                 begin=number * share,
                 share=share,
+                top=asset.path,
             )
             entry = self._card_clip(task, context)
             shots += entry.get("shots", 0)
@@ -123,7 +100,7 @@ class EditHandler:
             artifacts=artifacts(context.staging), metrics={"clips": len(clips), "shots": shots}
         )
 
-    def _card_clip(self, task: _Task, context: Context) -> dict[str, Any]:
+    def _card_clip(self, task: Task, context: Context) -> dict[str, Any]:
         """Edit one clip of a card; one that cannot be used does not stop the others."""
         entry: dict[str, Any] = {"source": shown(task.path), "folder": task.stem}
         task.folder.mkdir()
@@ -134,75 +111,18 @@ class EditHandler:
             return {"source": shown(task.path), "unusable": str(error)}
         return entry | {"shots": len(edit.shots), "frames": edit.frames, "verdict": verdict}
 
-    def _clip(self, task: _Task, context: Context) -> tuple[Edit, str]:
-        context.check_cancelled()
-        rate = context.params.sequence_rate
-        source = probe_clip(task.path, task.members, default_rate=rate)
-        if source.video is None:
-            raise UnusableMedia(
-                f"{shown(task.path)} holds sound but no picture; "
-                "put it where recordings are dropped."
-            )
-        tell = _teller(task, context)
-        # First of all: of a bad copy nothing else is worth knowing.
-        examined = mhl.examine(
-            source.files or (task.path,),
-            use_mhl=context.params.mhl,
-            tell=lambda part: tell(_HASH_SHARE * part, "hash"),
+    def _clip(self, task: Task, context: Context) -> tuple[Edit, str]:
+        return edit_clip(
+            task, context, Networks(judge=self._network(context), voice=self._ear(context))
         )
-        mhl.require_unchanged(examined)
-        measured = self._measured(task, source, source.video, context)
-        found = self._decode(task, source, source.video, context, tell, measured)
-        edit = _edit(task, source, source.video, found, context)
-        if measured is not None:
-            quality.write(task.folder, measured, source, edit, found, context.params)
-        times = found.decoder.times if edit.vfr else None
-        _write(task.folder, edit, times)
-        sheet.write_sheet(
-            task.folder / "contact-sheet.jpg",
-            edit,
-            source,
-            context.params.thumbnail_width,
-            lambda part: tell(_between(_DECODE_SHARE, 1.0, part), "contact sheet"),
-        )
-        verified = certificate(task.path, found.decoder, edit.start, examined)
-        tables.write_json(task.folder / "verified.json", verified)
-        return edit, str(verified["verdict"])
 
-    def _decode(
-        self,
-        task: _Task,
-        source: Probe,
-        video: VideoFacts,
-        context: Context,
-        tell: Callable[[float, str], None],
-        measured: quality.Measured | None,
-    ) -> PassResult:
-        proxy = _proxy(task, source, video, context)
-        total = video.frames or _guess(source, video)
-
-        def count(number: int) -> None:
-            part = min(1.0, number / total)
-            tell(_between(_HASH_SHARE, _DECODE_SHARE, part), f"frame {number:,} of {total:,}")
-
-        try:
-            detector = ShotDetector(self._network(context))
-            meter = measured.meter if measured else None
-            return decode_once(task.path, source, detector, proxy, count, meter)
-        except BaseException:
-            if proxy is not None:
-                proxy.abandon()
-            raise
-
-    def _measured(
-        self, task: _Task, source: Probe, video: VideoFacts, context: Context
-    ) -> quality.Measured | None:
+    def _ear(self, context: Context) -> Any:
         wanted = context.params.analysis
-        if wanted.enabled and wanted.speech and source.audio:
-            # Without the model nothing is kept: it may be installed until the next clip.
-            self._voice = self._voice or quality.load_voice(context)
-        voice = self._voice if wanted.speech else None
-        return quality.begin(task.path, source, video, context.params, voice)
+        if not (wanted.enabled and wanted.speech):
+            return None
+        # Without the model nothing is kept: it may be installed until the next clip.
+        self._voice = self._voice or quality.load_voice(context)
+        return self._voice
 
     def _network(self, context: Context) -> Any:
         if self._judge is None:
@@ -232,60 +152,6 @@ _ROLES = {**dict.fromkeys(_TIMELINES, "timeline"), ".mov": "proxy", ".mhl": "has
 
 def _role(path: Path) -> str:
     return _ROLES.get(path.suffix, path.stem)
-
-
-def _teller(task: _Task, context: Context) -> Callable[[float, str], None]:
-    def tell(fraction: float, message: str) -> None:
-        context.check_cancelled()
-        context.progress(task.begin + task.share * fraction, f"{task.stem}: {message}")
-
-    return tell
-
-
-def _proxy(task: _Task, source: Probe, video: VideoFacts, context: Context) -> ProxyWriter | None:
-    wanted = context.params.proxy
-    if not wanted.enabled:
-        return None
-    settings = ProxySettings(height=wanted.height, preset=wanted.preset, crf=wanted.crf)
-    start, _ = record.start_of(source, video.rate)
-    return ProxyWriter(task.folder / f"{task.stem}.mov", source, video, start, settings)
-
-
-def _between(first: float, last: float, part: float) -> float:
-    return first + (last - first) * part
-
-
-def _guess(source: Probe, video: VideoFacts) -> int:
-    return max(1, round((source.duration or 0) * video.rate))
-
-
-def _edit(
-    task: _Task, source: Probe, video: VideoFacts, found: PassResult, context: Context
-) -> Edit:
-    start, start_source = record.start_of(source, video.rate)
-    vfr = found.decoder.vfr
-    times = found.decoder.times if vfr else None
-    return Edit(
-        source=task.path.absolute(),
-        name=shown(task.path),
-        stem=task.stem,
-        reel=source.reel,
-        rate=video.rate,
-        start=start,
-        start_source=start_source,
-        frames=record.grid(found.frames, video.rate, times, found.decoder.end),
-        shots=record.place(found.shots, start, times, found.decoder.end),
-        video=video,
-        audio=source.audio,
-        vfr=vfr,
-        proxy=f"{task.stem}.mov" if context.params.proxy.enabled else None,
-    )
-
-
-def _write(folder: Path, edit: Edit, times: Any) -> None:
-    tables.write_shots(folder, edit, times)
-    delivery = deliver(timeline.timeline(edit), folder, edit.stem)
-    tables.write_json(folder / "turnover.json", delivery.to_json())
 
 
 def _seal(context: Context) -> None:

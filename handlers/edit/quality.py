@@ -2,48 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from handlers.analysis import qc, table
 from handlers.analysis.declared import declared
-from handlers.analysis.declared import read as read_tags
 from handlers.analysis.findings import Declared, Finding, StreamLength, Subject
+from handlers.analysis.laid import Samples
 from handlers.analysis.meter import Meter
 from handlers.analysis.sound import StreamMeter
 from handlers.analysis.speech import Voice
+from handlers.analysis.table import Table
 from handlers.contract import Context
 from handlers.edit.onepass import PassResult
 from handlers.edit.record import Edit
 from handlers.edit.tables import write_json
-from handlers.media.clip import is_sequence
+from handlers.media.harvest import ClipMetadata
 from handlers.media.probe import Probe, VideoFacts
 from models.errors import ModelError
 
 VOICE_MODEL = "silero-vad"
+NO_METADATA = ClipMetadata()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """The meter of one clip, what its metadata says, and whether speech is listened for."""
+    """The meter of one clip, what its metadata says, and whether speech is listened for.
+
+    ``contradictions`` are sentences about metadata that cannot all be true.
+    """
 
     meter: Meter
     declared: Declared
     voice: bool
+    contradictions: tuple[str, ...] = ()
 
 
 def begin(
-    path: Path, source: Probe, video: VideoFacts, params: Any, voice: Voice | None
+    path: Path,
+    source: Probe,
+    video: VideoFacts,
+    params: Any,
+    voice: Voice | None,
+    *,
+    metadata: ClipMetadata = NO_METADATA,
+    listen: Mapping[int, Callable[[Samples], None]] = MappingProxyType({}),
 ) -> Measured | None:
     """Return what measures a clip, or None where analysis is switched off."""
     if not params.analysis.enabled:
         return None
-    # An image sequence is no file that has tags.
-    said = read_tags([], video) if is_sequence(path) else declared(path, video)
-    meter = Meter(source, video, params.qc, voice, said.gamma)
-    return Measured(meter=meter, declared=said, voice=voice is not None)
+    said = _completed(declared(path, video), metadata)
+    voice = voice if source.audio else None
+    meter = Meter(source, video, params.qc, voice, said.gamma, listen)
+    return Measured(
+        meter=meter, declared=said, voice=voice is not None, contradictions=metadata.findings
+    )
+
+
+def _completed(said: Declared, metadata: ClipMetadata) -> Declared:
+    """Take from what lies beside the clip what the clip itself does not say."""
+    return replace(
+        said,
+        gamma=said.gamma or metadata.gamma,
+        sensor_rate=said.sensor_rate or metadata.sensor_rate,
+    )
 
 
 def load_voice(context: Context) -> Voice | None:
@@ -61,8 +86,8 @@ def load_voice(context: Context) -> Voice | None:
 
 def write(
     folder: Path, measured: Measured, source: Probe, edit: Edit, found: PassResult, params: Any
-) -> list[Finding]:
-    """Write ``analysis.npz`` and ``qc.json``; return the findings."""
+) -> Table:
+    """Write ``analysis.npz`` and ``qc.json``; return the table."""
     meter, decoder = measured.meter, found.decoder
     times: Sequence[float] | None = decoder.times if edit.vfr else None
     made = meter.finish(edit.frames, times)
@@ -80,10 +105,17 @@ def write(
         clip_point=meter.clip_point,
         speech_heard=measured.voice or not params.analysis.speech,
     )
-    findings = qc.check(subject, params.qc)
+    findings = [*qc.check(subject, params.qc), *_contradictory(measured.contradictions)]
     made.save(folder / table.NAME)
     write_json(folder / qc.NAME, qc.to_json(subject, findings))
-    return findings
+    return made
+
+
+def _contradictory(sentences: Sequence[str]) -> list[Finding]:
+    return [
+        Finding(kind="metadata", severity="warning", start=None, end=None, text=sentence)
+        for sentence in sentences
+    ]
 
 
 def _length(stream: StreamMeter) -> StreamLength:

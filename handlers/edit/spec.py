@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from handlers.analysis.params import AnalysisParams, QcParams
 from handlers.contract import AssetKind, HandlerSpec, Needs, Treatment
+from handlers.media.look_params import BurnInParams, LookParams
 from handlers.media.timecode import snap
 
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
@@ -33,12 +34,16 @@ class _Strict(BaseModel):
 
 
 class ProxyParams(_Strict):
-    """The proxy: whether one is made, its largest height in pixels, x264 preset and quality."""
+    """The proxy: whether one is made, its largest height in pixels, x264 preset and quality.
+
+    ``burn_in`` is what is written into its pictures.
+    """
 
     enabled: bool = True
     height: int = Field(default=540, ge=90, le=2160)
     preset: Preset = "ultrafast"
     crf: int = Field(default=23, ge=0, le=51)
+    burn_in: BurnInParams = BurnInParams()
 
 
 class EditParams(_Strict):
@@ -48,10 +53,11 @@ class EditParams(_Strict):
     sheet; ``mhl`` says whether hashes are compared with a manifest found beside
     or above the clip; ``qc`` from where on something is a finding. ``sequence_rate`` is in frames
     a second, for image sequences that state none; ``write_mhl`` says whether the results get
-    a media hash list of their own.
+    a media hash list of their own. ``look`` is how proxy and contact sheet show log pictures.
     """
 
     proxy: ProxyParams = ProxyParams()
+    look: LookParams = LookParams()
     thumbnail_width: int = Field(default=320, ge=64, le=1920)
     mhl: bool = True
     write_mhl: bool = False
@@ -69,4 +75,5 @@ SPEC = HandlerSpec(
     treatment=Treatment.ANALYSIS,
     needs=Needs(cpu=1, memory=6144),
     models=("transnetv2",),
+    optional_models=("silero-vad",),
 )

@@ -27,6 +27,14 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Read what ``write_json`` wrote; empty where there is no such file."""
+    if not path.is_file():
+        return {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return found if isinstance(found, dict) else {}
+
+
 def write_shots(folder: Path, edit: Edit, times: Sequence[float] | None) -> None:
     """Write both tables into ``folder``."""
     write_json(folder / "shots.json", to_json(edit, times))

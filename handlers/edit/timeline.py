@@ -49,7 +49,8 @@ def clip_media(edit: Edit, logged: Logged | None = None) -> Media:
         path=edit.source,
         name=edit.name,
         start=edit.start,
-        frames=edit.frames,
+        # The last picture counts as a frame, however little of it the file promises.
+        frames=max((edit.frames, *(shot.end for shot in edit.shots))),
         reel=edit.reel,
         picture=_picture(edit),
         sound=_sound(edit),

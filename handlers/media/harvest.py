@@ -15,9 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from handlers.media import bwf, filenames, sidecar_ale, sidecar_xml, tags
-from handlers.media.look import Cdl
 from handlers.media.probe import Probe
-from handlers.media.said import Said, say
+from handlers.media.said import Cdl, Said, say
 from handlers.media.source import shown
 
 _LOOKS = frozenset({".cube", ".3dl", ".aml", ".alf4", ".lut", ".dat"})

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from handlers.contract import UnusableMedia
 from handlers.media.look_params import LookParams
 from handlers.media.probe import VideoFacts
+from handlers.media.said import Cdl
 from handlers.media.source import shown
 
 _CONFIG = "ocio://studio-config-v2.2.0_aces-v1.3_ocio-v2.4"
@@ -29,16 +30,6 @@ _GRID = 65
 _LARGEST = 64 << 20
 # Where legal black and white are among the code values, of all of them.
 _LEGAL_BLACK, _LEGAL_SPAN = 64 / 1023, 876 / 1023
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cdl:
-    """A primary correction as the ASC defines it: slope, offset, power a channel; saturation."""
-
-    slope: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    power: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    saturation: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

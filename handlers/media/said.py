@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from handlers.media.look import Cdl
 from handlers.media.source import shown_text
 from handlers.media.timecode import snap
 
@@ -17,6 +16,16 @@ _YES = frozenset({"true", "yes", "1", "x", "*", "circled", "good", "ok", "y", "c
 _NO = frozenset({"false", "no", "0", "n", "ng", "no good"})
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 _THREE = re.compile(r"[-+.\deE]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cdl:
+    """A colour decision as the ASC writes it: three slopes, offsets and powers, one saturation."""
+
+    slope: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    power: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    saturation: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

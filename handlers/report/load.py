@@ -132,7 +132,7 @@ def _moment(times: list[float] | None, picture: int | None) -> float | None:
 
 
 def _findings(found: Mapping[str, Any]) -> Iterator[Finding]:
-    keys = ("kind", "severity", "text", "start", "end", "channel")
+    keys = ("kind", "severity", "text", "start", "end")
     for finding in found.get("findings", ()):
         yield Finding(**{key: finding[key] for key in keys if key in finding})
 

@@ -69,14 +69,16 @@ class Selects:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A finding of the quality check; without frames it is about the whole clip."""
+    """A finding of the quality check; ``text`` says all of it.
+
+    Without frames it is about the whole clip.
+    """
 
     kind: str
     severity: str
     text: str
     start: int | None = None
     end: int | None = None
-    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -21,6 +22,8 @@ from handlers.report.records import ClipPage, Clock, DayPage, SyncRow
 from handlers.report.strips import strips
 
 NAME = "report.html"
+# Together some megabytes; who has more clips in a day looks at their own pages.
+MOST_PICTURES = 600
 _PARTS = Path(__file__).parent / "page"
 SEVERITIES = ("error", "warning", "info")
 
@@ -51,7 +54,10 @@ def write_clip_page(folder: Path, page: ClipPage) -> Path:
 
 
 def write_day_page(folder: Path, page: DayPage) -> Path:
-    """Write ``report.html`` of a day into ``folder``; return its path."""
+    """Write ``report.html`` of a day into ``folder``; return its path.
+
+    The first 600 clips of the list are shown with their pictures.
+    """
     movie = page.movie
     data = {
         "clock": _clock(movie.clock if movie else None),
@@ -64,6 +70,7 @@ def write_day_page(folder: Path, page: DayPage) -> Path:
         data,
         page=page,
         clips=sorted(enumerate(page.clips), key=lambda clip: _slating(clip[1])),
+        pictures=MOST_PICTURES,
         refused=sum(row.recording is None for row in page.sync),
     )
 
@@ -73,13 +80,15 @@ def _slating(clip: Any) -> tuple[Any, ...]:
     return (clip.scene is None, _natural(clip.scene), _natural(clip.take), _natural(clip.name))
 
 
-def _natural(text: str | None) -> tuple[tuple[int, str], ...]:
-    parts: list[str] = [""]
-    for character in text or "":
-        if character.isdecimal() != parts[-1].isdecimal() or not parts[-1]:
-            parts.append("")
-        parts[-1] += character
-    return tuple((int(part), "") if part.isdecimal() else (-1, part.casefold()) for part in parts)
+def _natural(text: str | None) -> tuple[Any, ...]:
+    """Return a key by which 2 comes before 10; digits are compared by count, however many."""
+    parts = re.split(r"([0-9]+)", (text or "").casefold())
+    return tuple(_digits(part) if place % 2 else part for place, part in enumerate(parts))
+
+
+def _digits(digits: str) -> tuple[int, str]:
+    significant = digits.lstrip("0")
+    return len(significant), significant
 
 
 def _write(

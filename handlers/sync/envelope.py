@@ -112,14 +112,14 @@ def _levels(samples: Samples, values: int, rails: int) -> Levels:
 
 
 def _band_power(samples: Samples, values: int) -> Samples:
-    """Return the power in each band, [bands, values], 1 for a full-scale square."""
+    """Return the power in each band, [bands, values], as mean squares."""
     frames = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW)[::STEP][:values]
     window = np.hanning(_WINDOW).astype(np.float32)
     spectrum = rfft(frames * window, axis=1)
     power = spectrum.real**2 + spectrum.imag**2
     edges = np.rint(np.array(_EDGES) * _WINDOW / RATE).astype(int)
     bands = np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1)
-    scale = np.float32(2 / (window.sum() * (window**2).sum()))
+    scale = np.float32(2 / (_WINDOW * (window**2).sum()))
     return np.asarray(bands.T * scale, np.float32)
 
 

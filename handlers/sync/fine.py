@@ -132,7 +132,7 @@ def _standardised(delays: Array) -> Array:
     spread = 1.4826 * np.median(np.abs(delays))
     if spread <= 0:
         return np.zeros_like(delays)
-    return np.minimum(delays / spread, _HIGHEST)
+    return np.asarray(np.minimum(delays / spread, _HIGHEST))
 
 
 def _whitened(samples: Samples) -> Spectrum:

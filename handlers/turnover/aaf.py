@@ -18,7 +18,7 @@ from handlers.media.timecode import nominal
 from handlers.turnover.aaf_mobs import Mobs
 from handlers.turnover.colours import RGB
 from handlers.turnover.lanes import Lane, Placed, lanes
-from handlers.turnover.limits import require_one_rate, require_smpte, rounded, sounds
+from handlers.turnover.limits import require_one_rate, require_smpte, rounded, sounds, whole_start
 from handlers.turnover.model import Kind, Marker, Timeline
 
 # Numbers that no file's slots have: OpenTimelineIO tells slots of different mobs apart by them.
@@ -35,7 +35,7 @@ def write(timeline: Timeline, path: Path) -> tuple[str, ...]:
     require_one_rate(timeline, "AAF")
     with aaf2.open(str(path), "w") as file:
         _Composition(timeline, file).write()
-    return rounded(sounds(timeline), "AAF")
+    return rounded(sounds(timeline), "AAF", timeline.rate)
 
 
 class _Composition:
@@ -90,7 +90,7 @@ class _Composition:
 
     def _clip(self, kind: str, placed: Placed) -> Any:
         clip = placed.clip
-        start = round(clip.start * self._timeline.rate / clip.media.rate)
+        start = whole_start(clip, self._timeline.rate)
         mob, slot = self._mobs.master(clip.media, placed.channel)
         return self._create.SourceClip(
             start=start, length=clip.frames, mob_id=mob, slot_id=slot, media_kind=kind

@@ -15,7 +15,7 @@ _PICTURE_SLOT, _CODE_SLOT = 1, 1000
 _MINE = uuid.UUID("6f1f7a0c-3f0e-5d1c-9a53-5d0b8f1b7e21")
 
 
-def first_frame(media: Media, timeline: Timeline) -> int:
+def _first_frame(media: Media, timeline: Timeline) -> int:
     """Return the media's first frame since midnight, counted at the timeline's rate."""
     if media.rate == timeline.rate:
         return media.start.frames
@@ -46,7 +46,7 @@ class Mobs:
         file = self._mob("SourceMob", media.name, "file", str(media.path.as_uri()), media)
         file.descriptor = self._descriptor(media)
         master = self._mob("MasterMob", media.name, "master", str(media.path.as_uri()), media)
-        first = first_frame(media, self._timeline)
+        first = _first_frame(media, self._timeline)
         for channel in _channels(media):
             self._tape_slot(tape, channel)
             self._refer(file, tape, channel, first, media)

@@ -8,7 +8,6 @@ from pathlib import Path
 from handlers.media.timecode import to_timecode
 from handlers.turnover.limits import (
     CannotExpressError,
-    counts_dropping,
     rate_text,
     require_smpte,
 )
@@ -52,7 +51,7 @@ def ale(timeline: Timeline, media: Sequence[Media]) -> str:
     columns = [*_COLUMNS, *(key for key in more if key not in _COLUMNS)]
     lines = [
         *("Heading", "FIELD_DELIM\tTABS", f"VIDEO_FORMAT\t{_format(timeline)}"),
-        *("AUDIO_FORMAT\t48khz", f"FPS\t{rate_text(timeline.rate)}"),
+        *(f"AUDIO_FORMAT\t{_sound_format(media)}", f"FPS\t{rate_text(timeline.rate)}"),
         *("", "Column", "\t".join(columns), "", "Data"),
     ]
     for each in media:
@@ -63,7 +62,7 @@ def ale(timeline: Timeline, media: Sequence[Media]) -> str:
 
 def _row(media: Media) -> dict[str, str]:
     logged, picture = media.logged, media.picture
-    length = to_timecode(media.frames, media.rate, drop=counts_dropping(media))
+    length = to_timecode(media.frames, media.rate, drop=media.start.drop_frame)
     return {
         **logged.columns,
         "Name": media.name,
@@ -89,6 +88,11 @@ def _tracks(media: Media) -> str:
     channels = media.sound.channels if media.sound else 0
     sound = "".join(f"A{number}" for number in range(1, channels + 1))
     return f"{'V' if media.picture else ''}{sound}"
+
+
+def _sound_format(media: Sequence[Media]) -> str:
+    rate = next((each.sound.rate for each in media if each.sound), 48000)
+    return f"{rate // 1000}khz"
 
 
 def _format(timeline: Timeline) -> str:

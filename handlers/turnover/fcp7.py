@@ -116,7 +116,7 @@ def _tracks(writer: _Writer, tracks: list[Lane]) -> list[Any]:
 
 def _item(writer: _Writer, placed: Placed, named: _Named) -> Any:
     clip, media = placed.clip, placed.clip.media
-    begin = whole_start(clip)
+    begin = whole_start(clip, media.rate)
     # Media of another rate play in real time, so their length in frames is another.
     length = max(1, round(clip.frames * media.rate / writer.timeline.rate))
     return element(

@@ -37,6 +37,15 @@ _FINAL_CUT = frozenset(
     + [Fraction(rate * 1000, 1001) for rate in (24, 30, 60)]
 )
 
+# How the format names the rates of files.
+_NAMED_RATES = {
+    **{Fraction(rate): str(rate) for rate in (24, 25, 30, 48, 50, 60)},
+    Fraction(24000, 1001): "23.98",
+    Fraction(30000, 1001): "29.97",
+    Fraction(48000, 1001): "47.95",
+    Fraction(60000, 1001): "59.94",
+}
+
 _Key = tuple[int, int, Path, Fraction]
 
 
@@ -68,8 +77,8 @@ class _Document:
         self._resources = Resources(timeline)
         videos = timeline.of_kind(Kind.VIDEO)
         self._primary = videos[0] if videos else None
-        shown = {_key(at, clip) for track in videos for at, clip in track.placed()}
         # Sound that begins and ends with its own picture is part of that clip.
+        shown = {_key(at, clip) for track in videos for at, clip in track.placed()}
         self._own: dict[_Key, list[tuple[Track, Clip]]] = {}
         for track in timeline.of_kind(Kind.AUDIO):
             for at, clip in track.placed():
@@ -204,8 +213,8 @@ class _Document:
         """Let a picture of another rate play in real time, not frame for frame."""
         if media.picture is None or media.rate == self._timeline.rate:
             return None
-        rate = f"{float(media.rate):.2f}".rstrip("0").rstrip(".")
-        return element("conform-rate", scaleEnabled=0, srcFrameRate=rate)
+        # The file itself says its rate where the format has no name for it.
+        return element("conform-rate", scaleEnabled=0, srcFrameRate=_NAMED_RATES.get(media.rate))
 
     def _browsed(self, media: Media) -> Any:
         """Return a file as the browser lists it: whole, with its log, ratings and keywords."""
@@ -252,7 +261,7 @@ def _begin(clip: Clip) -> Fraction:
 
 
 def _under(hosts: list[_Host], at: int) -> _Host:
-    return hosts[bisect_right([host.at for host in hosts], at) - 1]
+    return hosts[bisect_right(hosts, at, key=lambda host: host.at) - 1]
 
 
 def _clip_markers(clip: Clip) -> Iterator[Any]:

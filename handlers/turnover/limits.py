@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
-from handlers.media.timecode import can_drop, nominal
-from handlers.turnover.model import Clip, Kind, Media, Timeline
+from handlers.media.timecode import nominal
+from handlers.turnover.model import Clip, Kind, Timeline
 from models.errors import FxdError
 
 # Rates that SMPTE ST 12-1 gives a timecode; editing systems know no others.
@@ -57,19 +57,20 @@ def is_ntsc(rate: Fraction) -> bool:
     return rate * 1001 == nominal(rate) * 1000
 
 
-def counts_dropping(media: Media) -> bool:
-    """Say whether timecode of the media is written drop-frame."""
-    return media.start.drop_frame and can_drop(media.rate)
+def whole_start(clip: Clip, rate: Fraction) -> int:
+    """Return the frame of a rate at which a clip begins in its media, to the nearest."""
+    return round(clip.start * rate / clip.media.rate)
 
 
-def whole_start(clip: Clip) -> int:
-    """Return the frame at which a clip begins in its media, rounded to the nearest."""
-    return round(clip.start)
+def rounded(clips: Iterable[Clip], name: str, rate: Fraction | None = None) -> tuple[str, ...]:
+    """Say for which clips a format that counts in frames moved the sound, and how far.
 
-
-def rounded(clips: Iterable[Clip], name: str) -> tuple[str, ...]:
-    """Say for which clips a format that counts in frames moved the sound, and how far."""
-    moved = [abs(clip.start - whole_start(clip)) / clip.media.rate for clip in clips]
+    Args:
+        clips: All sound clips.
+        name: The format.
+        rate: At which it counts; None: at each file's own.
+    """
+    moved = (_moved(clip, rate or clip.media.rate) for clip in clips)
     off = [each for each in moved if each]
     if not off:
         return ()
@@ -80,6 +81,11 @@ def rounded(clips: Iterable[Clip], name: str) -> tuple[str, ...]:
         "the OTIO and FCPXML are exact to the sample."
     )
     return (sentence,)
+
+
+def _moved(clip: Clip, rate: Fraction) -> Fraction:
+    """Return the seconds between a clip's start and the frame that stands for it."""
+    return abs(clip.start / clip.media.rate - whole_start(clip, rate) / rate)
 
 
 def sounds(timeline: Timeline) -> list[Clip]:

@@ -266,6 +266,7 @@ class Timeline:
         for track in self.tracks:
             for _, clip in track.placed():
                 _require_kind(track, clip)
+                _require_inside(clip, self.rate)
 
     @property
     def rate(self) -> Fraction:
@@ -310,6 +311,14 @@ def _require_kind(track: Track, clip: Clip) -> None:
         total = media.sound.channels if media.sound else 0
         if not total or max(channels_of(clip)) > total or min(channels_of(clip)) < 1:
             raise TimelineError(f"{clip.name} has no such sound for track {track.name}")
+
+
+def _require_inside(clip: Clip, rate: Fraction) -> None:
+    media = clip.media
+    over = clip.start / media.rate + clip.frames / rate - media.seconds
+    # A picture of another rate may end within the timeline's last frame.
+    if over * rate >= 1 or (over > 0 and media.rate == rate and media.picture):
+        raise TimelineError(f"{clip.name} goes on for {float(over):.3f} s after its media end")
 
 
 def _keep_printable(record: Any, *names: str) -> None:

@@ -109,8 +109,11 @@ def test_everything_lands(tmp_path):
     assert set(listed) == {path.name for path in (tmp_path / "out").iterdir()}
     assert set(listed) == {
         "shots.json", "shots.csv", "contact-sheet.jpg", "verified.json", "analysis.npz", "qc.json",
-        "A001_C003.otio", "A001_C003.xml", "A001_C003.edl", "A001_C003.mov",
+        "A001_C003.otio", "A001_C003.fcpxml", "A001_C003.xml", "A001_C003.edl",
+        "A001_C003.aaf", "A001_C003.ale", "A001_C003.mov", "turnover.json",
     }  # fmt: skip
+    assert {listed[f"A001_C003.{end}"].role for end in ("aaf", "ale", "fcpxml")} == {"timeline"}
+    assert read(tmp_path / "out" / "turnover.json")["left_out"] == {}
     assert listed["A001_C003.mov"].role == "proxy"
     assert listed["contact-sheet.jpg"].media_type == "image/jpeg"
     assert result.metrics == {"shots": 1, "frames": 48, "verdict": "whole"}

@@ -1,18 +1,18 @@
 """What stands in a proxy's and a sheet's pictures: colours, shape, burnt-in text."""
 
+import io
 from fractions import Fraction
-from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
+from PIL import Image
 
-from handlers.edit.onepass import decode_once
 from handlers.edit.record import Edit, PlacedShot
 from handlers.edit.sheet import write_sheet
 from handlers.media.burn_in import BurnIn, BurnInSettings, burn_in_settings
-from handlers.media.look import Hints, choose_look
+from handlers.media.look import Cdl, Hints, choose_look
 from handlers.media.look_params import BurnInParams, LookParams
 from handlers.media.picture import display_size, upright
 from handlers.media.probe import MATRICES, probe
@@ -20,6 +20,7 @@ from handlers.media.proxy import ProxySettings, ProxyWriter
 from handlers.media.timecode import Timecode, parse
 from handlers.report.load import pictures
 from tests.golden.clips import clip
+from tests.pages import Cuts, decode
 
 COLOURS = ((255, 255, 255), (0, 0, 0), (200, 40, 40), (40, 200, 40), (40, 40, 200), (128, 128, 128))
 # Kr and Kb of ITU-T H.273.
@@ -71,24 +72,13 @@ def bars(path, *, height, matrix, full, pix_fmt, codec, tagged=True, aspect=None
     return path
 
 
-class Nobody:
-    """Looks for no shots."""
-
-    def push(self, frame):
-        """Take a frame."""
-
-    def finish(self):
-        """Find nothing."""
-        return []
-
-
 def proxy(source, path, start="01:00:00:00", **settings):
     """Make a proxy as the edit handler does; returns its pictures."""
     facts = probe(source)
     writer = ProxyWriter(
         path, facts, facts.video, parse(start, facts.video.rate), ProxySettings(**settings)
     )
-    decode_once(source, facts, Nobody(), writer, lambda _: None)
+    decode(source, facts, Cuts((0, 1)), writer)
     with av.open(str(path)) as container:
         return list(container.decode(video=0))
 
@@ -192,8 +182,7 @@ def _edit(source, facts):
     )  # fmt: skip
     return Edit(
         source=source, name=source.name, stem="log", reel=None, rate=Fraction(25), start=start,
-        start_source="none", frames=3, shots=(shot,), video=facts.video, audio_streams=0,
-        audio_channels=0, vfr=False,
+        start_source="none", frames=3, shots=(shot,), video=facts.video, audio=(), vfr=False,
     )  # fmt: skip
 
 
@@ -207,7 +196,25 @@ def test_pixels_become_square(tmp_path, aspect):
     frame = proxy(source, tmp_path / "proxy.mov", height=240)[0]
     assert abs(frame.width / frame.height - 4 / 3 * float(aspect)) < 0.02
     assert probe(tmp_path / "proxy.mov").video.pixel_aspect == 1
-    assert display_size(probe(source).video, 240) == (frame.width, frame.height)
+    facts = probe(source)
+    assert display_size(facts.video, 240) == (frame.width, frame.height)
+    write_sheet(tmp_path / "sheet.jpg", _edit(source, facts), facts, 160, lambda _: None)
+    with Image.open(io.BytesIO(pictures(tmp_path / "sheet.jpg")[1])) as picture:
+        assert abs(picture.width / picture.height - 4 / 3 * float(aspect)) < 0.03
+
+
+def test_a_turned_clip_gets_look_and_text_upright(tmp_path):
+    """A phone held upright: what is burnt in stands at the bottom of the picture as seen."""
+    source = clip(tmp_path / "phone.mov", frames=5, size=(320, 180), rotation=90)
+    look = choose_look(LookParams(), probe(source).video, Hints(cdl=Cdl(offset=(0.0, 0.0, 0.2))))
+    plain = proxy(source, tmp_path / "plain.mov", look=look)
+    burnt = proxy(source, tmp_path / "burnt.mov", look=look, burn_in=BurnInSettings(timecode=True))
+    assert (plain[2].width, plain[2].height) == (180, 320)
+    apart = np.abs(burnt[2].to_ndarray()[:320].astype(int) - plain[2].to_ndarray()[:320])
+    assert (apart[290:] > 40).any()
+    assert not (apart[:270] > 40).any()
+    bluish = plain[2].to_ndarray(format="rgb24").mean(axis=(0, 1))
+    assert bluish[2] > bluish[0] + 20
 
 
 def blank(width=640, height=360, value=90):
@@ -261,7 +268,7 @@ def test_a_picture_that_others_use_is_not_written_into(tmp_path):
     seen = []
     plain = proxy(source, tmp_path / "plain.mov", height=180)
 
-    class Keeper(Nobody):
+    class Keeper(Cuts):
         def push(self, frame):
             seen.append(frame)
 
@@ -270,7 +277,7 @@ def test_a_picture_that_others_use_is_not_written_into(tmp_path):
         tmp_path / "burnt.mov", facts, facts.video, parse("01:00:00:00", facts.video.rate),
         ProxySettings(height=180, burn_in=BurnInSettings(timecode=True, watermark="NO")),
     )  # fmt: skip
-    decode_once(source, facts, Keeper(), writer, lambda _: None)
+    decode(source, facts, Keeper((0, 1)), writer)
     with av.open(str(source)) as container:
         for kept, frame in zip(seen, container.decode(video=0), strict=True):
             assert np.array_equal(kept.to_ndarray(), frame.to_ndarray())
@@ -307,7 +314,7 @@ def test_a_variable_rate_is_burnt_in_by_time(tmp_path):
     settings = ProxySettings(burn_in=BurnInSettings(timecode=True))
     writer = ProxyWriter(tmp_path / "proxy.mov", facts, facts.video, start, settings)
     writer._burn_in = Spy(settings.burn_in, (640, 360), start)
-    decode_once(source, facts, Nobody(), writer, lambda _: None)
+    decode(source, facts, Cuts((0, 1)), writer)
     assert video.vfr
     assert drawn == [round(time / 250 * video.rate) for time in times]
 
@@ -317,4 +324,3 @@ def test_settings_name_what_is_written():
     assert burn_in_settings(BurnInParams(), "a.mov") is None
     made = burn_in_settings(BurnInParams(name=True, watermark="X", opacity=0.5), "a.mov")
     assert made == BurnInSettings(name="a.mov", watermark="X", opacity=0.5)
-    assert SimpleNamespace(**BurnInParams().model_dump()).timecode is False

@@ -256,6 +256,8 @@ def test_two_rates(tmp_path):
     ]
     assert any("not A002_C002_1127AB.mov at 50" in note for note in delivery.notes)
     odd = camera(Fraction(25, 2), "10:00:00:00")
+    unnamed = xml(line(video(part(odd))), tmp_path).find(".//conform-rate")
+    assert unnamed.attrib == {"scaleEnabled": "0"}
     with pytest.raises(CannotExpressError, match="no rate of 12"):
         fcp7.write(line(video(part(odd))), tmp_path / "odd.xml")
 
@@ -330,6 +332,25 @@ def test_the_log_is_in_the_aaf(tmp_path):
             (composition,) = file.content.toplevel()
             assert composition.usage == "Usage_TopLevel"
     assert ids[0] == ids[1]
+
+
+def test_clips_of_one_reel_are_on_one_tape(tmp_path):
+    """Each at its own timecode; a recorder that counts at another rate is where it was in time."""
+    later = camera(RATE, "14:00:00:00", 2, reel="A001")
+    sound = recording(Fraction(30))
+    made = line(video(part(), part(later)), audio(part(sound, Fraction(30), 75)))
+    assert aaf.write(made, tmp_path / "x.aaf") == ()
+    between = audio(part(sound, Fraction(31), 75))
+    (note,) = aaf.write(line(video(part()), between), tmp_path / "y.aaf")
+    assert "1 sound clip moved by up to 6.7 ms" in note
+    read = otio.adapters.read_from_file(str(tmp_path / "x.aaf"))
+    starts = [clip.source_range.start_time.value for clip in read.video_tracks()[0]]
+    assert starts == [MEDIA.start.frames + 100, later.start.frames + 100]
+    (heard, _) = read.audio_tracks()[0]
+    assert heard.source_range.start_time.value == round((sound.begin + 1) * RATE)
+    with aaf2.open(str(tmp_path / "x.aaf")) as file:
+        tapes = [m for m in file.content.sourcemobs() if "Locator" not in m.descriptor]
+        assert sorted(mob.name for mob in tapes) == ["A001", "SR001"]
 
 
 def test_pixel_aspect_is_told(tmp_path):

@@ -1,5 +1,6 @@
 """A day of 95 minutes in each format, read back by another reader: no frame is lost or moved."""
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -170,6 +171,11 @@ def test_fcpxml(tmp_path, counting):
     assert bool(notes) == (counting in {"47.952", "48"})
     root = etree.parse(tmp_path / "day.fcpxml").getroot()
     SCHEMA.assertValid(root)
+    # Readers keep times as 64 bits over 32.
+    values = [text for each in root.iter() for text in each.attrib.values()]
+    times = [time(text) for text in values if re.fullmatch(r"\d+(/\d+)?s", text)]
+    assert max(each.denominator for each in times) < 2**31
+    assert max(each.numerator for each in times) < 2**63
     assets = {each.get("id"): each.get("name") for each in root.iter("asset")}
     sequence = root.find(".//sequence")
     assert time(sequence.get("tcStart")) * day.rate == day.start.frames

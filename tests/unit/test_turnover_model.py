@@ -25,6 +25,7 @@ from handlers.turnover.model import (
     channels_of,
 )
 from handlers.turnover.reels import edl_reel, edl_reels
+from handlers.turnover.suggestions import markers
 from handlers.turnover.synced import lay
 from tests.turnover_days import COUNTINGS, camera, long_day, recording
 
@@ -220,3 +221,46 @@ def test_an_edl_of_a_day_or_more_is_refused():
     line = replace(line, tracks=(Track(kind=Kind.VIDEO, name="V1", items=(long,)),))
     with pytest.raises(edl.CannotExpressError, match="less than a day"):
         edl.edl(line)
+
+
+def test_a_clip_ends_where_its_media_do():
+    """A frame more is no frame of the file; an editor would find black there, or be refused."""
+    media = camera(RATE, START, frames=100)
+    inside = Clip(media=media, start=90, frames=10)
+    assert replace(day(), tracks=(Track(kind=Kind.VIDEO, name="V1", items=(inside,)),)).frames == 10
+    for clip, kind in (
+        (replace(inside, frames=11), Kind.VIDEO),
+        (Clip(media=recording(RATE, samples=48000), start=0, frames=25), Kind.AUDIO),
+    ):
+        with pytest.raises(TimelineError, match="after its media end"):
+            replace(day(), tracks=(Track(kind=kind, name="T", items=(clip,)),))
+
+
+def test_what_was_found_becomes_markers():
+    """Slate, take and ranges with confidence and reasons; findings that need a look."""
+    selects = {
+        "slate": {"frame": 30, "confidence": 0.914, "reasons": ["clap 42 dB", "board"]},
+        "take": {"start": 40, "end": 900, "confidence": 0.8, "reasons": []},
+        "ranges": [
+            {"start": 500, "end": 800, "score": 0.9, "confidence": 0.7, "reasons": ["in focus"]},
+            {"start": 60, "end": 90, "score": 0.4, "confidence": 0.5, "reasons": ["short"]},
+        ],
+    }
+    findings = [
+        {"severity": "error", "kind": "black", "start": 10, "end": 20, "text": "10 black frames"},
+        {"severity": "warning", "kind": "clipped", "start": 700, "end": 701, "text": "white"},
+        {"severity": "info", "kind": "freeze", "start": 1, "end": 2, "text": "held"},
+        {"severity": "error", "kind": "rate", "start": None, "end": None, "text": "whole clip"},
+    ]
+    found = markers(selects, {"findings": findings})
+    assert [(m.frame, m.frames, m.name, m.comment, m.colour) for m in found] == [
+        (10, 10, "black", "10 black frames", Colour.RED),
+        (30, 1, "slate", "91%: clap 42 dB; board", Colour.YELLOW),
+        (40, 860, "take", "80%", Colour.GREEN),
+        (60, 30, "select 2", "50%: short", Colour.BLUE),
+        (500, 300, "select 1", "70%: in focus", Colour.BLUE),
+        (700, 1, "clipped", "white", Colour.ORANGE),
+    ]
+    assert found[1].keywords == ("slate",)
+    assert found[3].keywords == ("select",)
+    assert markers() == markers({"slate": None, "take": None, "ranges": []}) == ()

@@ -3,8 +3,8 @@ const lanes = [];
 const view = { from: 0, to: clock ? clock.frames : 1 };
 const colours = {
   error: "#e4605a", warning: "#dba447", info: "#6f97c6", take: "#4f8f78", range: "#7a9f4e", slate: "#c58ad0",
-  wave: "#3d5267", level: "#7d9dbd", luma: "#4b4f56", middle: "#d5d8dc", focus: "#8fb58a", motion: "#b58fb0",
-  shake: "#e0a84b", speech: "#7fb3b0", ink: "#838a94", grid: "#22252a",
+  wave: "#3b5066", level: "#6f8fae", luma: "#4b4f56", middle: "#d5d8dc", focus: "#8fb58a", motion: "#8b6f92",
+  shake: "#e0a84b", speech: "#5f928f", ink: "#838a94", grid: "#22252a",
 };
 const strips = data.strips;
 
@@ -31,8 +31,9 @@ function eachColumn(width, draw) {
   if (!strips || !strips.columns) return;
   const last = columnOf(Math.min(strips.frames - 1, Math.ceil(view.to)));
   for (let column = columnOf(Math.max(0, Math.floor(view.from))); column <= last; column += 1) {
-    const x = xOf(firstOf(column), width);
-    draw(x, Math.max(1, xOf(firstOf(column + 1), width) - x + 0.4), column);
+    // Whole pixels: between halves, a seam would show.
+    const x = Math.floor(xOf(firstOf(column), width));
+    draw(x, Math.max(1, Math.ceil(xOf(firstOf(column + 1), width)) - x), column);
   }
 }
 function band(pen, width, height, low, high, scale, colour) {
@@ -157,13 +158,33 @@ function exposureLane(pen, width, height) {
     if (under > 0.7) pen.fillRect(x, height - under, wide, under);
   });
 }
-function curve(name, scale, colour, filled) {
+function area(name, scale, colour) {
   const top = scale ?? most(strips.high[name]) * 1.05;
-  return (pen, width, height) => band(pen, width, height, filled ? null : strips.low[name] ?? strips.high[name], strips.high[name], top, colour);
+  return (pen, width, height) => band(pen, width, height, null, strips.high[name], top, colour);
+}
+/* The range of each column, and a line through the middle of them. */
+function curve(name, colour) {
+  const high = strips.high[name];
+  const low = strips.low[name] ?? high;
+  const top = most(high) * 1.05;
+  return (pen, width, height) => {
+    pen.globalAlpha = 0.45;
+    band(pen, width, height, low, high, top, colour);
+    pen.globalAlpha = 1;
+    pen.strokeStyle = colour;
+    pen.lineWidth = 1.3;
+    pen.beginPath();
+    eachColumn(width, (x, wide, column) => {
+      if (high[column] === null) return;
+      pen.lineTo(x + wide / 2, height * (1 - clamp((low[column] + high[column]) / 2 / top, 0, 1)));
+    });
+    pen.stroke();
+  };
 }
 /* What is under the pointer, in words. */
 const number = (value) => (value === null || value === undefined ? "–" : String(Number(value.toPrecision(3))));
 const percent = (value) => (value === null || value === undefined ? "–" : `${(value * 100).toFixed(value < 0.1 ? 1 : 0)} %`);
+const decibels = (height) => (height ? ((height - 1) * 60).toFixed(1) : "silent");
 const under = (list, frame) => list.filter((span) => span.start !== null && span.start <= frame && frame < (span.end ?? span.start + 1));
 
 function buildLanes() {
@@ -175,18 +196,19 @@ function buildLanes() {
   const { low, high } = strips;
   const at = (values) => (frame) => values?.[columnOf(Math.min(frame, strips.frames - 1))];
   const tall = clamp(Math.floor(160 / strips.peak.length), 14, 44);
-  strips.peak.forEach((_, channel) => addLane(channel ? "" : "Sound", `${channel + 1}`, tall, waveLane(channel)));
+  strips.peak.forEach((_, channel) => addLane(channel ? "" : "Sound", `${channel + 1}`, tall, waveLane(channel), channel ? null : (frame) =>
+    `Peak ${strips.peak.slice(0, 8).map((values) => decibels(at(values)(frame))).join(" / ")} dBFS`));
   if (high.luma_p99 || high.clipped) {
     addLane("Exposure", "clipped above, crushed below", 78, exposureLane, (frame) =>
       `Exposure ${percent(at(high.luma_p50)(frame))}   clipped ${percent(at(high.clipped)(frame))}   crushed ${percent(at(high.crushed)(frame))}`);
   }
-  if (high.focus) addLane("Focus", "sharper above", 44, curve("focus", null, colours.focus, false), (frame) => `Focus ${number(at(high.focus)(frame))}`);
+  if (high.focus) addLane("Focus", "sharper above", 44, curve("focus", colours.focus), (frame) => `Focus ${number(at(high.focus)(frame))}`);
   if (high.motion) addMotion(high, at);
-  if (high.speech) addLane("Speech", "", 26, curve("speech", 1, colours.speech, true), (frame) => `Speech ${percent(at(high.speech)(frame))}`);
+  if (high.speech) addLane("Speech", "", 26, area("speech", 1, colours.speech), (frame) => `Speech ${percent(at(high.speech)(frame))}`);
 }
 function addMotion(high, at) {
-  const motion = curve("motion", null, colours.motion, true);
-  const shake = high.shake ? curve("shake", null, colours.shake, false) : () => {};
+  const motion = area("motion", null, colours.motion);
+  const shake = high.shake ? curve("shake", colours.shake) : () => {};
   addLane("Motion", high.shake ? "shake as a line" : "", 44, (...where) => { motion(...where); shake(...where); }, (frame) =>
     `Motion ${number(at(high.motion)(frame))}${high.shake ? `   shake ${number(at(high.shake)(frame))}` : ""}`);
 }
@@ -209,8 +231,12 @@ function hover(event) {
   place(byId("hover"), frame);
   readout.textContent = lanes.map((lane) => lane.read?.(frame)).filter(Boolean).join("\n");
   const box = byId("lanes").getBoundingClientRect();
-  const x = event.clientX - box.left;
-  readout.style.transform = `translateX(${x + 14 + readout.offsetWidth > box.width ? x - 14 - readout.offsetWidth : x + 14}px)`;
+  const { offsetWidth: wide, offsetHeight: tall } = readout;
+  const beside = event.clientX - box.left;
+  const x = beside + 14 + wide > box.width ? beside - 14 - wide : beside + 14;
+  // It covers no strip: below them where the window has room, else above.
+  const y = box.bottom + tall + 8 < window.innerHeight ? box.height + 4 : -tall - 4;
+  readout.style.transform = `translate(${x}px, ${y}px)`;
 }
 function look(from, to) {
   const length = clamp(to - from, Math.min(10, clock.frames), clock.frames);
