@@ -472,13 +472,14 @@ def test_parts_of_one_recording(tmp_path):
 
 
 def test_image_headers(tmp_path):
-    """An EXR's header says camera, lens and exposure index; its name the reel."""
+    """An EXR's header says camera, lens and exposure index; what the reader adds is not taken."""
     path, members = sequence(
-        tmp_path, "exr", form="half", frames=2, cameraMake="ARRI", cameraModel="ALEXA 35",
-        lensModel="47 mm", isoSpeed=800.0,
+        tmp_path, "exr", form="half", frames=2, oiio__Gamma=2.2, cameraMake="ARRI",
+        cameraModel="ALEXA 35", lensModel="47 mm", isoSpeed=800.0,
     )  # fmt: skip
     found = harvest(path, probe_clip(path, members))
     assert (found.camera, found.lens, found.iso) == ("ARRI ALEXA 35", "47 mm", 800)
+    assert found.gamma is None
     assert found.sources["lens"] == "header of shot_1001.exr"
     assert "states no frame rate" in found.findings[0]
     source = probe_clip(path, members)
