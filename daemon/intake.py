@@ -153,7 +153,7 @@ class Intake:
         top = parent if name == b"ascmhl" else folder
         self._listed.add(top)
         for pending in list(self.gate.pending()):
-            if _is_below(pending.look.path, top):
+            if pending.look.path == top or _is_below(pending.look.path, top):
                 self._verify(pending.look)
 
     def _verify(self, look: Look) -> None:

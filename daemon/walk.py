@@ -268,7 +268,8 @@ def compare(
     """Compare a scanned folder (or the whole card) with the journal's signatures for it."""
     seen = [look_at_card(root, folder.path)] if card else list(looks(folder))
     result = Difference(folder=folder.path, digest=folder.digest, links=folder.links)
-    result.manifest = any(name.endswith(b".mhl") for name in folder.files)
+    listed = card and b"ascmhl" in folder.subfolders
+    result.manifest = listed or any(name.endswith(b".mhl") for name in folder.files)
     present = set()
     for look in seen:
         if look.kind in kinds:

@@ -56,7 +56,7 @@ def content(card: Path, members: Sequence[Path]) -> CardContent:
         members: Its clips and recordings, in any order.
     """
     files = [path for path in members if path.suffix.lower().lstrip(".") in CLIP_ENDINGS]
-    inside = {path: PurePosixPath(path.relative_to(card).as_posix()) for path in files}
+    inside = {path: _inside(path, card) for path in files}
     proxies = [path for path in files if is_proxy(inside[path])]
     sound = [path for path in files if _is_p2_sound(inside[path])]
     others = {*proxies, *sound}
@@ -74,6 +74,11 @@ def content(card: Path, members: Sequence[Path]) -> CardContent:
     used = {path for clip in clips for path in (*clip.proxies, *clip.sound)}
     lost = [path for path in (*proxies, *sound) if path not in used]
     return CardContent(clips=clips, notes=(*_missing(card), *_orphans(lost)))
+
+
+def _inside(path: Path, card: Path) -> PurePosixPath:
+    place = path.relative_to(card) if path.is_relative_to(card) else Path(path.name)
+    return PurePosixPath(place.as_posix())
 
 
 def _is_p2_sound(path: PurePosixPath) -> bool:

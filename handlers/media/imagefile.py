@@ -76,13 +76,19 @@ def facts_of(path: Path) -> ImageFacts:
 def attributes(path: Path) -> dict[str, str]:
     """Return the texts and numbers in an image's header by name, as text.
 
+    What the reader itself adds is left out.
+
     Raises:
         Unreadable: It is no image.
     """
     opened = _open(path)
     try:
         named = ((each.name, each.value) for each in opened.spec().extra_attribs)
-        return {name: str(value) for name, value in named if isinstance(value, str | int | float)}
+        return {
+            name: str(value)
+            for name, value in named
+            if isinstance(value, str | int | float) and not name.startswith("oiio:")
+        }
     finally:
         opened.close()
 

@@ -20,7 +20,7 @@ import xxhash
 from ascmhl.hasher import new_hasher_for_hash_type
 from lxml import etree  # type: ignore[import-untyped]
 
-from handlers.contract import UnusableMedia
+from handlers.contract import TransientFailure, UnusableMedia
 from handlers.media.source import shown
 
 # A manifest stands beside the clip or at the top of its card, not further up than cards are deep.
@@ -109,8 +109,11 @@ def proven(path: Path, members: Sequence[Path], top: Path) -> bool:
     Raises:
         OSError: A file cannot be read.
     """
-    whole = all(verified(file, top) for file in members or (path,))
-    return whole and not (path.is_dir() and missing(path))
+    files = members or (path,)
+    # What costs little comes first: half a card is not read for nothing.
+    if path.is_dir() and missing(path):
+        return False
+    return all(listed(file) for file in files) and all(verified(file, top) for file in files)
 
 
 def missing(top: Path) -> tuple[str, ...]:
@@ -201,16 +204,23 @@ def examine(
         tell: Called with the fraction that has been read.
 
     Raises:
-        OSError: A file cannot be read.
+        TransientFailure: A file cannot be read now.
     """
-    made = []
-    for place, path in enumerate(files):
-        found = listed(path) if use_mhl else None
-        hashes = digests(
-            path, found.algorithm if found else None, _part_of(tell, place, len(files))
-        )
-        made.append(Examined(path=path, size=path.stat().st_size, hashes=hashes, listed=found))
-    return tuple(made)
+    count = len(files)
+    return tuple(
+        _examined(path, listed(path) if use_mhl else None, _part_of(tell, place, count))
+        for place, path in enumerate(files)
+    )
+
+
+def _examined(path: Path, found: Listed | None, tell: Callable[[float], None]) -> Examined:
+    try:
+        hashes = digests(path, found.algorithm if found else None, tell)
+        return Examined(path=path, size=path.stat().st_size, hashes=hashes, listed=found)
+    except OSError as error:
+        raise TransientFailure(
+            f"{shown(path)} cannot be reached now ({error.strerror}); look at the storage"
+        ) from error
 
 
 def _part_of(tell: Callable[[float], None], place: int, count: int) -> Callable[[float], None]:

@@ -298,3 +298,25 @@ def test_verified_manifest_shortens_the_wait(studio, media):
     it.wait_state("in/card/listed.mp4", "done")
     waiting = {item["path"] for item in it.status()["waiting"]}
     assert {"in/card/changed.mp4", "in/card/unlisted.mp4"} <= waiting
+
+
+def test_verified_card_starts_at_once(studio, media):
+    """A card whose own manifest is right in all is complete; with one file lost it waits."""
+    # Without a model its job waits, which is all the same here.
+    watches = [{"folder": "in", "run": ["edit"], "mode": "poll"}]
+    it = studio(
+        watches, settle={"quiet": "10m", "quiet_network": "10m", "quiet_after_close": "0.3s"}
+    )
+    for name in ("WHOLE", "HALF"):
+        clips = it.storage / "in" / name / "M4ROOT" / "CLIP"
+        clips.mkdir(parents=True)
+        for clip in ("C0001.mp4", "C0002.mp4"):
+            shutil.copy(media / "bigbuckbunny.mp4", clips / clip)
+        subprocess.run(
+            [REPOSITORY / ".venv/bin/ascmhl", "create", "-h", "xxh64", it.storage / "in" / name],
+            check=True, capture_output=True,
+        )  # fmt: skip
+    (it.storage / "in/HALF/M4ROOT/CLIP/C0002.mp4").unlink()
+    it.start()
+    it.wait_for(lambda: names(it) == ["in/WHOLE"])
+    assert "in/HALF" in {item["path"] for item in it.status()["waiting"]}

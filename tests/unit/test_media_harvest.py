@@ -183,6 +183,34 @@ CDL = """<ColorDecisionList xmlns="urn:ASC:CDL:v1.2"><ColorDecision><ColorCorrec
 <SATNode><Saturation>0.8</Saturation></SATNode></ColorCorrection></ColorDecision></ColorDecisionList>"""
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("C0001M01.XML", "<NonRealTimeMeta/>"),
+        (
+            "C0001M01.XML",
+            '<NonRealTimeMeta><LtcChange frameCount="0" value="0"/></NonRealTimeMeta>',
+        ),
+        ("C0001.XML", "<P2Main/>"),
+        ("C0001.XML", "<P2Main><ClipContent><ClipMetadata/></ClipContent></P2Main>"),
+        ("C0001.XML", "<Other/>"),
+        ("log.xml", "<xmeml><clip><name>other</name></clip></xmeml>"),
+        ("log.xml", "<xmeml><clip><name>C0001</name></clip></xmeml>"),
+        ("log.fcpxml", '<fcpxml><asset src="file:///x/other.mp4"/></fcpxml>'),
+        ("log.fcpxml", '<fcpxml><asset src="C0001.mp4"><md key="x.y" value="1"/></asset></fcpxml>'),
+        ("C0001.cdl", "not xml"),
+    ],
+)
+def test_side_cars_that_say_little(tmp_path, name, text):
+    """What a camera or program leaves out is left out, and nothing breaks."""
+    path = clip(tmp_path / "C0001.mp4", frames=3)
+    (tmp_path / name).write_text(text)
+    found = harvest(path, probe(path))
+    assert (found.scene, found.camera, found.notes, found.cdl, found.findings) == (
+        None, None, None, None, (),
+    )  # fmt: skip
+
+
 def test_editors_xml_and_colour_decisions(tmp_path):
     """Logging in Final Cut's formats is found by the file that it is about; a .cdl by its name."""
     path = clip(tmp_path / "A001.mov", frames=3)
@@ -444,13 +472,14 @@ def test_parts_of_one_recording(tmp_path):
 
 
 def test_image_headers(tmp_path):
-    """An EXR's header says camera, lens and exposure index; its name the reel."""
+    """An EXR's header says camera, lens and exposure index; what the reader adds is not taken."""
     path, members = sequence(
-        tmp_path, "exr", form="half", frames=2, cameraMake="ARRI", cameraModel="ALEXA 35",
-        lensModel="47 mm", isoSpeed=800.0,
+        tmp_path, "exr", form="half", frames=2, oiio__Gamma=2.2, cameraMake="ARRI",
+        cameraModel="ALEXA 35", lensModel="47 mm", isoSpeed=800.0,
     )  # fmt: skip
     found = harvest(path, probe_clip(path, members))
     assert (found.camera, found.lens, found.iso) == ("ARRI ALEXA 35", "47 mm", 800)
+    assert found.gamma is None
     assert found.sources["lens"] == "header of shot_1001.exr"
     assert "states no frame rate" in found.findings[0]
     source = probe_clip(path, members)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from handlers.contract import UnusableMedia
+from handlers.contract import TransientFailure, UnusableMedia
 from handlers.edit.certificate import certificate
 from handlers.edit.record import start_of
 from handlers.media import mhl
@@ -138,6 +138,8 @@ def test_a_hash_that_differs_refuses_the_file_by_name(tmp_path):
     with pytest.raises(UnusableMedia, match=r"A002\.mov \(and 1 more of its files\)"):
         mhl.require_unchanged([examined[1], examined[1]])
     mhl.require_unchanged(mhl.examine([bad], use_mhl=False, tell=told.append))
+    with pytest.raises(TransientFailure, match=r"A003\.mov cannot be reached now"):
+        mhl.examine([tmp_path / "A003.mov"], use_mhl=True, tell=told.append)
 
 
 def test_letters_count_in_c4(tmp_path):
