@@ -2,7 +2,7 @@
 # Needs make and Python 3.11 or 3.12; everything else goes into .venv and .cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo test lint typecheck bench clean systemd-analyze
+.PHONY: help all demo test lint typecheck bench clean systemd-analyze chromium
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,7 +39,7 @@ demo: $(RUN)
 WORKERS ?= --numprocesses 3 --dist loadscope
 
 # Parts of the data come from children that were killed: coverage combines what there is.
-test: $(DEV) systemd-analyze
+test: $(DEV) systemd-analyze chromium
 	@mkdir -p .cache
 	$(BIN)/python -m tests.prepare
 	$(BIN)/coverage erase
@@ -94,3 +94,14 @@ systemd-analyze:
 			apt-get -qq install --no-install-recommends systemd </dev/null; } || { \
 			echo "The tests need systemd-analyze, and it could not be installed." \
 				"As root: apt-get install systemd" >&2; exit 1; }; }
+
+# The tests open the pages in a real browser.
+chromium:
+	@test -n "$$FXD_CHROMIUM" || command -v chromium >/dev/null || { \
+		command -v apt-get >/dev/null || { \
+			echo "The tests need Chromium: install it, or set FXD_CHROMIUM." >&2; exit 1; }; \
+		test "$$(id -u)" = 0 && as_root= || as_root="sudo -n"; \
+		{ $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive \
+			apt-get -qq install --no-install-recommends chromium </dev/null; } || { \
+			echo "The tests need Chromium, and it could not be installed." \
+				"As root: apt-get install chromium" >&2; exit 1; }; }

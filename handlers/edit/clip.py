@@ -92,7 +92,9 @@ class _Clip:
         self.video = video
         self.said: ClipMetadata = harvest(task.path, source, top=task.top)
         hints = Hints(gamma=self.said.gamma, lut=self.said.look, cdl=self.said.cdl)
-        self.look: Look | None = choose_look(self.params.look, video, hints)
+        notes: list[str] = []
+        self.look: Look | None = choose_look(self.params.look, video, hints, notes.append)
+        self.notes = (*self.said.findings, *notes)
         self.watcher = TakeWatcher()
         # Slates are heard on the first stream: recorders and cameras put the mix there.
         self.ear = ClapListener(source.audio[0].rate) if source.audio else None
@@ -135,6 +137,7 @@ class _Clip:
             self.params,
             self.networks.voice,
             metadata=self.said,
+            notes=self.notes,
             listen=listen,
         )
 

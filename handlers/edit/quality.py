@@ -32,13 +32,13 @@ NO_METADATA = ClipMetadata()
 class Measured:
     """The meter of one clip, what its metadata says, and whether speech is listened for.
 
-    ``contradictions`` are sentences about metadata that cannot all be true.
+    ``notes`` are sentences about metadata that cannot all be true or cannot be used.
     """
 
     meter: Meter
     declared: Declared
     voice: bool
-    contradictions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def begin(
@@ -49,6 +49,7 @@ def begin(
     voice: Voice | None,
     *,
     metadata: ClipMetadata = NO_METADATA,
+    notes: Sequence[str] = (),
     listen: Mapping[int, Callable[[Samples], None]] = MappingProxyType({}),
 ) -> Measured | None:
     """Return what measures a clip, or None where analysis is switched off."""
@@ -57,9 +58,7 @@ def begin(
     said = _completed(declared(path, video), metadata)
     voice = voice if source.audio else None
     meter = Meter(source, video, params.qc, voice, said.gamma, listen)
-    return Measured(
-        meter=meter, declared=said, voice=voice is not None, contradictions=metadata.findings
-    )
+    return Measured(meter=meter, declared=said, voice=voice is not None, notes=tuple(notes))
 
 
 def _completed(said: Declared, metadata: ClipMetadata) -> Declared:
@@ -105,13 +104,13 @@ def write(
         clip_point=meter.clip_point,
         speech_heard=measured.voice or not params.analysis.speech,
     )
-    findings = [*qc.check(subject, params.qc), *_contradictory(measured.contradictions)]
+    findings = [*qc.check(subject, params.qc), *_noted(measured.notes)]
     made.save(folder / table.NAME)
     write_json(folder / qc.NAME, qc.to_json(subject, findings))
     return made
 
 
-def _contradictory(sentences: Sequence[str]) -> list[Finding]:
+def _noted(sentences: Sequence[str]) -> list[Finding]:
     return [
         Finding(kind="metadata", severity="warning", start=None, end=None, text=sentence)
         for sentence in sentences
