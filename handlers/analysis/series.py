@@ -20,6 +20,8 @@ _REPEAT_RATIO, _REPEAT_LEAST, _REPEAT_MOST = 6.0, 0.003, 0.002
 _REPEAT_REACH = 9
 # A frozen picture may be coded anew once in a while, which changes it this much at most.
 _RECODED = 0.004
+# Over so many frames codecs come near to it; any more may be a locked-off shot before it.
+_SETTLES = 3
 # Slower movement than this, in seconds, is what the operator meant.
 _INTENDED = 0.12
 _SHAKE_WINDOW = 1.0
@@ -44,7 +46,7 @@ def add_series(
         # Codecs come nearer to a still picture over its first frames; and the picture
         # before the first that does not differ is frozen as well.
         first = start
-        while first > 1 and difference[first - 1] <= _RECODED:
+        while first > max(1, start - _SETTLES) and difference[first - 1] <= _RECODED:
             first -= 1
         if end - first + 1 >= params.freeze_seconds * rate:
             freeze[max(0, first - 1) : end] = True

@@ -116,6 +116,9 @@ def test_freeze(tmp_path, good):
     assert abs(finding["start"] - 29) <= 1
     assert abs(finding["end"] - 70) <= 1
     assert not made["duplicate"].any()
+    still = [view() + grain(n, 3) for n in range(50)]
+    _, findings = analysed(picture_take(tmp_path, [*still, *[still[-1]] * 40]))
+    assert abs(only(findings, "freeze")["start"] - 49) <= 4
 
 
 def test_black(tmp_path, good):
