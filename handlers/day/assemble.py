@@ -190,6 +190,7 @@ def _media(take: Take, heard: Mapping[Path, Sequence[Heard]], folder: Path) -> M
         picture=Picture(width=video.width, height=video.height, pixel_aspect=video.pixel_aspect),
         sound=Sound(streams=streams, rate=take.source.audio[0].rate) if streams else None,
         proxy=_relative(proxy, folder) if proxy else None,
+        files=tuple(file.absolute() for file in take.source.files),
         logged=_logged(take, heard.get(take.path, ())),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from handlers.contract import Asset, Context, HandlerResult, UnusableMedia
-from handlers.day import assemble, hear, load, movie, pages
+from handlers.day import assemble, hear, load, movie, pages, setups
 from handlers.day.assemble import Piece
 from handlers.day.load import Material, Take
 from handlers.edit import tables
@@ -63,7 +63,7 @@ class _Day:
         cuts = {
             "string-out": assemble.string_out(takes),
             "selects": assemble.selects(takes),
-            "rough-cut": assemble.rough_cut(takes, setup_of(takes)),
+            "rough-cut": assemble.rough_cut(takes, setups.setup_of(takes)),
         }
         left_out = {name: self._timeline(name, pieces) for name, pieces in cuts.items() if pieces}
         self._teller(_SYNC, _TIMELINES, "timelines")(1.0)
@@ -114,14 +114,9 @@ class _Day:
                 for name, pieces in cuts.items()
                 if name in delivered
             },
+            "setups": [group.to_json() for group in setups.groups(self.material.takes)],
             "missing": list(self.material.missing),
         }
-
-
-def setup_of(takes: Sequence[Take]) -> Callable[[Take], str]:
-    """Return what says to which set-up a take belongs: its scene, else it stands for itself."""
-    del takes
-    return lambda take: f"scene {take.scene}" if take.scene else f"clip {take.name}"
 
 
 def _take(take: Take) -> dict[str, Any]:

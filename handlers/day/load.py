@@ -17,6 +17,7 @@ from handlers.contract import (
     UnusableMedia,
 )
 from handlers.edit import names
+from handlers.edit.slate_names import parse_name
 from handlers.edit.tables import read_json
 from handlers.media import cards
 from handlers.media.clip import probe_clip
@@ -215,8 +216,16 @@ def _take(path: Path, members: Sequence[Path], folder: Path) -> Take | str:
         shots=shots,
         selects=read_json(folder / "selects.json"),
         findings=read_json(folder / "qc.json"),
-        said=read_json(folder / "metadata.json"),
+        said=_slated(path, read_json(folder / "metadata.json")),
     )
+
+
+def _slated(path: Path, said: dict[str, Any]) -> dict[str, Any]:
+    """Take scene and take from the clip's name where nothing else says them."""
+    named = None if said.get("scene") else parse_name(names.artifact_stem(path))
+    if named is None:
+        return said
+    return said | {"scene": named.scene, "take": said.get("take") or named.take}
 
 
 def _is_card(folder: Path) -> bool:

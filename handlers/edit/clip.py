@@ -182,7 +182,6 @@ class _Clip:
             stem=self.task.stem,
             reel=self.source.reel or self.said.reel,
             proxy=f"{self.task.stem}.mov" if self.params.proxy.enabled else None,
-            files=tuple(file.absolute() for file in self.source.files),
         )
 
     def _analyse(

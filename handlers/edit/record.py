@@ -112,6 +112,7 @@ def of_pass(
         audio=source.audio,
         vfr=decoder.vfr,
         proxy=proxy,
+        files=tuple(file.absolute() for file in source.files),
     )
 
 

@@ -68,7 +68,7 @@ class EditParams(_Strict):
 
 SPEC = HandlerSpec(
     name="edit",
-    version="1",
+    version="2",
     kinds=frozenset({AssetKind.CLIP, AssetKind.SEQUENCE, AssetKind.CARD}),
     params=EditParams,
     target="handlers.edit.handler:EditHandler",
