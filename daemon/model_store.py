@@ -8,7 +8,7 @@ from typing import Any
 
 from daemon.jobstore import NewJob
 from daemon.plan import Run
-from models import bundle
+from models import bundle, catalog
 from models.errors import ModelError
 
 ModelVersions = Callable[[Iterable[str]], dict[str, str | None]]
@@ -42,8 +42,10 @@ class ModelStore:
     def _describe(self, name: str, version: str | None) -> dict[str, Any]:
         said: dict[str, Any] = {"name": name, "version": version}
         try:
-            info = bundle.read(bundle.folder(self._folder, name, version or ""))
+            info = bundle.exactly(self._folder, name, version or "")
         except ModelError:
+            return said
+        if info is None:
             return said
         return said | {
             "licence": info.facts.licence,
@@ -56,7 +58,7 @@ class ModelStore:
 def new_job(run: Run, versions: ModelVersions) -> NewJob:
     """Return the job of a configured run; it waits where a model is not installed."""
     models = versions(run.spec.models)
-    missing = [name for name, version in models.items() if version is None]
+    missing = [name for name, version in models.items() if version is None and _needed(name)]
     return NewJob(
         handler=run.spec.name,
         handler_version=run.spec.version,
@@ -66,6 +68,11 @@ def new_job(run: Run, versions: ModelVersions) -> NewJob:
         priority=run.priority,
         waits_for=_waits_for(missing),
     )
+
+
+def _needed(name: str) -> bool:
+    """A model that is part of fxd cannot be installed; a handler does without it."""
+    return not isinstance(catalog.catalog().get(name), catalog.ShippedEntry)
 
 
 def _waits_for(missing: list[str]) -> str | None:

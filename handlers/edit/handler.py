@@ -24,6 +24,7 @@ from handlers.edit.record import Edit
 from handlers.media.probe import Probe, VideoFacts, probe
 from handlers.media.proxy import ProxySettings, ProxyWriter
 from handlers.media.source import shown
+from models.errors import ModelError
 
 _MEDIA_TYPES = {
     ".json": "application/json",
@@ -159,7 +160,8 @@ class EditHandler:
             # TensorFlow is loaded here, in the child, and nowhere before.
             from models.shots.windows import WindowJudge  # noqa: PLC0415
 
-            self._judge = WindowJudge(context.models.load("transnetv2"))
+            trunk = context.models.load("transnetv2")
+            self._judge = WindowJudge(trunk, _extension(context))
         return self._judge
 
 
@@ -181,6 +183,15 @@ _ROLES = {".otio": "timeline", ".xml": "timeline", ".edl": "timeline", ".mov": "
 
 def _role(path: Path) -> str:
     return _ROLES.get(path.suffix, path.stem)
+
+
+def _extension(context: Context) -> Any:
+    """Load what tells the kinds of transitions; fxd finds shots without it, too."""
+    try:
+        return context.models.load("shots")
+    except ModelError as error:
+        context.log.info("the published shot network judges alone", reason=str(error))
+        return None
 
 
 def _teller(task: _Task, context: Context) -> Callable[[float, str], None]:

@@ -45,5 +45,5 @@ SPEC = HandlerSpec(
     target="handlers.edit.handler:EditHandler",
     treatment=Treatment.ANALYSIS,
     needs=Needs(cpu=1, memory=6144),
-    models=("transnetv2",),
+    models=("transnetv2", "shots"),
 )

@@ -80,7 +80,8 @@ def _shake(count: int, random: np.random.Generator) -> NDArray[np.float64]:
     kernel = np.hanning(smooth + 2)[1:-1]
     kernel /= np.sqrt((kernel**2).sum())
     both = [np.convolve(raw[:, axis], kernel, "same")[8 : count + 8] for axis in (0, 1)]
-    return amount * np.stack(both, axis=1)
+    shaken: NDArray[np.float64] = amount * np.stack(both, axis=1)
+    return shaken
 
 
 def _jerk(
@@ -99,7 +100,8 @@ def _inside(places: NDArray[np.float64]) -> Path:
     places[:, 2] = np.clip(places[:, 2], 0.15, 1.0)
     half = places[:, 2:3] / 2
     places[:, :2] = np.clip(places[:, :2], half, 1 - half)
-    return places.astype(np.float32)
+    inside: Path = places.astype(np.float32)
+    return inside
 
 
 def render(footage: Footage, first: int, steps: NDArray[np.int64], places: Path) -> Frames:

@@ -8,7 +8,7 @@ shard that is missing.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from models.shots.material import Footage
 from models.shots.sequences import Plan, sequence
 from models.shots.transitions import Example, Kind, Label
-from models.shots.windows import AROUND, WIDE, WINDOW
+from models.shots.windows import AROUND, TRUNK_WIDTH, WIDE, WINDOW, Said
 
-SHARD = 20
-# The order of the extension's classes.
-CLASSES = ("none", "cut", "dissolve", "dip", "wipe")
+SHARD = 10
+UNKNOWN = 0.5  # both scores, where the trunk was not asked
 CLASS_OF = {
     Kind.CUT: 1,
     Kind.DISSOLVE: 2,
@@ -73,78 +72,79 @@ def targets(labels: Iterable[Label], first: int, count: int) -> Targets:
     return made
 
 
-def generated(footage: Sequence[Footage], plan: Plan, seed: int, numbers: range) -> Any:
-    """Make windows as a ``tf.data.Dataset`` of (frames uint8 [200, 27, 48, 3], number).
-
-    Args:
-        footage: What to film.
-        plan: What to make of it.
-        seed: Of the whole set.
-        numbers: Which of its windows.
-    """
-    import tensorflow as tf  # noqa: PLC0415 - labels are written out without it
-
-    def made(number: Any) -> Any:
-        return window(footage, plan, seed, int(number)).frames
-
-    def one(number: Any) -> Any:
-        frames = tf.numpy_function(made, [number], tf.uint8)
-        return tf.ensure_shape(frames, (WIDE, 27, 48, 3)), number
-
-    numbered = tf.data.Dataset.range(numbers.start, numbers.stop)
-    # One at a time and in order: the trunk takes far longer than the generator.
-    return numbered.map(one, num_parallel_calls=1, deterministic=True).prefetch(2)
-
-
 def window(footage: Sequence[Footage], plan: Plan, seed: int, number: int) -> Example:
     """Make one window of a generated set."""
     return sequence(footage, plan, WIDE, (seed, number))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readers:
+    """What is read from a window: the direct comparisons, and, unless None, the trunk.
+
+    Windows without the trunk cost a tenth; the extension learns from both.
+    """
+
+    figures: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+    trunk: Callable[[NDArray[np.uint8]], Said] | None = None
+
+
 def write_shards(
-    folder: Path, examples: Callable[[range], Iterator[Example]], count: int, trunk: Any, say: Report
+    folder: Path, examples: Callable[[int], Example], numbers: range, read: Readers, say: Report
 ) -> None:
-    """Cache ``count`` windows, each with what the trunk says of its middle 100 frames.
+    """Cache windows, each with what is read from its middle 100 frames.
 
     Args:
         folder: Where the shards go; those that are there are kept.
-        examples: Gives the windows of a range of numbers.
-        count: Windows.
-        trunk: :class:`models.shots.extension.Trunk`.
+        examples: Gives the window of a number.
+        numbers: Of all windows, counted up by one.
+        read: How they are read.
         say: Told after each shard.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for start in range(0, count, SHARD):
+    for start in range(numbers.start, numbers.stop, SHARD):
         path = folder / f"{start:06d}.npz"
+        some = range(start, min(start + SHARD, numbers.stop))
         if not path.exists():
-            _write_shard(path, examples(range(start, min(start + SHARD, count))), trunk)
-            say(f"{min(start + SHARD, count)} of {count} windows are ready.")
+            _write_shard(path, [_row(examples(number), read) for number in some])
+            say(f"{some.stop - numbers.start} of {len(numbers)} windows are ready.")
 
 
-def _write_shard(path: Path, examples: Iterator[Example], trunk: Any) -> None:
-    kept: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
-    for example in examples:
-        said = trunk(example.frames[AROUND : AROUND + WINDOW])
-        true = targets(example.labels, AROUND, WINDOW)
-        row = (example.frames, said.features, said.cut, said.transition)
-        row += (true.kind, true.middle, true.before, true.after)
-        for name, value in zip(_COLUMNS, row, strict=True):
-            kept[name].append(value)
+def _row(example: Example, read: Readers) -> dict[str, NDArray[Any]]:
+    true = targets(example.labels, AROUND, WINDOW)
+    row: dict[str, NDArray[Any]] = {name: getattr(true, name) for name in Targets.__slots__}
+    row["figures"] = read.figures(example.frames)
+    if read.trunk is not None:
+        said = read.trunk(example.frames[AROUND : AROUND + WINDOW])
+        row["features"] = said.features
+        row["scores"] = np.stack([said.cut, said.transition], axis=-1)
+    return row
+
+
+def _write_shard(path: Path, rows: Sequence[dict[str, NDArray[Any]]]) -> None:
     partial = path.with_suffix(".part")
     with partial.open("wb") as file:
-        np.savez(file, **{name: np.stack(values) for name, values in kept.items()})
+        np.savez(file, **{name: np.stack([row[name] for row in rows]) for name in rows[0]})
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
 
 
-_COLUMNS = ("frames", "features", "cut", "transition", "kind", "middle", "before", "after")
+def read_shards(folders: Iterable[Path]) -> dict[str, NDArray[Any]]:
+    """Read the shards of several folders: each column with one row a window.
 
-
-def read_shards(folder: Path) -> dict[str, NDArray[Any]]:
-    """Read all shards of a folder: each column with one row a window."""
+    Where the trunk was not asked ``features`` are zero, ``scores`` 0.5 and ``asked`` False.
+    """
     shards = []
-    for path in sorted(folder.glob("*.npz")):
+    for path in (path for folder in folders for path in sorted(folder.glob("*.npz"))):
         with np.load(path, allow_pickle=False) as shard:
-            shards.append({name: shard[name] for name in _COLUMNS})
-    return {name: np.concatenate([shard[name] for shard in shards]) for name in _COLUMNS}
+            shards.append(_whole({name: shard[name] for name in shard.files}))
+    return {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
+
+
+def _whole(shard: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    count = len(shard["kind"])
+    shard["asked"] = np.full(count, "features" in shard)
+    if "features" not in shard:
+        shard["features"] = np.zeros((count, WINDOW, TRUNK_WIDTH), np.float16)
+        shard["scores"] = np.full((count, WINDOW, 2), UNKNOWN, np.float32)
+    return shard

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,9 +112,7 @@ def _extended(scores: FrameScores, threshold: float) -> list[Boundary]:
     return _apart(found)
 
 
-def _cuts(
-    start: int, end: int, mark: Scores, middle: Scores, threshold: float
-) -> list[Boundary]:
+def _cuts(start: int, end: int, mark: Scores, middle: Scores, threshold: float) -> list[Boundary]:
     """Cuts may follow each other on every other frame, as in a trailer."""
     sure = runs((mark[start:end] >= threshold) & (middle[start:end] >= threshold))
     spans = [(start + first, start + last) for first, last in sure] or [(start, end)]
@@ -136,7 +134,7 @@ def _voted(
     return _gradual(kind, first, max(first + 1, last), float(weight.max()))
 
 
-def _median(values: NDArray[np.floating], weight: Scores) -> float:
+def _median(values: NDArray[np.floating[Any]], weight: Scores) -> float:
     order = np.argsort(values)
     along = np.cumsum(weight[order])
     return float(values[order][np.searchsorted(along, along[-1] / 2)])

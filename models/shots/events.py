@@ -1,4 +1,4 @@
-"""What happens within a shot and is no transition: flashes, strobes, jumps of exposure…
+"""What happens within a shot and is no transition: flashes, strobes, jumps of exposure.
 
 Each function changes frames, float32 [n, h, w, 3] in code values, in place, and leaves
 the shot one shot. A detector that takes one of them for a cut is wrong.
@@ -50,7 +50,8 @@ def _light(size: tuple[int, ...], random: np.random.Generator) -> NDArray[np.flo
         (x / size[1] - random.random()) / random.uniform(0.3, 1.5),
         (y / size[0] - random.random()) / random.uniform(0.3, 1.5),
     )
-    return np.exp(-2 * away**2).astype(np.float32)
+    light: NDArray[np.float32] = np.exp(-2 * away**2).astype(np.float32)
+    return light
 
 
 def strobe(frames: Frames, random: np.random.Generator) -> None:
@@ -84,9 +85,7 @@ def lights(frames: Frames, random: np.random.Generator) -> None:
     frames *= (left + (1 - left) * level).astype(np.float32)[:, None, None, None]
 
 
-def crossing(
-    frames: Frames, texture: Frames, random: np.random.Generator, *, fast: bool
-) -> None:
+def crossing(frames: Frames, texture: Frames, random: np.random.Generator, *, fast: bool) -> None:
     """Something crosses the picture, near and fast or slowly.
 
     Args:

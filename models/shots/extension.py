@@ -11,33 +11,24 @@ arXiv:1904.01355, over time instead of the picture).
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from models.shots.dataset import CLASSES
 from models.shots.network import HEIGHT, PACKAGE, WIDTH
-from models.shots.windows import AROUND, WIDE, WINDOW
+from models.shots.windows import AROUND, CLASSES, TRUNK_WIDTH, WIDE, WINDOW, Said
 
-# What is read from the trunk: layer by layer, width in total.
+# What is read from the trunk, layer by layer.
 TRUNK_LAYERS = ("hidden", "similarity", "colours", "means")
-TRUNK_WIDTH = 1024 + 128 + 128 + 448
 
 DISTANCES = (1, 2, 3, 5, 8, 12, 18, 26, 36, 48)
 _SCALE = 64.0  # code values: brings differences to about one
 _FIELD = 3
+FARTHEST = 20.0  # standard deviations
 _UNITS, _BLOCKS = 96, (1, 2, 4, 8, 16, 1)
-
-
-class Said(NamedTuple):
-    """What the trunk says of n frames: features float16 [n, 1728], its two scores [n]."""
-
-    features: NDArray[np.float16]
-    cut: NDArray[np.float32]
-    transition: NDArray[np.float32]
 
 
 class Trunk:
@@ -96,6 +87,19 @@ class Comparisons(keras.layers.Layer):  # type: ignore[misc]
         """As many figures as there are, whatever the frames."""
         figures = 4 + len(DISTANCES) * 13
         return keras.KerasTensor((frames.shape[0], WINDOW, figures), dtype="float32")
+
+
+def figures() -> Any:
+    """Return a function from uint8 [200, 27, 48, 3] to the comparisons, float32 [100, c]."""
+    import tensorflow as tf  # noqa: PLC0415 - only to trace the one shape
+
+    run = tf.function(Comparisons())
+
+    def compared(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        made: NDArray[np.float32] = run(frames[None]).numpy()[0]
+        return made
+
+    return compared
 
 
 def _fields(frames: Any) -> Any:
@@ -170,7 +174,7 @@ def build() -> Any:
     Returns:
         A ``keras.Model`` from ``{"frames": uint8 [B, 200, 27, 48, 3], "trunk": [B, 100,
         1728], "scores": [B, 100, 2]}`` to, for the middle 100 frames, ``kinds`` [B, 100, 5]
-        (probabilities of :data:`models.shots.dataset.CLASSES`), ``middle`` [B, 100] (whether
+        (probabilities of :data:`models.shots.windows.CLASSES`), ``middle`` [B, 100] (whether
         a transition's middle lies between this frame and the next) and ``span`` [B, 100, 2]
         (frames since a transition's start and until its end, where there is one).
     """
@@ -179,8 +183,10 @@ def build() -> Any:
     scores = keras.Input((WINDOW, 2), name="scores")
     normal = keras.layers.Normalization
     figures = Comparisons(name="comparisons")(frames)
-    figures = normal(name="figures_norm")(figures)
-    outputs = head(figures.shape[-1])([figures, normal(name="trunk_norm")(trunk), scores])
+    # What lies further out than anything seen in training is cut off.
+    figures = ops.clip(normal(name="figures_norm")(figures), -FARTHEST, FARTHEST)
+    read = ops.clip(normal(name="trunk_norm")(trunk), -FARTHEST, FARTHEST)
+    outputs = head(figures.shape[-1])([figures, read, scores])
     inputs = {"frames": frames, "trunk": trunk, "scores": scores}
     return keras.Model(inputs, outputs, name="shots")
 

@@ -6,7 +6,7 @@ in motion by it, and by layers of other photographs that cross the picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,8 @@ class Footage:
         """Return a picture, playing to and fro past the end."""
         period = max(1, 2 * len(self.pictures) - 2)
         step = number % period
-        return self.pictures[min(step, period - step)]
+        picture: Picture = self.pictures[min(step, period - step)]
+        return picture
 
 
 def photo(path: Path) -> Footage:
@@ -81,8 +82,8 @@ def clip(path: Path, cuts: Sequence[int] = ()) -> list[Footage]:
     ]
 
 
-def decode(path: Path, width: int, height: int | None = None) -> Picture:
-    """Decode a clip's first frames, scaled: uint8 [n, h, w, 3].
+def decode(path: Path, width: int, height: int | None = None, limit: int = LONGEST_TAKE) -> Picture:
+    """Decode a clip's first ``limit`` frames, scaled: uint8 [n, h, w, 3].
 
     Raises:
         ModelError: It cannot be decoded.
@@ -94,7 +95,7 @@ def decode(path: Path, width: int, height: int | None = None) -> Picture:
                 tall = height or max(2, round(width * frame.height / frame.width))
                 small = frame.reformat(width, tall, "rgb24", interpolation="AREA")
                 made.append(small.to_ndarray().astype(np.uint8, copy=False))
-                if len(made) == LONGEST_TAKE:
+                if len(made) == limit:
                     break
     except (av.error.FFmpegError, IndexError, OSError) as error:
         raise ModelError(f"{path.name} cannot be decoded: {error}") from error
@@ -103,14 +104,14 @@ def decode(path: Path, width: int, height: int | None = None) -> Picture:
     return np.stack(made)
 
 
-def read_folder(folder: Path, cuts: dict[str, Sequence[int]] | None = None) -> list[Footage]:
+def read_folder(folder: Path, cuts: Mapping[str, Sequence[int]] | None = None) -> list[Footage]:
     """Read all clips and photographs of a folder, in order of their names.
 
     Raises:
         ModelError: One of them cannot be read, or there are none.
     """
     made: list[Footage] = []
-    for path in _files(folder):
+    for path in files(folder):
         if path.suffix.lower() in CLIP_ENDINGS:
             made += clip(path, (cuts or {}).get(path.name, ()))
         else:
@@ -120,6 +121,7 @@ def read_folder(folder: Path, cuts: dict[str, Sequence[int]] | None = None) -> l
     return made
 
 
-def _files(folder: Path) -> Iterable[Path]:
+def files(folder: Path) -> list[Path]:
+    """Return the clips and photographs of a folder, in order of their names."""
     wanted = CLIP_ENDINGS | PHOTO_ENDINGS
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in wanted)

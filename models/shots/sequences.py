@@ -54,7 +54,8 @@ def sequence(footage: Sequence[Footage], plan: Plan, count: int, seed: Sequence[
     """
     random = np.random.default_rng(list(seed))
     if random.random() < plan.single:
-        frames, labels = take(footage, count, random, lively=plan.lively)[0], []
+        frames, _ = take(footage, count, random, lively=plan.lively)
+        labels: list[Label] = []
     else:
         frames, labels = _joined(footage, plan, count, random)
     # Begins anywhere, so that a shot's start says nothing about its transitions.

@@ -96,7 +96,10 @@ def _cross(
 ) -> None:
     other = _choose(footage, random, "")
     texture = camera.render(
-        other, 0, np.zeros(1, np.int64), camera.path(True, 1, random)  # noqa: FBT003
+        other,
+        0,
+        np.zeros(1, np.int64),
+        camera.path(True, 1, random),
     )
     events.crossing(frames, texture, random, fast=fast)
 

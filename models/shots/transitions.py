@@ -1,7 +1,8 @@
 """Labelled test sequences: real footage joined by transitions that are known exactly.
 
 Everything is mixed linearly in code values, as an editing system's default
-dissolve does, from shots that are passed in; wipes have any shape and edge. The same seed gives the same frames.
+dissolve does, from shots that are
+passed in; wipes have any shape and edge. The same seed gives the same frames.
 """
 
 from __future__ import annotations
@@ -186,7 +187,8 @@ def mix(
         float32 [n, h, w, 3].
     """
     if kind is Kind.WIPE:
-        return _blended(old, new, wipes.weights(*old.shape[1:3], level, random)[..., None])
+        height, width = old.shape[1:3]
+        return _blended(old, new, wipes.weights(height, width, level, random)[..., None])
     weight = level[:, None, None, None]
     if kind in (Kind.CUT, Kind.DISSOLVE):
         return _blended(old, new, weight)
@@ -208,4 +210,5 @@ def _blend(old: Frames, new: int, level: Weights) -> Frames:
 
 
 def _blended(old: Pictures, new: Pictures | np.float32, weight: Weights) -> Blended:
-    return (old * (1 - weight) + new * weight).astype(np.float32)
+    blended: Blended = (old * (1 - weight) + new * weight).astype(np.float32)
+    return blended

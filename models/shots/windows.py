@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,10 @@ STEP = WINDOW - 2 * CONTEXT
 # The extension compares frames up to so far beyond the window that the network sees.
 AROUND = 50
 WIDE = WINDOW + 2 * AROUND
-KINDS = 5
+# The order of the extension's classes.
+CLASSES = ("none", "cut", "dissolve", "dip", "wipe")
+# How many figures of the trunk it reads for each frame.
+TRUNK_WIDTH = 1024 + 128 + 128 + 448
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,22 +47,31 @@ class FrameScores:
 
     def part(self, start: int, end: int) -> FrameScores:
         """Return a copy of what is said of some frames."""
-        return FrameScores(**{name: value[start:end].copy() for name, value in self._columns()})
+        return FrameScores(**{name: value[start:end].copy() for name, value in self.columns()})
 
-    def _columns(self) -> list[tuple[str, Scores]]:
+    def columns(self) -> list[tuple[str, Scores]]:
+        """Return name and values of all that is said."""
         named = [(name, getattr(self, name)) for name in self.__slots__]
         return [(name, value) for name, value in named if value is not None]
 
 
 def joined(pieces: Sequence[tuple[int, FrameScores]], count: int) -> FrameScores:
     """Lay pieces, each from its first frame on, over ``count`` frames of which nothing is said."""
-    width = {"cut": (), "transition": (), "kinds": (KINDS,), "span": (2,)}
-    names = [name for name, _ in pieces[0][1]._columns()] if pieces else ["cut", "transition"]
+    width = {"cut": (), "transition": (), "kinds": (len(CLASSES),), "span": (2,)}
+    names = [name for name, _ in pieces[0][1].columns()] if pieces else ["cut", "transition"]
     whole = FrameScores(**{name: np.zeros((count, *width[name]), np.float32) for name in names})
     for start, piece in pieces:
-        for name, value in piece._columns():
+        for name, value in piece.columns():
             getattr(whole, name)[start : start + len(value)] = value
     return whole
+
+
+class Said(NamedTuple):
+    """What the trunk says of n frames: features float16 [n, 1728], its two scores [n]."""
+
+    features: NDArray[np.float16]
+    cut: Scores
+    transition: Scores
 
 
 def plan(ranges: Iterable[Range]) -> Iterator[Range]:

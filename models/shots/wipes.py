@@ -8,6 +8,7 @@ an iris and a clock.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def _grid(height: int, width: int) -> tuple[Order, Order]:
     return (x + 0.5) / width - 0.5, (y + 0.5) / height - 0.5
 
 
-def _ranked(values: NDArray[np.floating]) -> Order:
+def _ranked(values: NDArray[np.floating[Any]]) -> Order:
     """Scale to 0..1."""
     low, high = values.min(), values.max()
     ranked: Order = ((values - low) / max(high - low, 1e-6)).astype(np.float32)
