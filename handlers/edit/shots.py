@@ -33,8 +33,8 @@ class Shot:
     end: int
     transition_in: Transition
     confidence: float
-    transition_start: int
-    transition_end: int
+    transition_start: int = 0
+    transition_end: int = 0
 
     @property
     def frames(self) -> int:

@@ -80,28 +80,33 @@ def negatives(footage: Sequence[Footage], count: int, seed: int) -> list[tuple[E
 
 def score(examples: Sequence[Example], found: Sequence[Sequence[Boundary]]) -> Score:
     """Compare what was found in each example with its labels, each label used once."""
-    pairs = [
-        pair
-        for example, some in zip(examples, found, strict=True)
-        for pair in matched(_inner(example), some)
-    ]
+    counted = [_counted(example, some) for example, some in zip(examples, found, strict=True)]
+    pairs = [pair for labels, some in counted for pair in matched(labels, some)]
     edges = [
         (abs(label.start - boundary.start) + abs(label.end - boundary.end)) / 2
         for label, boundary in pairs
         if label.end > label.start
     ]
     return Score(
-        found=sum(len(some) for some in found),
+        found=sum(len(some) for _, some in counted),
         right=len(pairs),
-        labels=sum(len(_inner(example)) for example in examples),
+        labels=sum(len(labels) for labels, _ in counted),
         kinds=float(np.mean([_same_kind(*pair) for pair in pairs])) if pairs else 0.0,
         edge=float(np.mean(edges)) if edges else 0.0,
     )
 
 
-def _inner(example: Example) -> list[Label]:
-    """Only labels whose middle the sequence shows."""
-    return [label for label in example.labels if 0 < label.boundary < len(example.frames)]
+def _counted(example: Example, found: Sequence[Boundary]) -> tuple[list[Label], list[Boundary]]:
+    """Leave out transitions that the sequence shows in part, and what was found in them."""
+    last = len(example.frames) - 1
+    whole = [label for label in example.labels if label.start >= 1 and label.end <= last]
+    parts = [label for label in example.labels if label not in whole]
+    kept = [one for one in found if not any(_within(one, label) for label in parts)]
+    return whole, kept
+
+
+def _within(boundary: Boundary, label: Label) -> bool:
+    return label.start - TOLERANCE <= boundary.frame <= label.end + TOLERANCE
 
 
 def matched(labels: Sequence[Label], found: Sequence[Boundary]) -> list[tuple[Label, Boundary]]:

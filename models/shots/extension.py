@@ -28,6 +28,7 @@ DISTANCES = (1, 2, 3, 5, 8, 12, 18, 26, 36, 48)
 _SCALE = 64.0  # code values: brings differences to about one
 _FIELD = 3
 FARTHEST = 20.0  # standard deviations
+AXES = 192
 _UNITS, _BLOCKS = 96, (1, 2, 4, 8, 16, 1)
 
 
@@ -186,6 +187,8 @@ def build() -> Any:
     # What lies further out than anything seen in training is cut off.
     figures = ops.clip(normal(name="figures_norm")(figures), -FARTHEST, FARTHEST)
     read = ops.clip(normal(name="trunk_norm")(trunk), -FARTHEST, FARTHEST)
+    # The trunk says much twice: its principal axes hold what differs.
+    read = keras.layers.Dense(AXES, use_bias=False, trainable=False, name="trunk_axes")(read)
     outputs = head(figures.shape[-1])([figures, read, scores])
     inputs = {"frames": frames, "trunk": trunk, "scores": scores}
     return keras.Model(inputs, outputs, name="shots")
@@ -212,15 +215,15 @@ def joint(trunk: Any, extension: Any) -> Any:
 
 
 def head(figures: int) -> Any:
-    """Build the part that learns: from figures and trunk, both normalised, and scores."""
+    """Build the part that learns: from figures and trunk, both normalised (the trunk along its axes), and scores."""
     inputs = [
         keras.Input((WINDOW, figures), name="figures"),
-        keras.Input((WINDOW, TRUNK_WIDTH), name="trunk"),
+        keras.Input((WINDOW, AXES), name="trunk"),
         keras.Input((WINDOW, 2), name="scores"),
     ]
     layers = keras.layers
     own = layers.Dense(_UNITS, activation="relu", name="figures_in")(inputs[0])
-    read = layers.Dropout(0.3, name="trunk_dropout")(inputs[1])
+    read = layers.Dropout(0.2, name="trunk_dropout")(inputs[1])
     read = layers.Dense(_UNITS, activation="relu", name="trunk_in")(read)
     x = layers.Concatenate(name="joined")([own, read, inputs[2]])
     x = layers.Dense(_UNITS, name="mixed")(x)
@@ -243,6 +246,6 @@ def _block(x: Any, dilation: int, name: str) -> Any:
     y = layers.Conv1D(
         _UNITS, 3, dilation_rate=dilation, padding="same", activation="relu", name=f"{name}_time"
     )(y)
-    y = layers.Dropout(0.1, name=f"{name}_dropout")(y)
+    y = layers.Dropout(0.2, name=f"{name}_dropout")(y)
     y = layers.Dense(_UNITS, name=f"{name}_out")(y)
     return layers.Add(name=f"{name}_add")([x, y])

@@ -24,10 +24,22 @@ from models.shots import corrections, evaluate, fetch, material
 from models.shots.dataset import Readers, read_shards, window, write_shards
 from models.shots.material import Footage
 from models.shots.sequences import Plan
+from models.shots.transitions import Kind
 
 NAME = "shots"
-# Windows without the trunk are numbered from here on.
-_LIGHT = 100_000
+# Windows without the trunk are numbered from here on, those rich in wipes from there.
+_LIGHT, _WIPES = 100_000, 200_000
+# Wipes come in the most shapes, so they take the most examples.
+_RICH = Plan(
+    single=0.05,
+    chances={
+        Kind.CUT: 0.1,
+        Kind.DISSOLVE: 0.17,
+        Kind.DIP_BLACK: 0.1,
+        Kind.DIP_WHITE: 0.03,
+        Kind.WIPE: 0.6,
+    },
+)
 _TEST_SEED = 1000
 # How much worse in F1 a new model may be on footage that says nothing of what it learnt.
 _SLACK = 0.005
@@ -38,13 +50,14 @@ class Amount:
     """How much to make of everything; ``quick`` shows that all works and no more."""
 
     windows: int = 300
-    light: int = 700
-    epochs: int = 24
+    light: int = 1450
+    wipes: int = 100
+    epochs: int = 10
     sequences: int = 24
     takes: int = 4
 
 
-FULL, QUICK = Amount(), Amount(windows=20, light=20, epochs=4, sequences=2, takes=1)
+FULL, QUICK = Amount(), Amount(windows=20, light=20, wipes=10, epochs=4, sequences=2, takes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,11 +206,12 @@ def _prepare(order: Order, footage: Sequence[Footage], trunk: Any) -> list[Path]
     both, own = Readers(figures=figures(), trunk=trunk), Readers(figures=figures())
 
     def made(number: int) -> Any:
-        return window(footage, plan, order.seed, number)
+        return window(footage, _RICH if number >= _WIPES else plan, order.seed, number)
 
     write_shards(root / "heavy", made, range(amount.windows), both, say)
     write_shards(root / "light", made, range(_LIGHT, _LIGHT + amount.light), own, say)
-    folders = [root / "heavy", root / "light"]
+    write_shards(root / "wipes", made, range(_WIPES, _WIPES + amount.wipes), own, say)
+    folders = [root / name for name in ("heavy", "light", "wipes")]
     found = [one for folder in order.corrected for one in corrections.find(folder)]
     if order.corrected:
         say(f"{len(found)} clips were corrected by hand.")
@@ -269,7 +283,7 @@ published network transnetv2, which it leaves as it is, and compares frames dire
 - Input: {facts.input_contract}
 - Treatment: {facts.treatment}
 - Training data, SHA-256: `{facts.training_data}`
-- Seed {facts.seed}; {amount.windows} windows with and {amount.light} without the published
+- Seed {facts.seed}; {amount.windows} windows with and {amount.light + amount.wipes} without the published
   network, {amount.epochs} epochs
 
 ## Measured on footage that was not trained on

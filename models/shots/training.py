@@ -33,13 +33,13 @@ class Settings:
     """How to train."""
 
     seed: int = 7
-    epochs: int = 24
+    epochs: int = 10
     batch: int = 16
     rate: float = 2e-3
     weight_decay: float = 1e-4
     held_back: float = 0.1  # of the windows, for the validation loss
     # How often the trunk is taken away, so that the direct comparisons learn to stand alone.
-    without_trunk: float = 0.15
+    without_trunk: float = 0.25
 
 
 def train(columns: Columns, settings: Settings, folder: Path) -> Any:
@@ -71,20 +71,35 @@ def train(columns: Columns, settings: Settings, folder: Path) -> Any:
         callbacks=_callbacks(folder),
         verbose=0,
     )
-    return whole
+    # What is saved must not ask for the losses when it is loaded.
+    plain = extension.build()
+    plain.set_weights(whole.get_weights())
+    return plain
 
 
-def _normalised(whole: Any, columns: Columns) -> tuple[NDArray[np.float32], NDArray[np.float16]]:
+def _normalised(whole: Any, columns: Columns) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Set the extension's normalisation, and apply it; zero is the mean of both."""
     asked = columns["asked"]
-    figures, seen = columns["figures"], columns["features"][asked].astype(np.float32)
-    features = np.zeros(columns["features"].shape, np.float16)
-    features[asked] = _fitted(whole.get_layer("trunk_norm"), seen)
-    return _fitted(whole.get_layer("figures_norm"), figures), features
+    seen = _fitted(whole.get_layer("trunk_norm"), columns["features"][asked].astype(np.float32))
+    axes = _axes(seen)
+    whole.get_layer("trunk_axes").set_weights([axes])
+    trunk = np.zeros((*columns["features"].shape[:2], extension.AXES), np.float32)
+    trunk[asked] = seen @ axes
+    return _fitted(whole.get_layer("figures_norm"), columns["figures"]), trunk
+
+
+def _axes(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the principal axes [width, 192], scaled so that what lies along them is about one."""
+    flat = values.reshape(-1, values.shape[-1])
+    power, axes = np.linalg.eigh(flat.T @ flat / max(1, len(flat)))
+    kept = axes[:, ::-1][:, : extension.AXES]
+    scale = np.sqrt(power[::-1][: extension.AXES].mean() + 1e-6)
+    scaled: NDArray[np.float32] = (kept / scale).astype(np.float32)
+    return scaled
 
 
 def _fitted(layer: Any, values: NDArray[np.float32]) -> NDArray[np.float32]:
-    if not len(values):
+    if len(values) == 0:
         return values
     mean, variance = values.mean(axis=(0, 1)), values.var(axis=(0, 1)) + 1e-4
     layer.set_weights([mean, variance, np.zeros((), np.int64)])
@@ -100,7 +115,7 @@ def _split(count: int, settings: Settings) -> tuple[NDArray[np.int64], NDArray[n
 
 
 def _set(
-    inputs: tuple[NDArray[np.float32], NDArray[np.float16]],
+    inputs: tuple[NDArray[np.float32], NDArray[np.float32]],
     columns: Columns,
     rows: NDArray[np.int64],
     settings: Settings,
@@ -128,7 +143,7 @@ def _dropped(parts: Any, settings: Settings) -> Any:
 
 def _named(parts: Any, true: Any) -> Any:
     figures, trunk, scores = parts
-    inputs = (figures, tf.cast(trunk, tf.float32), scores)
+    inputs = (figures, trunk, scores)
     kind, middle, span = true
     weight = np.full(WINDOW, _RIM, np.float32)
     weight[CONTEXT - 5 : -CONTEXT + 5] = 1.0
