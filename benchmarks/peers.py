@@ -6,6 +6,7 @@ Prints, as JSON, where each detector finds new shots in each sequence.
 
 import json
 import sys
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,7 +30,7 @@ RATE = 25.0
 SIZE = (384, 216)
 
 
-def starts(detector, frames):
+def starts(detector: Any, frames: np.ndarray) -> list[int]:
     """First frames of new shots, by one detector on RGB frames."""
     found = []
     for number, frame in enumerate(frames):

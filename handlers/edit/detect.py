@@ -71,8 +71,8 @@ class ShotDetector:
         decided = self._gate.decided
         self._wanted += self._gate.push(tiny)
         if self._gate.decided > decided:
-            # Later proposals can reach back by the gate's radius.
-            self._advance(self._gate.decided - RADIUS)
+            # Later proposals can reach back by the gate's radius; a piece needs what follows it.
+            self._advance(min(self._gate.decided - RADIUS, self.frames - SURROUNDINGS))
             self._forget()
 
     def finish(self) -> list[Shot]:

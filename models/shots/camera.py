@@ -88,10 +88,11 @@ def _jerk(
     count: int, whip: Whip, at: NDArray[np.float64], random: np.random.Generator
 ) -> NDArray[np.float64]:
     """Ease from the first view over to another one."""
-    there = random.uniform(at[2] / 2, 1 - at[2] / 2, 2)
-    along = np.clip((np.arange(count) - whip.start) / max(1, whip.end - whip.start), 0, 1)
+    there: NDArray[np.float64] = random.uniform(at[2] / 2, 1 - at[2] / 2, 2)
+    way = (np.arange(count) - whip.start) / max(1, whip.end - whip.start)
+    along = np.clip(way, 0.0, 1.0)
     eased = along * along * (3 - 2 * along)
-    moved: NDArray[np.float64] = eased[:, None] * (there - at[:2])
+    moved: NDArray[np.float64] = np.multiply(eased[:, None], there - at[:2], dtype=np.float64)
     return moved
 
 

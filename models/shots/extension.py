@@ -215,7 +215,7 @@ def joint(trunk: Any, extension: Any) -> Any:
 
 
 def head(figures: int) -> Any:
-    """Build the part that learns: from figures and trunk, both normalised (the trunk along its axes), and scores."""
+    """Build the part that learns: from normalised figures, the trunk's axes, and scores."""
     inputs = [
         keras.Input((WINDOW, figures), name="figures"),
         keras.Input((WINDOW, AXES), name="trunk"),

@@ -283,8 +283,8 @@ published network transnetv2, which it leaves as it is, and compares frames dire
 - Input: {facts.input_contract}
 - Treatment: {facts.treatment}
 - Training data, SHA-256: `{facts.training_data}`
-- Seed {facts.seed}; {amount.windows} windows with and {amount.light + amount.wipes} without the published
-  network, {amount.epochs} epochs
+- Seed {facts.seed}; {amount.windows} windows with and {amount.light + amount.wipes} without
+  the published network, {amount.epochs} epochs
 
 ## Measured on footage that was not trained on
 

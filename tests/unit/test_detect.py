@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from handlers.edit.detect import ShotDetector
+from handlers.edit.detect import SURROUNDINGS, ShotDetector
 from handlers.edit.shots import boundaries, shots
 from models.bundle import BundleLoader
 from models.shots import transitions
@@ -138,22 +138,23 @@ def test_memory_does_not_grow_with_the_clip() -> None:
         most = max(most, len(detector._tiny))
     assert most <= 300
     assert len(detector.finish()) == 100
-    assert judge.longest <= 150
+    assert judge.longest <= 50 + 2 * SURROUNDINGS
     assert judge.judged == detector.judged_frames < len(pictures)
 
 
 def test_pieces_have_their_surroundings(media: Path) -> None:
-    """Within the clip each judged frame has fifty more on either side."""
+    """Within the clip each judged piece has seventy-five more frames on either side."""
     asked: list[tuple[int, int, int]] = []
 
     def judge(frames, ranges, /) -> FrameScores:
         asked.extend((len(frames), start, end) for start, end in ranges)
-        return Scores(np.zeros(len(frames), np.float32), np.zeros(len(frames), np.float32))
+        nothing = np.zeros(len(frames), np.float32)
+        return FrameScores(cut=nothing, transition=nothing)
 
     takes = [_pictures([150], seed) for seed in range(3)]
-    example = transitions.join(takes, Recipe(kinds=(Kind.DISSOLVE,), shot=(150, 200)), 0)
+    example = transitions.join(takes, Recipe(kinds=(Kind.DISSOLVE,), shot=(200, 250)), 0)
     _detect(judge, example.frames)
     assert asked
     for count, start, end in asked:
-        assert start == 50
-        assert count - end == 50
+        assert start == SURROUNDINGS == 75
+        assert count - end == SURROUNDINGS
