@@ -109,7 +109,12 @@ def _extended(scores: FrameScores, threshold: float) -> list[Boundary]:
             found += _cuts(start, end, kinds[:, 1], scores.cut, threshold)
         else:
             found.append(_voted(kind, start, end, part, span))
-    return _apart(found)
+    return _apart([one for one in found if _between_shots(one, len(part))])
+
+
+def _between_shots(boundary: Boundary, count: int) -> bool:
+    """A clip that fades out at its end has no shot after that; nor one before a fade in."""
+    return boundary.kind == "cut" or 1 < boundary.start < boundary.end < count - 1
 
 
 def _cuts(start: int, end: int, mark: Scores, middle: Scores, threshold: float) -> list[Boundary]:

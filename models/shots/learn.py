@@ -52,7 +52,7 @@ class Amount:
     windows: int = 300
     light: int = 1450
     wipes: int = 100
-    epochs: int = 10
+    epochs: int = 12
     sequences: int = 24
     takes: int = 4
 

@@ -33,7 +33,7 @@ class Settings:
     """How to train."""
 
     seed: int = 7
-    epochs: int = 10
+    epochs: int = 12
     batch: int = 16
     rate: float = 2e-3
     weight_decay: float = 1e-4

@@ -71,11 +71,11 @@ def test_nothing_sure_is_nothing():
 
 
 def test_range_stays_inside_the_clip():
-    """A vote beyond the clip's ends counts as its end."""
+    """A transition without a shot on both sides is none: the clip fades in or out."""
     scores = said(50, ("dissolve", 10, 30))
     scores.span[:, 0] += 40
-    (found,) = decode.boundaries(scores)
-    assert found.start == 0
+    assert decode.boundaries(scores) == []
+    assert decode.boundaries(said(50, ("dip", 30, 50))) == []
     scores.span[:, 0], scores.span[:, 1] = 0, -60
     (found,) = decode.boundaries(scores)
     assert (found.start, found.end) == (10, 30)
