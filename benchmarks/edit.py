@@ -33,6 +33,7 @@ from handlers.media.picture import display_size
 from handlers.media.probe import probe
 from handlers.media.proxy import ProxySettings, ProxyWriter
 from handlers.media.timecode import Timecode
+from models.shots.windows import FrameScores
 
 RATE = Fraction(25)
 FRAMES, RUNS = 500, 3
@@ -47,11 +48,11 @@ class NoCuts:
     def __init__(self) -> None:
         self.asked = 0
 
-    def __call__(self, frames: np.ndarray, ranges: Sequence[tuple[int, int]]) -> NoCuts:
+    def __call__(self, frames: np.ndarray, ranges: Sequence[tuple[int, int]]) -> FrameScores:
         """Return zeros for each frame."""
         self.asked += sum(end - start for start, end in ranges)
-        self.cut = self.transition = np.zeros(len(frames), np.float32)
-        return self
+        nothing = np.zeros(len(frames), np.float32)
+        return FrameScores(cut=nothing, transition=nothing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,12 +16,13 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import kinds
 from benchmarks.row import Row, at_least, figure
 from handlers.edit import gate
 from handlers.edit.detect import Judge, ShotDetector
-from handlers.edit.shots import boundaries
 from models.bundle import BundleLoader
 from models.shots import transitions
+from models.shots.decode import boundaries
 from models.shots.transitions import Example, Kind, Recipe
 from models.shots.windows import WindowJudge
 from tests.media import fetch
@@ -88,7 +89,7 @@ def gated(judge: Judge, frames: Frames) -> Found:
 def everywhere(judge: Judge, frames: Frames) -> Found:
     """Where new shots start, by the network on every frame."""
     scores = judge(frames, [(0, len(frames))])
-    return [found.frame for found in boundaries(scores.cut, scores.transition)]
+    return [found.frame for found in boundaries(scores)]
 
 
 def hits(found: Found, example: Example) -> int:
@@ -145,7 +146,8 @@ def network_rows(takes: Sequence[Frames], judge: Judge, sequences: int) -> list[
 def run(quick: bool) -> list[Row]:  # noqa: FBT001 - called by its place
     """Measure with 60 sequences of each kind for the gate and 8 for the network, or 4 and 1."""
     takes = single_takes(fetch(media_folder()))
-    judge = WindowJudge(BundleLoader(models_folder()).load("transnetv2"))
-    return gate_rows(takes, 4 if quick else GATE_SEEDS) + network_rows(
-        takes, judge, 1 if quick else 8
-    )
+    loader = BundleLoader(models_folder())
+    judge = WindowJudge(loader.load("transnetv2"), loader.load("shots"))
+    made = gate_rows(takes, 4 if quick else GATE_SEEDS)
+    made += network_rows(takes, judge, 1 if quick else 8)
+    return made + kinds.rows(models_folder(), REPOSITORY / ".cache" / "footage", quick=quick)

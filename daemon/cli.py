@@ -31,6 +31,9 @@ app = typer.Typer(
 models_app = typer.Typer(help="Models that handlers need.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 
+learn_app = typer.Typer(help="Train models on this machine.", no_args_is_help=True)
+app.add_typer(learn_app, name="learn")
+
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
@@ -279,6 +282,30 @@ def models_install(
 
     for line in install(_config(config), name, source):
         _say(line)
+
+
+@learn_app.command("shots")
+def learn_shots(
+    config: ConfigOption = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Show that all works, no more.")] = False,
+    corrected: Annotated[
+        list[Path] | None,
+        typer.Option("--from-corrections", metavar="DIR", help="Output folders with edited shots."),
+    ] = None,
+    footage: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Single takes and photographs to train on."),
+    ] = None,
+    test_footage: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The same, only to test on.")
+    ] = None,
+) -> None:
+    """Train what tells cuts, dissolves, dips and wipes apart; used only if it is not worse."""
+    from daemon.learning import learn_shots
+
+    told = [("--from-corrections", corrected or []), ("--footage", footage or [])]
+    told.append(("--test-footage", [test_footage] if test_footage else []))
+    raise typer.Exit(learn_shots(_config(config), told, quick=quick))
 
 
 @app.command("check-config")

@@ -25,11 +25,17 @@ def listing(config: Path) -> list[dict[str, Any]]:
             {
                 "name": entry.name,
                 "version": found.version if found else entry.version,
-                "state": "installed" if found else "not installed",
+                "state": _state(found),
                 "licence": entry.licence,
             }
         )
     return rows
+
+
+def _state(found: bundle.BundleInfo | None) -> str:
+    if found is None:
+        return "not installed"
+    return "part of fxd" if found.path.is_relative_to(bundle.SHIPPED) else "installed"
 
 
 def install(config: Path, name: str, source: Path | None) -> Iterator[str]:

@@ -42,8 +42,10 @@ class ModelStore:
     def _describe(self, name: str, version: str | None) -> dict[str, Any]:
         said: dict[str, Any] = {"name": name, "version": version}
         try:
-            info = bundle.read(bundle.folder(self._folder, name, version or ""))
+            info = bundle.exactly(self._folder, name, version or "")
         except ModelError:
+            return said
+        if info is None:
             return said
         return said | {
             "licence": info.facts.licence,

@@ -1,7 +1,8 @@
 """Bundles: trained models on disk, each a folder that explains itself.
 
 ``<models>/<name>/<version>/`` holds ``model.keras``, ``metadata.json`` and
-``card.md``. Reading about bundles needs no TensorFlow; only loading one does.
+``card.md``; those that are part of fxd lie in ``SHIPPED`` in the same order. Reading
+about bundles needs no TensorFlow; only loading one does.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from models.errors import ModelError
 MODEL_FILE = "model.keras"
 METADATA_FILE = "metadata.json"
 CARD_FILE = "card.md"
+SHIPPED = Path(__file__).with_name("shipped")
 
 _LIBRARIES = ("tensorflow", "keras", "numpy")
 _OWN_MODULE = re.compile(r"models(\.[a-z][a-z0-9_]*)+")
@@ -138,15 +140,24 @@ def _readable(path: Path) -> list[BundleInfo]:
 
 
 def find(models_dir: Path, name: str) -> BundleInfo | None:
-    """Return the newest installed version of ``name``, or None."""
-    versions = [info for info in installed(models_dir) if info.name == name]
+    """Return the newest version of ``name``, installed or part of fxd, or None."""
+    known = [*installed(SHIPPED), *installed(models_dir)]
+    versions = [info for info in known if info.name == name]
+    versions.sort(key=lambda info: _order(info.version))
     return versions[-1] if versions else None
 
 
+def exactly(models_dir: Path, name: str, version: str) -> BundleInfo | None:
+    """Return exactly this bundle, installed or part of fxd, or None."""
+    places = (folder(parent, name, version) for parent in (models_dir, SHIPPED))
+    found = [info for place in places for info in _readable(place)]
+    return found[0] if found else None
+
+
 def whole(models_dir: Path, name: str, version: str) -> BundleInfo | None:
-    """Return exactly this bundle when it is installed and undamaged, else None."""
-    found = _readable(folder(models_dir, name, version))
-    return found[0] if found and found[0].is_whole() else None
+    """Return exactly this bundle when it is there and undamaged, else None."""
+    found = exactly(models_dir, name, version)
+    return found if found is not None and found.is_whole() else None
 
 
 def _order(version: str) -> tuple[tuple[int, int, str], ...]:

@@ -65,8 +65,19 @@ class CatalogEntry:
         return f"{self.package}=={self.package_version}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShippedEntry:
+    """A model that is part of fxd: ``sha256`` is that of its ``model.keras``."""
+
+    name: str
+    version: str
+    licence: str
+    sha256: str
+    summary: str
+
+
 @cache
-def catalog() -> Mapping[str, CatalogEntry]:
+def catalog() -> Mapping[str, CatalogEntry | ShippedEntry]:
     """Read the catalog.
 
     Returns:
@@ -77,13 +88,19 @@ def catalog() -> Mapping[str, CatalogEntry]:
     """
     try:
         data = yaml.safe_load(_CATALOG.read_text(encoding="utf-8"))
-        entries = {name: CatalogEntry(name=name, **values) for name, values in data.items()}
+        entries = {name: _entry(name, values) for name, values in data.items()}
     except (OSError, yaml.YAMLError, TypeError, AttributeError) as error:
         raise ModelError(f"{_CATALOG} is damaged: {error}") from error
     return MappingProxyType(entries)
 
 
-def entry(name: str) -> CatalogEntry:
+def _entry(name: str, values: dict[str, Any]) -> CatalogEntry | ShippedEntry:
+    """A shipped model has no package that it would come from."""
+    made = CatalogEntry if "package" in values else ShippedEntry
+    return made(name=name, **values)
+
+
+def entry(name: str) -> CatalogEntry | ShippedEntry:
     """Return the entry called ``name``.
 
     Raises:
@@ -117,6 +134,8 @@ def install(
         ModelError: Unknown name, no download, or a file that is not what the catalog promises.
     """
     wanted = entry(name)
+    if isinstance(wanted, ShippedEntry):
+        return _shipped(wanted, models_dir, report)
     existing = bundle.whole(models_dir, name, wanted.version)
     if existing is not None:
         report(f"{name} {wanted.version} is already installed.")
@@ -129,6 +148,15 @@ def install(
         info = bundle.write_bundle(model, models_dir, _facts(wanted), _card(wanted))
     report(f"Installed {name} {wanted.version}, {info.parameters:,} parameters.")
     return info
+
+
+def _shipped(wanted: ShippedEntry, models_dir: Path, report: Report) -> BundleInfo:
+    """Make sure that a model that is part of fxd is the one that was shipped."""
+    found = bundle.whole(models_dir, wanted.name, wanted.version)
+    if found is None or found.sha256 != wanted.sha256:
+        raise ModelError(f"The model {wanted.name} is part of fxd, but damaged: install fxd anew.")
+    report(f"{wanted.name} {wanted.version} is part of fxd.")
+    return found
 
 
 def _download(wanted: CatalogEntry, into: Path, report: Report) -> Path:

@@ -15,33 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.edit.gate import RADIUS, Gate, Range, Shrinker, Tiny
-from handlers.edit.shots import THRESHOLD, Scores, Shot, boundaries, shots
+from handlers.edit.shots import THRESHOLD, Shot, boundaries, shots
+from models.shots.windows import AROUND, CONTEXT, STEP, FrameScores, joined
 
 # What the network judges at once, and how far around that it looks.
-PIECE = 50
-SURROUNDINGS = 50
+PIECE = STEP
+SURROUNDINGS = CONTEXT + AROUND
 
 Shrink = Callable[[av.VideoFrame], Tiny]
-
-
-class JudgedScores(Protocol):
-    """Scores 0..1 of each frame, float32 [n]."""
-
-    @property
-    def cut(self) -> Scores:
-        """High at the last frame before a new shot."""
-        ...
-
-    @property
-    def transition(self) -> Scores:
-        """High at every frame of a transition."""
-        ...
 
 
 class Judge(Protocol):
     """Judges ranges of tiny frames; ``models.shots.windows.WindowJudge`` is one."""
 
-    def __call__(self, frames: NDArray[np.uint8], ranges: Sequence[Range], /) -> JudgedScores:
+    def __call__(self, frames: NDArray[np.uint8], ranges: Sequence[Range], /) -> FrameScores:
         """Return scores for all ``frames`` [n, 27, 48, 3], of which ``ranges`` count."""
         ...
 
@@ -73,7 +60,7 @@ class ShotDetector:
         self._first = 0  # which frame the oldest tiny one is
         self._wanted: list[Range] = []
         self._judged = 0  # all before are judged, or need not be
-        self._pieces: list[tuple[int, Scores, Scores]] = []
+        self._pieces: list[tuple[int, FrameScores]] = []
         self.judged_frames = 0
 
     @property
@@ -93,8 +80,8 @@ class ShotDetector:
         decided = self._gate.decided
         self._wanted += self._gate.push(tiny)
         if self._gate.decided > decided:
-            # Later proposals can reach back by the gate's radius.
-            self._advance(self._gate.decided - RADIUS)
+            # Later proposals can reach back by the gate's radius; a piece needs what follows it.
+            self._advance(min(self._gate.decided - RADIUS, self.frames - SURROUNDINGS))
             self._forget()
 
     def finish(self) -> list[Shot]:
@@ -106,8 +93,8 @@ class ShotDetector:
         self._wanted += self._gate.finish()
         while self._wanted:
             self._advance(self.frames + PIECE)
-        cut, transition = self._scores()
-        return shots(boundaries(cut, transition, self._threshold), self.frames)
+        scores = joined(self._pieces, self.frames)
+        return shots(boundaries(scores, self._threshold), self.frames)
 
     def _advance(self, settled: int) -> None:
         """Judge every piece whose proposals are all known: those of frames below ``settled``."""
@@ -129,8 +116,7 @@ class ShotDetector:
         frames = np.stack(self._tiny[first:last])
         base = self._first + first
         scores = self._judge(frames, [(start - base, end - base)])
-        inside = slice(start - base, end - base)
-        self._pieces.append((start, scores.cut[inside].copy(), scores.transition[inside].copy()))
+        self._pieces.append((start, scores.part(start - base, end - base)))
         self._judged = end
         self.judged_frames += end - start
 
@@ -141,10 +127,3 @@ class ShotDetector:
         spare = max(0, open_from - SURROUNDINGS - self._first)
         del self._tiny[:spare]
         self._first += spare
-
-    def _scores(self) -> tuple[Scores, Scores]:
-        cut, transition = np.zeros(self.frames, np.float32), np.zeros(self.frames, np.float32)
-        for start, piece_cut, piece_transition in self._pieces:
-            cut[start : start + len(piece_cut)] = piece_cut
-            transition[start : start + len(piece_transition)] = piece_transition
-        return cut, transition

@@ -3,14 +3,16 @@
 A neural network that looks at every frame is slower than decoding. This pass
 looks at all of them in numpy, and only where the picture changes in a way that a
 transition could explain does the network look, too. It may propose too much, never
-too little. Two signs count:
+too little. Three signs count:
 
 - *a jump*: the difference from the frame before stands out from its neighbours;
 - *a ramp*: between a frame so far before and one so far after, the frame lies in
   the middle of the way. A dissolve or fade mixes pictures linearly, so it does. In a
-  moving picture the three differ in three directions, so it does not.
+  moving picture the three differ in three directions, so it does not;
+- *a split*: some fields are as they were before, the others as they will be after, and
+  the two differ much. A wipe does that.
 
-Both are taken from pictures of 16x9 fields, in which small motion leaves no trace.
+All are taken from pictures of 16x9 fields, in which small motion leaves no trace.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ CHUNK = 32
 # Differences are code values of 255 at ordinary contrast. Chosen with benchmarks/shots.py:
 # what single takes do not reach, as long as labelled transitions do.
 _RAMPS = ((1, 14.0), (2, 13.0), (4, 9.5), (8, 8.0), (16, 8.5), (30, 9.5))
+# How far before and after a wipe is looked for, and how much it must change.
+_SPLIT, _SPLIT_LEAST = 20, 26.0
 _JUMP_RATIO = 1.65
 _JUMP_LEAST = 1.5
 _JUMP_REACH = 3
@@ -174,6 +178,8 @@ def reaches(features: Features) -> NDArray[np.int64]:
     for distance, least in _RAMPS:
         found = gain * _ramp(features, count, distance) >= least
         reach[found] = np.maximum(reach[found], max(distance, _JUMP_REACH))
+    found = gain * _split(features, count) >= _SPLIT_LEAST
+    reach[found] = np.maximum(reach[found], _SPLIT)
     return reach
 
 
@@ -207,3 +213,17 @@ def _ramp(features: Features, count: int, distance: int) -> Features:
     off = np.abs(2 * _around(features, count, 0) - before - after).mean(axis=1)
     ramp: Features = way * np.clip(1 - off / (way + 1), 0, 1)
     return ramp
+
+
+def _split(features: Features, count: int) -> Features:
+    """The way from before to after, where part of the fields has gone it and part has not."""
+    now = _around(features, count, 0)
+    gone = np.abs(now - _around(features, count, -_SPLIT))
+    left = np.abs(_around(features, count, _SPLIT) - now)
+    # Where each field is one or the other, the way is the sum of both less what moves.
+    way = np.abs(_around(features, count, _SPLIT) - _around(features, count, -_SPLIT)).mean(axis=1)
+    off = np.minimum(gone, left).mean(axis=1)
+    share = (gone > left).mean(axis=1)
+    mixed = np.clip(4 * np.minimum(share, 1 - share), 0, 1)
+    split: Features = way * np.clip(1 - off / (way + 1), 0, 1) * mixed
+    return split

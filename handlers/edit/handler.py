@@ -18,6 +18,7 @@ from handlers.edit.clip import Networks, Task, edit_clip
 from handlers.edit.record import Edit
 from handlers.media import cards, mhl
 from handlers.media.source import shown
+from models.errors import ModelError
 
 _MEDIA_TYPES = {
     ".json": "application/json",
@@ -129,7 +130,8 @@ class EditHandler:
             # TensorFlow is loaded here, in the child, and nowhere before.
             from models.shots.windows import WindowJudge  # noqa: PLC0415
 
-            self._judge = WindowJudge(context.models.load("transnetv2"))
+            trunk = context.models.load("transnetv2")
+            self._judge = WindowJudge(trunk, _extension(context))
         return self._judge
 
 
@@ -158,6 +160,15 @@ def _seal(context: Context) -> None:
     """Hash what was made, where that is wanted; after this nothing more is written."""
     if context.params.write_mhl:
         mhl.write_mhl(context.staging)
+
+
+def _extension(context: Context) -> Any:
+    """Load what tells the kinds of transitions; fxd finds shots without it, too."""
+    try:
+        return context.models.load("shots")
+    except ModelError as error:
+        context.log.info("the published shot network judges alone", reason=str(error))
+        return None
 
 
 def _empty(folder: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.edit.score import Columns, Quality, Reference, part, quality, reference
-from handlers.edit.shots import runs
+from models.shots.decode import runs
 
 Marks = NDArray[np.bool_]
 

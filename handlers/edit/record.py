@@ -22,6 +22,8 @@ class PlacedShot:
     ``start`` and ``end`` are frames after the clip's first, end exclusive;
     ``source_in`` and ``source_out`` the same as timecode. Where the rate is
     variable, ``decoded`` tells which pictures those are, counted from 0.
+    ``transition_start`` to ``transition_end`` are the frames of the transition into the
+    shot, end exclusive: equal for a cut, and where only "gradual" is known an estimate.
     """
 
     index: int
@@ -32,6 +34,8 @@ class PlacedShot:
     transition_in: str
     confidence: float
     decoded: tuple[int, int]
+    transition_start: int = 0
+    transition_end: int = 0
 
     @property
     def frames(self) -> int:
@@ -130,22 +134,27 @@ def place(
         times: Seconds of each picture after the first, when the rate is variable.
         end: When the last of them ends.
     """
-    placed = []
-    for shot in shots:
-        first, last = (grid(picture, start.rate, times, end) for picture in (shot.start, shot.end))
-        placed.append(
-            PlacedShot(
-                index=shot.index,
-                start=first,
-                end=max(last, first + 1),
-                source_in=start + first,
-                source_out=start + max(last, first + 1),
-                transition_in=str(shot.transition_in),
-                confidence=round(float(shot.confidence), 4),
-                decoded=(shot.start, shot.end),
-            )
-        )
-    return tuple(placed)
+    return tuple(_placed(shot, start, times, end) for shot in shots)
+
+
+def _placed(shot: Shot, start: Timecode, times: Sequence[float] | None, end: float) -> PlacedShot:
+    first, last, into, out_of = (
+        grid(picture, start.rate, times, end)
+        for picture in (shot.start, shot.end, shot.transition_start, shot.transition_end)
+    )
+    last = max(last, first + 1)
+    return PlacedShot(
+        index=shot.index,
+        start=first,
+        end=last,
+        source_in=start + first,
+        source_out=start + last,
+        transition_in=str(shot.transition_in),
+        confidence=round(float(shot.confidence), 4),
+        decoded=(shot.start, shot.end),
+        transition_start=into,
+        transition_end=out_of,
+    )
 
 
 def grid(picture: int, rate: Fraction, times: Sequence[float] | None, end: float = 0.0) -> int:
@@ -185,6 +194,8 @@ def _shot_json(shot: PlacedShot, *, vfr: bool) -> dict[str, Any]:
         "source_in": str(shot.source_in),
         "source_out": str(shot.source_out),
         "transition_in": shot.transition_in,
+        "transition_start": shot.transition_start,
+        "transition_end": shot.transition_end,
         "confidence": shot.confidence,
     }
     if vfr:

@@ -1,31 +1,31 @@
-"""From the network's scores for each frame to shots."""
+"""Shots: what lies between a clip's transitions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from models.shots.decode import THRESHOLD, Boundary, TransitionKind, boundaries
+from models.shots.windows import FrameScores
 
-Transition = Literal["start", "cut", "gradual"]
-Scores = NDArray[np.float32]
+Transition = Literal["start"] | TransitionKind
 
-THRESHOLD = 0.5
-# Once a transition is sure, its edges count from this score on.
-_EDGE = 0.2
-# A cut marks one or two frames, and the network is not sharper than that.
-_LONGEST_CUT = 3
+__all__ = [
+    "THRESHOLD", "Boundary", "FrameScores", "Shot", "Transition", "boundaries", "shots",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
     """One shot of a clip: frames ``start`` to ``end``, from 0, end exclusive.
 
-    ``transition_in`` says how it begins: with the clip itself, by a cut, or by a
-    gradual transition, in whose middle ``start`` then lies. ``confidence``, 0..1,
-    is the network's score for that beginning; the clip's own start is certain.
+    ``transition_in`` says how it begins: with the clip itself, by a cut, or by a dissolve,
+    dip or wipe, in whose middle ``start`` then lies ("gradual" where only the published
+    network judged, which does not tell them apart). ``transition_start`` to
+    ``transition_end``, end exclusive, are the frames that show something of both shots, or
+    the dip's colour; equal for a cut. ``confidence``, 0..1, is the network's score for that
+    beginning; the clip's own start is certain.
     """
 
     index: int
@@ -33,6 +33,8 @@ class Shot:
     end: int
     transition_in: Transition
     confidence: float
+    transition_start: int = 0
+    transition_end: int = 0
 
     @property
     def frames(self) -> int:
@@ -44,72 +46,30 @@ class Shot:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Boundary:
-    """The first frame of a new shot, how it is reached, and how sure that is."""
-
-    frame: int
-    kind: Transition
-    confidence: float
-
-
-def boundaries(cut: Scores, transition: Scores, threshold: float = THRESHOLD) -> list[Boundary]:
-    """Find where new shots begin.
-
-    In ``cut`` the network marks the last frame before a cut; in ``transition`` all
-    frames that are part of a transition. One run of marked frames is one boundary, for
-    a dip to black has two marks in ``cut``: on its way out and on its way in.
-
-    Args:
-        cut: Scores 0..1, float32 [n].
-        transition: Scores 0..1, float32 [n].
-        threshold: What counts as sure.
-
-    Returns:
-        Boundaries in order, none at frame 0.
-    """
-    edge = min(_EDGE, threshold)
-    found = (
-        _boundary(start, end, cut, transition, threshold)
-        for start, end in runs((transition >= edge) | (cut >= threshold))
-    )
-    return [boundary for boundary in found if boundary and 0 < boundary.frame < len(cut)]
-
-
-def _boundary(
-    start: int, end: int, cut: Scores, transition: Scores, threshold: float
-) -> Boundary | None:
-    """Judge one run of marked frames; None when nothing in it is sure."""
-    peak = start + int(np.argmax(cut[start:end]))
-    sharp, mixed = float(cut[peak]), float(transition[start:end].max())
-    if end - start > _LONGEST_CUT and max(sharp, mixed) >= threshold:
-        confidence = round(max(sharp, mixed), 4)
-        return Boundary(frame=(start + end) // 2, kind="gradual", confidence=confidence)
-    if sharp >= threshold:
-        # A mark says that the change lies after its frame.
-        return Boundary(frame=peak + 1, kind="cut", confidence=round(sharp, 4))
-    return None
-
-
-def runs(marked: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """Yield the runs of true values, end exclusive."""
-    edges = np.flatnonzero(np.diff(marked.astype(np.int8), prepend=0, append=0)).tolist()
-    yield from zip(edges[::2], edges[1::2], strict=True)
-
-
 def shots(found: Sequence[Boundary], frames: int) -> list[Shot]:
     """Cut a clip of ``frames`` frames at ``found``; a clip without frames has no shots."""
     if frames == 0:
         return []
-    begin = Boundary(frame=0, kind="start", confidence=1.0)
-    ends = [boundary.frame for boundary in found] + [frames]
-    return [
+    begins = [
         Shot(
             index=index,
             start=boundary.frame,
-            end=end,
+            end=frames,
             transition_in=boundary.kind,
             confidence=boundary.confidence,
+            transition_start=boundary.start,
+            transition_end=boundary.end,
         )
-        for index, (boundary, end) in enumerate(zip([begin, *found], ends, strict=True))
+        for index, boundary in enumerate(found, 1)
     ]
+    first = Shot(
+        index=0,
+        start=0,
+        end=frames,
+        transition_in="start",
+        confidence=1.0,
+        transition_start=0,
+        transition_end=0,
+    )
+    ends = [shot.start for shot in begins] + [frames]
+    return [replace(shot, end=end) for shot, end in zip([first, *begins], ends, strict=True)]

@@ -75,5 +75,5 @@ SPEC = HandlerSpec(
     treatment=Treatment.ANALYSIS,
     needs=Needs(cpu=1, memory=6144),
     models=("transnetv2",),
-    optional_models=("silero-vad",),
+    optional_models=("shots", "silero-vad"),
 )

@@ -19,6 +19,8 @@ COLUMNS = (
     "source_out",
     "transition_in",
     "confidence",
+    "transition_start",
+    "transition_end",
 )
 
 

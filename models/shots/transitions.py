@@ -1,7 +1,8 @@
 """Labelled test sequences: real footage joined by transitions that are known exactly.
 
 Everything is mixed linearly in code values, as an editing system's default
-dissolve does, from shots that are passed in. The same seed gives the same frames.
+dissolve does, from shots that are
+passed in; wipes have any shape and edge. The same seed gives the same frames.
 """
 
 from __future__ import annotations
@@ -13,8 +14,12 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from models.shots import wipes
+
 Frames = NDArray[np.uint8]
 Weights = NDArray[np.float32]
+Blended = NDArray[np.float32]
+Pictures = Frames | Blended
 
 _BLACK, _WHITE = 0, 255
 
@@ -28,6 +33,7 @@ class Kind(StrEnum):
     FADE_IN = "fade_in"
     DIP_BLACK = "dip_black"
     DIP_WHITE = "dip_white"
+    WIPE = "wipe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +66,13 @@ class Example:
 class Recipe:
     """What to make: kinds to draw from, transition length and shot length in frames."""
 
-    kinds: tuple[Kind, ...] = (Kind.CUT, Kind.DISSOLVE, Kind.DIP_BLACK, Kind.DIP_WHITE)
+    kinds: tuple[Kind, ...] = (
+        Kind.CUT,
+        Kind.DISSOLVE,
+        Kind.DIP_BLACK,
+        Kind.DIP_WHITE,
+        Kind.WIPE,
+    )
     length: tuple[int, int] = (2, 60)
     shot: tuple[int, int] = (70, 130)
     shots: int = 4
@@ -92,7 +104,8 @@ def join(takes: Sequence[Frames], recipe: Recipe, seed: int) -> Example:
         last = _other(len(takes), last, random)
         kind = recipe.kinds[int(random.integers(len(recipe.kinds)))]
         length = int(random.integers(recipe.length[0], recipe.length[1] + 1))
-        example = append(example, _piece(takes[last], recipe, random), kind, length)
+        piece = _piece(takes[last], recipe, random)
+        example = append(example, piece, kind, length, random)
     return example
 
 
@@ -115,7 +128,13 @@ def _extended(take: Frames, first: int, count: int) -> Frames:
     return there_and_back
 
 
-def append(example: Example, piece: Frames, kind: Kind, length: int) -> Example:
+def append(
+    example: Example,
+    piece: Frames,
+    kind: Kind,
+    length: int,
+    random: np.random.Generator | None = None,
+) -> Example:
     """Go on from the end of an example into another piece.
 
     Args:
@@ -123,13 +142,16 @@ def append(example: Example, piece: Frames, kind: Kind, length: int) -> Example:
         piece: The frames to go into; must be longer than ``length``.
         kind: The transition; a fade out ends on black and needs a fade in or cut next.
         length: How many frames of the result are mixed; a cut has none.
+        random: Chooses the shape of a wipe; without one it is always the same.
     """
     if kind is Kind.CUT:
         length = 0
     if kind in (Kind.FADE_OUT, Kind.FADE_IN):
         return _append_fade(example, piece, kind, length)
     split = len(example.frames) - length
-    mixed = _mix(example.frames[split:], piece[:length], kind)
+    random = random or np.random.default_rng(length)
+    mixed = mix(example.frames[split:], piece[:length], kind, _ramp(length), random)
+    mixed = np.rint(mixed).astype(np.uint8)
     frames = np.concatenate([example.frames[:split], mixed, piece[length:]])
     label = Label(start=split, end=split + length, kind=kind)
     return Example(frames=frames, labels=(*example.labels, label))
@@ -149,14 +171,31 @@ def _append_fade(example: Example, piece: Frames, kind: Kind, length: int) -> Ex
     return Example(frames=np.concatenate([old, new]), labels=(*example.labels, label))
 
 
-def _mix(old: Frames, new: Frames, kind: Kind) -> Frames:
-    level = _ramp(len(old))
+def mix(
+    old: Pictures, new: Pictures, kind: Kind, level: Weights, random: np.random.Generator
+) -> Blended:
+    """Mix the two sides of a transition.
+
+    Args:
+        old: The old shot's frames, [n, h, w, 3] in code values.
+        new: The new shot's.
+        kind: Any but the fades, of which only one side is mixed.
+        level: How far the transition has come in each frame, 0..1, float32 [n].
+        random: Chooses the shape of a wipe.
+
+    Returns:
+        float32 [n, h, w, 3].
+    """
+    if kind is Kind.WIPE:
+        height, width = old.shape[1:3]
+        return _blended(old, new, wipes.weights(height, width, level, random)[..., None])
+    weight = level[:, None, None, None]
     if kind in (Kind.CUT, Kind.DISSOLVE):
-        return _blend(old, new, level)
-    through = _BLACK if kind is Kind.DIP_BLACK else _WHITE
-    away = _blend(old, through, np.minimum(1, 2 * level))
-    back = _blend(new, through, np.minimum(1, 2 - 2 * level))
-    return np.where((level < 0.5)[:, None, None, None], away, back)
+        return _blended(old, new, weight)
+    through = np.float32(_BLACK if kind is Kind.DIP_BLACK else _WHITE)
+    away = _blended(old, through, np.minimum(1, 2 * weight))
+    back = _blended(new, through, np.minimum(1, 2 - 2 * weight))
+    return np.where(weight < 0.5, away, back)
 
 
 def _ramp(length: int) -> Weights:
@@ -164,8 +203,12 @@ def _ramp(length: int) -> Weights:
     return (np.arange(1, length + 1) / (length + 1)).astype(np.float32)
 
 
-def _blend(old: Frames, new: Frames | int, level: Weights) -> Frames:
-    """Mix ``old`` and ``new`` [n, h, w, 3] with the weight ``level`` [n] of the new."""
-    weight = level[:, None, None, None]
-    mixed = old * (1 - weight) + np.asarray(new, np.float32) * weight
-    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+def _blend(old: Frames, new: int, level: Weights) -> Frames:
+    """Mix ``old`` [n, h, w, 3] and one value with the weight ``level`` [n] of the value."""
+    mixed = _blended(old, np.float32(new), level[:, None, None, None])
+    return np.rint(mixed).astype(np.uint8)
+
+
+def _blended(old: Pictures, new: Pictures | np.float32, weight: Weights) -> Blended:
+    blended: Blended = (old * (1 - weight) + new * weight).astype(np.float32)
+    return blended

@@ -8,6 +8,7 @@ first or last frame is repeated.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,11 +21,55 @@ Range = tuple[int, int]
 WINDOW = 100
 CONTEXT = 25
 STEP = WINDOW - 2 * CONTEXT
+# The extension compares frames up to so far beyond the window that the network sees.
+AROUND = 50
+WIDE = WINDOW + 2 * AROUND
+# The order of the extension's classes.
+CLASSES = ("none", "cut", "dissolve", "dip", "wipe")
+# How many figures of the trunk it reads for each frame.
+TRUNK_WIDTH = 1024 + 128 + 128 + 448
 
 
-class FrameScores(NamedTuple):
-    """What the network says of each frame, float32 [n], 0..1, zero where it was not asked."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameScores:
+    """What the networks say of each of n frames; zero where they were not asked.
 
+    ``cut`` is high, 0..1, at the last frame before a transition's middle; ``transition`` at
+    every frame of one. With the extension, ``kinds`` holds the probabilities of none, cut,
+    dissolve, dip and wipe, float32 [n, 5], and ``span`` how many frames ago the transition
+    began and how many it still lasts, float32 [n, 2].
+    """
+
+    cut: Scores
+    transition: Scores
+    kinds: Scores | None = None
+    span: Scores | None = None
+
+    def part(self, start: int, end: int) -> FrameScores:
+        """Return a copy of what is said of some frames."""
+        return FrameScores(**{name: value[start:end].copy() for name, value in self.columns()})
+
+    def columns(self) -> list[tuple[str, Scores]]:
+        """Return name and values of all that is said."""
+        named = [(name, getattr(self, name)) for name in self.__slots__]
+        return [(name, value) for name, value in named if value is not None]
+
+
+def joined(pieces: Sequence[tuple[int, FrameScores]], count: int) -> FrameScores:
+    """Lay pieces, each from its first frame on, over ``count`` frames of which nothing is said."""
+    width = {"cut": (), "transition": (), "kinds": (len(CLASSES),), "span": (2,)}
+    names = [name for name, _ in pieces[0][1].columns()] if pieces else ["cut", "transition"]
+    whole = FrameScores(**{name: np.zeros((count, *width[name]), np.float32) for name in names})
+    for start, piece in pieces:
+        for name, value in piece.columns():
+            getattr(whole, name)[start : start + len(value)] = value
+    return whole
+
+
+class Said(NamedTuple):
+    """What the trunk says of n frames: features float16 [n, 1728], its two scores [n]."""
+
+    features: NDArray[np.float16]
     cut: Scores
     transition: Scores
 
@@ -49,10 +94,11 @@ class WindowJudge:
 
     Args:
         model: The Keras model of the bundle ``transnetv2``.
+        extension: That of the bundle ``shots``; without it no kinds are told.
     """
 
-    def __init__(self, model: Any) -> None:
-        self._run = _compiled(model)
+    def __init__(self, model: Any, extension: Any = None) -> None:
+        self._run = _compiled(model, extension)
 
     def __call__(self, frames: Frames, ranges: Sequence[Range]) -> FrameScores:
         """Judge some ranges of a clip, or of a piece of one.
@@ -64,42 +110,45 @@ class WindowJudge:
         Returns:
             Scores for each of the n frames, zero outside ``ranges``.
         """
-        count = len(frames)
-        scores = FrameScores(np.zeros(count, np.float32), np.zeros(count, np.float32))
+        pieces = []
         for start, end in plan(ranges):
             # A piece shorter than 50 frames gets more context, which does no harm.
             first = (start + end - WINDOW) // 2
-            cut, transition = self._run(window(frames, first))
-            inside = slice(start - first, end - first)
-            scores.cut[start:end] = cut[inside]
-            scores.transition[start:end] = transition[inside]
-        return scores
+            said = self._run(window(frames, first - AROUND, WIDE))
+            pieces.append((start, said.part(start - first, end - first)))
+        return joined(pieces, len(frames))
 
 
-def window(frames: Frames, first: int) -> Frames:
-    """Return the 100 frames from ``first`` on, which may lie outside the clip.
+def window(frames: Frames, first: int, count: int = WINDOW) -> Frames:
+    """Return the ``count`` frames from ``first`` on, which may lie outside the clip.
 
     Args:
         frames: uint8 [n, ...], n > 0.
         first: Index of the first; frames before 0 and past the end repeat the edge.
+        count: How many.
     """
-    return frames[np.clip(np.arange(first, first + WINDOW), 0, len(frames) - 1)]
+    return frames[np.clip(np.arange(first, first + count), 0, len(frames) - 1)]
 
 
-def _compiled(model: Any) -> Any:
-    """Trace the network once for its one shape; eager Keras takes four times as long."""
+def _compiled(model: Any, extension: Any) -> Any:
+    """Trace the networks once for their one shape; eager Keras takes four times as long."""
     import tensorflow as tf  # noqa: PLC0415 - planning windows must not load TensorFlow
 
-    shape = tf.TensorSpec((1, WINDOW, *model.input_shape[2:]), tf.uint8)
+    shape = tf.TensorSpec((1, WIDE, *model.input_shape[2:]), tf.uint8)
+    if extension is not None:
+        from models.shots.extension import joint  # noqa: PLC0415 - loads Keras
+
+        model = joint(model, extension)
 
     def forward(frames: Any) -> Any:
-        return model(frames, training=False)
+        middle = frames[:, AROUND : AROUND + WINDOW]
+        return model(middle if extension is None else frames, training=False)
 
     # XLA makes this network slower, not faster, and takes most of a minute to compile it.
     traced = tf.function(forward, input_signature=[shape], jit_compile=False)
 
-    def run(frames: Frames) -> tuple[Scores, Scores]:
+    def run(frames: Frames) -> FrameScores:
         outputs = traced(frames[np.newaxis])
-        return outputs["cut"].numpy()[0], outputs["transition"].numpy()[0]
+        return FrameScores(**{name: value.numpy()[0] for name, value in outputs.items()})
 
     return run

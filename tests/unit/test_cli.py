@@ -164,10 +164,12 @@ def test_models(fxd, storage):
     assert code == 0
     assert "transnetv2" in out
     assert "not installed" in out
-    rows = json.loads(fxd("models", "list", "--json")[1])
-    assert {row["name"] for row in rows} >= {"transnetv2", "silero-vad"}
-    row = next(row for row in rows if row["name"] == "transnetv2")
-    assert (row["name"], row["state"], row["licence"]) == ("transnetv2", "not installed", "MIT")
+    rows = {row["name"]: row for row in json.loads(fxd("models", "list", "--json")[1])}
+    assert rows["transnetv2"]["state"] == "not installed"
+    assert rows["transnetv2"]["licence"] == "MIT"
+    assert rows["silero-vad"]["state"] == "not installed"
+    assert rows["shots"]["state"] == "part of fxd"
+    assert fxd("models", "install", "shots")[0] == 0
     code, _, err = fxd("models", "install", "nothing")
     assert code == 1
     assert "transnetv2" in err
@@ -252,3 +254,18 @@ def test_once_names_what_still_grows(storage):
         done = in_a_process("once", "--wait", "0s", stdout=subprocess.PIPE)
     assert done.returncode == 1
     assert "fxd: not done: dailies/A.mov: " in done.stderr
+
+
+def test_learning_needs_the_published_network(fxd, storage, tmp_path, media):
+    """Training runs in a child; what it lacks is one sentence, and nothing was changed."""
+    words = ["learn", "shots", "--quick", "--footage", media, "--test-footage", media]
+    done = subprocess.run(
+        [sys.executable, "-c", "from daemon.cli import main; main()", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "fxd models install transnetv2" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,27 +1,19 @@
 """Shots of a clip as it is decoded: gate and judge together."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 import numpy as np
 import pytest
 
-from handlers.edit.detect import ShotDetector
+from handlers.edit.detect import SURROUNDINGS, ShotDetector
 from handlers.edit.shots import boundaries, shots
 from models.bundle import BundleLoader
 from models.shots import transitions
 from models.shots.transitions import Kind, Recipe
-from models.shots.windows import WindowJudge
+from models.shots.windows import FrameScores, WindowJudge
 
 STARTS = [0, 30, 76, 137, 187, 242]
-
-
-class Scores(NamedTuple):
-    """What a judge returns."""
-
-    cut: np.ndarray
-    transition: np.ndarray
 
 
 class DifferenceJudge:
@@ -31,7 +23,7 @@ class DifferenceJudge:
         self.longest = 0
         self.judged = 0
 
-    def __call__(self, frames, ranges, /) -> Scores:
+    def __call__(self, frames, ranges, /) -> FrameScores:
         """Score the frames in the ranges."""
         self.longest = max(self.longest, len(frames))
         step = np.abs(np.diff(frames.astype(int), axis=0, append=frames[-1:])).mean((1, 2, 3))
@@ -39,7 +31,7 @@ class DifferenceJudge:
         for start, end in ranges:
             self.judged += end - start
             cut[start:end] = step[start:end] > 40
-        return Scores(cut, cut)
+        return FrameScores(cut=cut, transition=cut)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +76,7 @@ def test_gate_changes_nothing_on_real_footage(network, media: Path) -> None:
         tiny.append(detector._shrink(frame))
         detector.push_tiny(tiny[-1])
     scores = network(np.stack(tiny), [(0, len(tiny))])
-    reference = shots(boundaries(scores.cut, scores.transition), len(tiny))
+    reference = shots(boundaries(scores), len(tiny))
     assert [s.start for s in detector.finish()] == [s.start for s in reference]
 
 
@@ -146,22 +138,23 @@ def test_memory_does_not_grow_with_the_clip() -> None:
         most = max(most, len(detector._tiny))
     assert most <= 300
     assert len(detector.finish()) == 100
-    assert judge.longest <= 150
+    assert judge.longest <= 50 + 2 * SURROUNDINGS
     assert judge.judged == detector.judged_frames < len(pictures)
 
 
 def test_pieces_have_their_surroundings(media: Path) -> None:
-    """Within the clip each judged frame has fifty more on either side."""
+    """Within the clip each judged piece has seventy-five more frames on either side."""
     asked: list[tuple[int, int, int]] = []
 
-    def judge(frames, ranges, /) -> Scores:
+    def judge(frames, ranges, /) -> FrameScores:
         asked.extend((len(frames), start, end) for start, end in ranges)
-        return Scores(np.zeros(len(frames), np.float32), np.zeros(len(frames), np.float32))
+        nothing = np.zeros(len(frames), np.float32)
+        return FrameScores(cut=nothing, transition=nothing)
 
     takes = [_pictures([150], seed) for seed in range(3)]
-    example = transitions.join(takes, Recipe(kinds=(Kind.DISSOLVE,), shot=(150, 200)), 0)
+    example = transitions.join(takes, Recipe(kinds=(Kind.DISSOLVE,), shot=(200, 250)), 0)
     _detect(judge, example.frames)
     assert asked
     for count, start, end in asked:
-        assert start == 50
-        assert count - end == 50
+        assert start == SURROUNDINGS == 75
+        assert count - end == SURROUNDINGS

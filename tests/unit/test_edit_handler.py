@@ -22,22 +22,17 @@ from handlers.contract import Asset, AssetKind, Cancelled, Context, Treatment, U
 from handlers.edit.handler import EditHandler
 from handlers.edit.spec import SPEC, EditParams, ProxyParams
 from handlers.media.probe import probe
+from models import bundle
 from models.errors import ModelError
+from models.shots.windows import FrameScores
 from tests.golden.clips import clip, corrupted, numbers
 from tests.unit.test_media_check import recording, sound_only
 
 
-@dataclass
-class Scores:
-    """Scores of a judge."""
-
-    cut: np.ndarray
-    transition: np.ndarray
-
-
 def one_take(frames, ranges):
     """Judge that no shot ends anywhere."""
-    return Scores(np.zeros(len(frames), np.float32), np.zeros(len(frames), np.float32))
+    nothing = np.zeros(len(frames), np.float32)
+    return FrameScores(cut=nothing, transition=nothing)
 
 
 @dataclass
@@ -388,3 +383,14 @@ def test_contact_sheets_stay_bounded(tmp_path):
     assert shown == 240
     assert height < 65_535
     assert width * height < 80_000_000
+
+
+def test_published_network_judges_alone_without_the_extension(tmp_path, models_dir, monkeypatch):
+    """What is part of fxd may be missing or damaged: shots are found all the same."""
+    monkeypatch.setattr(bundle, "SHIPPED", tmp_path / "nothing")
+    loader = bundle.BundleLoader(models_dir)
+    with pytest.raises(ModelError, match="shots is not installed"):
+        loader.load("shots")
+    judge = EditHandler()._network(context(tmp_path / "out", models=loader))
+    frames = np.zeros((60, 27, 48, 3), np.uint8)
+    assert judge(frames, [(10, 20)]).kinds is None

@@ -66,6 +66,8 @@ def shots(bounds=BOUNDS):
             end=end,
             transition_in="cut" if index else "start",
             confidence=1.0 if not index else 0.91234567,
+            transition_start=start,
+            transition_end=start,
         )
         for index, (start, end) in enumerate(itertools.pairwise(bounds))
     ]
@@ -204,6 +206,8 @@ def test_shots_csv(tmp_path):
         "source_out": "13:25:13:06",
         "transition_in": "cut",
         "confidence": "0.9123",
+        "transition_start": "30",
+        "transition_end": "30",
     }
 
 

@@ -1,5 +1,6 @@
 """The catalog, and what happens when a download is not what it promises."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models import catalog
+from models import bundle, catalog
 from models.errors import ModelError
 
 
@@ -15,8 +16,10 @@ def test_every_entry_is_complete() -> None:
     """Hashes have their length, the licence is named, the converter is one of fxd's own."""
     assert "transnetv2" in catalog.catalog()
     for entry in catalog.catalog().values():
-        assert len(entry.wheel_sha256) == len(entry.file_sha256) == 64
         assert entry.licence
+        if isinstance(entry, catalog.ShippedEntry):
+            continue
+        assert len(entry.wheel_sha256) == len(entry.file_sha256) == 64
         assert entry.converter.startswith("models.")
         assert entry.requirement == f"{entry.package}=={entry.package_version}"
 
@@ -72,3 +75,27 @@ def test_second_install_does_nothing(models_dir: Path, monkeypatch: pytest.Monke
     assert info.facts.training_data is None
     assert "arXiv:2008.04838" in info.facts.origin
     assert info.facts.licence in (info.path / "card.md").read_text(encoding="utf-8")
+
+
+def test_what_is_part_of_fxd_is_whole(tmp_path: Path) -> None:
+    """It is small, has the hash that the catalog names, and needs no download."""
+    entry = catalog.entry("shots")
+    lines: list[str] = []
+    info = catalog.install("shots", tmp_path, report=lines.append)
+    assert lines == [f"shots {entry.version} is part of fxd."]
+    assert info.is_whole()
+    assert info.sha256 == entry.sha256
+    assert sum(path.stat().st_size for path in info.path.iterdir()) < 10_000_000
+    assert info.facts.training_data
+    assert info.facts.licence == entry.licence
+    assert info.facts.metrics["f1"] > info.facts.metrics["published_f1"]
+
+
+def test_damaged_part_of_fxd_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot be downloaded, so the sentence says what helps."""
+    shutil.copytree(bundle.SHIPPED / "shots", tmp_path / "shipped" / "shots")
+    monkeypatch.setattr(bundle, "SHIPPED", tmp_path / "shipped")
+    (model,) = (tmp_path / "shipped").rglob("model.keras")
+    model.write_bytes(b"damaged")
+    with pytest.raises(ModelError, match="install fxd anew"):
+        catalog.install("shots", tmp_path / "models")

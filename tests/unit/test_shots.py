@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
-from handlers.edit.shots import Boundary, boundaries, runs, shots
+from handlers.edit.shots import shots
+from models.shots import decode
+from models.shots.decode import Boundary, runs
+from models.shots.windows import FrameScores
 
 
 def _scores(count: int, **marks: float):
@@ -13,10 +16,19 @@ def _scores(count: int, **marks: float):
     return scores
 
 
+def boundaries(cut, transition, threshold=0.5):
+    """What the published network alone gives."""
+    return decode.boundaries(FrameScores(cut=cut, transition=transition), threshold)
+
+
+def _cut(frame: int, confidence: float) -> Boundary:
+    return Boundary(frame=frame, kind="cut", confidence=confidence, start=frame, end=frame)
+
+
 def test_cut_starts_after_its_mark() -> None:
     """The mark is on the last frame of the old shot."""
     cut = _scores(100, f29=0.9, f60=0.4)
-    assert boundaries(cut, cut) == [Boundary(frame=30, kind="cut", confidence=0.9)]
+    assert boundaries(cut, cut) == [_cut(30, 0.9)]
 
 
 def test_highest_of_neighbouring_marks_is_the_cut() -> None:
@@ -30,7 +42,7 @@ def test_gradual_transition_starts_in_its_middle() -> None:
     transition = np.zeros(100, np.float32)
     transition[40:60] = 0.8
     found = boundaries(_scores(100, f44=0.7), transition)
-    assert found == [Boundary(frame=50, kind="gradual", confidence=0.8)]
+    assert found == [Boundary(frame=50, kind="gradual", confidence=0.8, start=40, end=60)]
 
 
 def test_two_marks_in_one_transition_are_one_boundary() -> None:
@@ -84,8 +96,8 @@ def test_clip_without_frames_has_no_shots() -> None:
 def test_shots_leave_no_gap() -> None:
     """Each ends where the next starts; the index counts up."""
     found = [
-        Boundary(frame=30, kind="cut", confidence=0.9),
-        Boundary(frame=50, kind="gradual", confidence=0.7),
+        _cut(30, 0.9),
+        Boundary(frame=50, kind="gradual", confidence=0.7, start=44, end=57),
     ]
     made = shots(found, 80)
     assert [(s.index, s.start, s.end, s.frames) for s in made] == [
@@ -99,6 +111,8 @@ def test_shots_leave_no_gap() -> None:
         "end": 80,
         "transition_in": "gradual",
         "confidence": 0.7,
+        "transition_start": 44,
+        "transition_end": 57,
     }
 
 
