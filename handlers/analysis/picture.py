@@ -62,6 +62,8 @@ class PictureMeter:
     """
 
     def __init__(self, video: VideoFacts, gamma: str | None = None) -> None:
+        # Pictures are small here: cv2's own threads would cost more than they save.
+        cv2.setNumThreads(1)
         self.reader = LumaReader(video, gamma)
         self._exposure = Exposure(self.reader)
         self._motion = Motion(_aspect(video), video.rotation)
