@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from handlers.analysis.series import runs
 from handlers.analysis.table import Table
 from handlers.media.decode import DecodeError
 from handlers.media.probe import Probe, VideoFacts
 from handlers.media.timecode import Timecode
+from models.shots.decode import runs
 
 Severity = Literal["info", "warning", "error"]
 Marks = NDArray[np.bool_]

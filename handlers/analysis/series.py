@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter, uniform_filter1d
 
 from handlers.analysis.params import QcParams
+from models.shots.decode import runs
 
 Column = NDArray[np.float32]
 Marks = NDArray[np.bool_]
@@ -59,12 +60,6 @@ def add_series(
         "black": black,
         "freeze": freeze,
     }
-
-
-def runs(marks: Marks) -> Iterator[tuple[int, int]]:
-    """Yield the runs of true values, end exclusive."""
-    edges = np.flatnonzero(np.diff(marks.astype(np.int8), prepend=0, append=0)).tolist()
-    yield from zip(edges[::2], edges[1::2], strict=True)
 
 
 def _still(difference: Column, limit: float) -> Marks:
