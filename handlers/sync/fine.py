@@ -145,7 +145,7 @@ def _standardised(delays: Array) -> Array:
     spread = 1.4826 * np.median(np.abs(delays))
     if spread <= 0:
         return np.zeros_like(delays)
-    return np.asarray(np.minimum(delays / spread, _HIGHEST))
+    return _limited(delays / spread)
 
 
 def _whitened(samples: Samples) -> Spectrum:
@@ -215,7 +215,13 @@ def _smooth(heights: Array) -> Array:
     """Add neighbours up: reflections and rounding move the peaks of spans by a sample."""
     smooth = convolve1d(heights, [0.25, 0.5, 0.75, 1.0, 0.75, 0.5, 0.25], axis=1)
     spread = 1.4826 * np.median(np.abs(smooth), axis=1, keepdims=True)
-    return np.asarray(np.minimum(smooth / (spread + 1e-9), _HIGHEST))
+    return _limited(smooth / (spread + 1e-9))
+
+
+def _limited(heights: Array) -> Array:
+    """Scale down what towers; cut off flat, a clear peak would lie anywhere on its top."""
+    top = heights.max(axis=-1, keepdims=True)
+    return np.asarray(heights * np.minimum(1.0, _HIGHEST / np.maximum(top, 1e-9)))
 
 
 def _seconds(place: float) -> float:

@@ -243,4 +243,4 @@ def _by_clock(
 
 def _confidence(evidence: Evidence) -> float:
     """Return 0.5 at the height that just suffices, 0.9 where chance is out of the question."""
-    return float(1 - 0.5 * np.exp(-(evidence.score - 8) / 6))
+    return float(1 - 0.5 * np.exp(-(evidence.score - 11) / 6))

@@ -21,7 +21,7 @@ _SPAN_SECONDS = SPAN / RATE
 # A first look below this score, in deviations, is chance.
 _WORTH_MORE = 5.5
 # What a match takes: the height of all spans together, and how many of them lie on one line.
-_SCORE, _SHARE, _FEWEST = 8.0, 0.4, 2
+_SCORE, _SHARE, _FEWEST = 11.0, 0.4, 2
 # A second place that is almost as good makes both worthless.
 _RIVAL = 0.6
 # Looks so near each other, in seconds, are one place; results so far apart are two.

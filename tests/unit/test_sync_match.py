@@ -92,6 +92,17 @@ def test_by_sound(day, take):
     assert "the sound agrees" in found.reasons[0]
 
 
+def test_without_any_noise(day):
+    """A feed from the recorder into the camera is the easiest case, and no special one."""
+    clip = dual.write_clip(
+        day.folder / "fed.mov", dual.render(day.lines, day.prompts, START, LENGTH) * 0.3
+    )
+    clean = dual.write_wav(day.folder / "clean.wav", dual.render(day.lines, day.prompts, 60, 90))
+    (found,) = match(read_clip(clip), read_recording(clean))
+    assert frames_off(found, START - 60) < 0.1
+    assert found.confidence > 0.8
+
+
 @pytest.mark.parametrize("pull", [Fraction(1001, 1000), Fraction(1000, 1001)])
 def test_pull_is_recognised(day, pull):
     """The commonest fault of all has its name and its exact ratio."""
