@@ -73,8 +73,7 @@ def _recorded(path: Path, reel: str | None) -> Begin:
 
 def _contradictions(container: InputContainer, path: Path) -> Iterator[str]:
     """Tell where the tracks of one file begin at different timecodes."""
-    tagged = [container.metadata, *(stream.metadata for stream in container.streams)]
-    said = list(dict.fromkeys(tags["timecode"] for tags in tagged if tags.get("timecode")))
+    said = list(dict.fromkeys(t["timecode"] for t in _tags(container) if t.get("timecode")))
     if len(said) > 1:
         told = " and ".join(shown_text(each) for each in said)
         yield f"{shown(path)} contradicts itself: its timecode is {told}; the first one counts."
@@ -107,8 +106,14 @@ def _entries(path: Path, track: boxes.Track) -> boxes.Offsets:
     return np.concatenate(numbers) if numbers else np.zeros(0, np.int64)
 
 
-def _tag(container: InputContainer, keys: tuple[str, ...]) -> str | None:
+def _tags(container: InputContainer) -> list[dict[str, str]]:
+    """Return the tags of the file and its tracks; Matroska writes their names in capitals."""
     tagged = [container.metadata, *(stream.metadata for stream in container.streams)]
+    return [{key.lower(): value for key, value in tags.items()} for tags in tagged]
+
+
+def _tag(container: InputContainer, keys: tuple[str, ...]) -> str | None:
+    tagged = _tags(container)
     values = (tags[key].strip() for key in keys for tags in tagged if key in tags)
     return next((shown_text(value)[:_LONGEST_REEL] for value in values if value), None)
 

@@ -260,3 +260,16 @@ def test_what_holds_no_picture(tmp_path):
     path = recording(tmp_path / "T01.wav")
     with pytest.raises(UnusableMedia, match=r"T01\.wav holds sound but no picture; drop a clip"):
         open_decoder(path, probe(path))
+
+
+def test_matroska_says_timecode_in_capitals(tmp_path):
+    """The tag of a track or file counts however its name is written."""
+    path = clip(tmp_path / "a.mov", timecode="10:20:30:04")
+    with av.open(str(path)) as source, av.open(str(tmp_path / "a.mkv"), "w") as made:
+        made.metadata["TIMECODE"] = "10:20:30:04"
+        stream = made.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                made.mux(packet)
+    assert str(probe(tmp_path / "a.mkv").timecode) == "10:20:30:04"
