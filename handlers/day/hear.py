@@ -14,7 +14,7 @@ from handlers.day.load import Recording, Take
 from handlers.media.probe import probe
 from handlers.media.source import shown
 from handlers.sync import records
-from handlers.sync.match import sync
+from handlers.sync.match import sync, unclaimed
 from handlers.sync.read import read_clip, read_recording
 
 _PPM = 1_000_000
@@ -49,7 +49,14 @@ def match(
         if isinstance(answer, records.Match):
             heard.setdefault(answer.clip, []).append(_heard(answer, readable[answer.recording]))
         rows.append(_row(answer, readable))
-    return Sound(heard=heard, rows=(*rows, *_unused(readable, answers)))
+    unused = [
+        {
+            "recording": shown(recording.path),
+            "refusal": f"{shown(recording.path)} belongs to no clip of this day.",
+        }
+        for recording in unclaimed(answers, list(readable.values()))
+    ]
+    return Sound(heard=heard, rows=(*rows, *unused))
 
 
 def _clip(take: Take) -> records.Clip:
@@ -96,16 +103,3 @@ def _row(
         row["recording"] = shown(answer.recording)
         row["sample_rate"] = readable[answer.recording].rate
     return row
-
-
-def _unused(
-    readable: Mapping[Path, records.Recording],
-    answers: Sequence[records.Match | records.Refusal],
-) -> list[dict[str, Any]]:
-    """Name the recordings that belong to no take: wild tracks, or takes that are not here yet."""
-    used = {answer.recording for answer in answers if isinstance(answer, records.Match)}
-    return [
-        {"recording": shown(path), "refusal": f"{shown(path)} belongs to no clip of this day."}
-        for path in readable
-        if path not in used
-    ]
