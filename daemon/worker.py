@@ -239,7 +239,7 @@ class Worker:
             log=structlog.get_logger().bind(job=job_id, handler=spec.name),
             progress=progress,
             check_cancelled=check_cancelled,
-            inputs=taken(self.root, order["inputs"]),
+            inputs=taken(self.root, order.get("inputs", ())),
             published=self.root / order["place"]["output"],
         )
 

@@ -38,7 +38,7 @@ def drop(studio: Path, media: Path, say: Callable[[str], None]) -> Truth:
     """
     say("\nNow a small shooting day: seven takes, and the files of a sound recorder. Making it …")
     fetch_speech(media)
-    truth = make_day(studio / ".made", seed=3)
+    truth = make_day(studio / ".made", seed=3, action=10.0)
     for source, target in (("dailies", "dailies/day02"), ("audio", "audio/day02")):
         (studio / target).mkdir(parents=True)
         for path in sorted((studio / ".made" / source).iterdir()):

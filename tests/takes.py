@@ -52,6 +52,7 @@ class TakeSpec:
     drop: bool = True
     trouble: str = ""  # soft, shaken, bright or black, for a second in the middle
     language: str = "fr"
+    lines: int | None = None  # which stretch of the voice is spoken; None takes any
     start: int | None = None  # start timecode, in whole seconds of it after midnight
 
 
@@ -200,11 +201,11 @@ def make_day(folder, seed=1, *, action=6.0):
     for number, spec in enumerate(plans):
         path = folder / "dailies" / f"{spec.scene}-{spec.take}.mov"
         clock += int(rng.integers(90, 400))
-        takes.append(make_take(path, replace(spec, start=clock), seed * 100 + number))
+        takes.append(make_take(path, replace(spec, start=clock, lines=number), seed * 100 + number))
         if spec.slate != "none":
             wav = folder / "audio" / f"{spec.scene}T{spec.take:02d}.wav"
             recordings.append(make_recording(wav, takes[-1], drift, rng, jammed=number < 3))
-    wild = np.pad(foley.voice("fr")[SOUND * 60 : SOUND * 70], 4800)
+    wild = np.pad(foley.voice("fr")[-10 * SOUND :], 4800)
     _write_wav(folder / "audio" / "WILD01.wav", wild[None], 0, "", "")
     recordings.append(RecordingTruth(name="WILD01.wav", clip=None, offset=None, drift_ppm=0.0))
     return Truth(folder=folder, takes=tuple(takes), recordings=tuple(recordings))
@@ -393,10 +394,19 @@ def _lay(made, sound, seconds):
     made[at : at + len(part)] += part
 
 
+# Samples of the voice that one take of a day may use.
+_STRETCH = 30 * SOUND
+
+
 def _speak(made, spec, rng, begin, end):
     voice = foley.voice(spec.language)
     length = max(0, round((end - begin) * SOUND))
-    first = int(rng.integers(0, len(voice) - length))
+    low, high = 0, len(voice) - length
+    if spec.lines is not None:
+        # Nobody says a line twice in the very same way: takes of a day have stretches of their own.
+        low = spec.lines * _STRETCH % max(1, high - _STRETCH)
+        high = low + max(1, _STRETCH - length)
+    first = int(rng.integers(low, high))
     fade = np.minimum(1, np.minimum(np.arange(length), np.arange(length)[::-1]) / 960)
     _lay(made, voice[first : first + length] * fade * rng.uniform(0.5, 1), begin)
 

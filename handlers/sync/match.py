@@ -25,6 +25,9 @@ Listen = Callable[[Path], Envelope]
 # Confidence in timecode alone: with dates, without, and where sound was there to confirm it.
 _DATED, _UNDATED, _UNHEARD = 0.8, 0.6, 0.5
 # What each doubt leaves of a confidence.
+# Without timecode: so many places of a few seconds must agree, or one so far from chance, in
+# deviations, that plays at its own speed.
+_PLACES, _SINGLE, _PULLED = 2, 20.0, 5e-4
 _DOUBT = 0.8
 # A file whose levels move less than this (decibels, RMS) holds nothing to compare.
 _STILL = 0.5
@@ -158,6 +161,8 @@ def _pair(
         if evidence and place:
             return _confirmed(heard.clip, recording, evidence, place)
     if found.sure and found.best:
+        if not _stands_alone(found.best):
+            return words.one_place(recording)
         return _by_sound(heard.clip, recording, found.best, places)
     if found.best and found.rival:
         return words.two_places(recording, found.best, found.rival)
@@ -173,6 +178,12 @@ def _agreeing(
         return None
     near = (each for each in places if abs(float(each.seconds) - evidence.offset) <= tolerance)
     return min(near, key=lambda each: abs(float(each.seconds) - evidence.offset), default=None)
+
+
+def _stands_alone(evidence: Evidence) -> bool:
+    """Say whether sound counts without timecode: one short span knows nothing of the speed."""
+    pulled = abs(evidence.ratio - 1) > _PULLED
+    return evidence.agreeing >= _PLACES or (evidence.score >= _SINGLE and not pulled)
 
 
 def _confirmed(clip: Clip, recording: Recording, evidence: Evidence, place: Placing) -> Match:

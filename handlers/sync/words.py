@@ -47,6 +47,11 @@ def two_places(recording: Recording, best: Evidence, rival: Evidence) -> str:
     )
 
 
+def one_place(recording: Recording) -> str:
+    """Say that too little of it agrees."""
+    return f"{shown(recording.path)} sounds like it for a few seconds only, which may be chance"
+
+
 def other_day(recording: Recording) -> str:
     """Say that only the time of day fits."""
     return (

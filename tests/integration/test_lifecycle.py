@@ -284,7 +284,8 @@ def test_job_waits_for_its_model(studio, media, models_dir, tmp_path):
     shutil.copytree(models_dir / "transnetv2", empty / "transnetv2")
     it.wait_states(done=1, timeout=90)
     manifest = assert_whole(it.storage / "dailies_edit/a")
-    assert manifest["models"][0]["licence"] == "MIT"
+    licences = {model["name"]: model["licence"] for model in manifest["models"]}
+    assert licences == {"transnetv2": "MIT", "shots": "Apache-2.0"}
 
 
 def test_priority_and_age(studio):

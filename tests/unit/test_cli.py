@@ -103,7 +103,7 @@ def test_check_config(fxd, storage):
     """What would be watched, how, and where the results would go."""
     code, out, _ = fxd("check-config")
     assert code == 0
-    assert "  edit on card, clip → dailies_edit/" in out.splitlines()
+    assert "  edit on card, clip, sequence → dailies_edit/" in out.splitlines()
     code, out, _ = fxd("check-config", "--json")
     assert json.loads(out)["watches"][0]["folder"] == "dailies"
 

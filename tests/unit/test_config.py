@@ -120,7 +120,8 @@ watches:
     assert (edit.output, edit.priority, edit.params.proxy.height) == ("results/edit", 3, 720)
     assert (other.output, other.params_json) == ("dailies_other", '{"level": 2}')
     assert list(plan.outputs()) == ["results/edit", "dailies_other"]
-    assert watch.kinds == {AssetKind.CLIP, AssetKind.CARD, AssetKind.RECORDING}
+    media = {AssetKind.CLIP, AssetKind.SEQUENCE, AssetKind.CARD, AssetKind.RECORDING}
+    assert watch.kinds == media
     assert watch.runs_for(AssetKind.RECORDING) == (other,)
 
 
@@ -492,4 +493,4 @@ def test_explain(load, storage):
     (watch,) = said["watches"]
     assert (said["storage"], watch["folder"], watch["mode"]) == (str(storage), "dailies", "poll")
     assert watch["runs"][0]["output"] == "dailies_edit"
-    assert watch["runs"][0]["kinds"] == ["card", "clip"]
+    assert watch["runs"][0]["kinds"] == ["card", "clip", "sequence"]
