@@ -52,7 +52,7 @@ def write(
         title=name,
         clips=tuple(clips),
         sync=tuple(_sync(row) for row in sound.rows),
-        movie=Movie(file=cut.file, clock=clock) if cut and clock else None,
+        movie=Movie(file=cut.file, clock=clock, name="Rough cut") if cut and clock else None,
         notes=material.missing,
     )
     write_day_page(folder, page)

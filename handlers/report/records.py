@@ -152,6 +152,7 @@ class Movie:
 
     file: str
     clock: Clock
+    name: str = "String-out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,8 @@ THRESHOLD = 0.5
 _EDGE = 0.2
 # A cut marks one or two frames, and the published network is not sharper than that.
 _LONGEST_CUT = 3
+# A gradual transition needs as much of the published network's score, so near its ends.
+_SUPPORT, _NEAR = 0.1, 3
 _KINDS: tuple[TransitionKind, ...] = ("cut", "dissolve", "dip", "wipe")
 
 
@@ -109,12 +111,24 @@ def _extended(scores: FrameScores, threshold: float) -> list[Boundary]:
             found += _cuts(start, end, kinds[:, 1], scores.cut, threshold)
         else:
             found.append(_voted(kind, start, end, part, span))
-    return _apart([one for one in found if _between_shots(one, len(part))])
+    between = [one for one in found if _between_shots(one, len(part))]
+    return _apart([one for one in between if _supported(one, scores.published)])
 
 
 def _between_shots(boundary: Boundary, count: int) -> bool:
     """A clip that fades out at its end has no shot after that; nor one before a fade in."""
     return boundary.kind == "cut" or 1 < boundary.start < boundary.end < count - 1
+
+
+def _supported(boundary: Boundary, published: Scores | None) -> bool:
+    """A slate that leaves a take looks like a wipe, a camera that is let down like a dissolve.
+
+    The published network, which was trained on whole films, sees nothing there at all.
+    """
+    if boundary.kind == "cut" or published is None:
+        return True
+    around = slice(max(0, boundary.start - _NEAR), boundary.end + _NEAR)
+    return float(published[around].max()) >= _SUPPORT
 
 
 def _cuts(start: int, end: int, mark: Scores, middle: Scores, threshold: float) -> list[Boundary]:

@@ -185,7 +185,11 @@ def extend(
     )
     kinds = said["kinds"][0]
     return FrameScores(
-        cut=said["middle"][0], transition=1 - kinds[:, 0], kinds=kinds, span=said["span"][0]
+        cut=said["middle"][0],
+        transition=1 - kinds[:, 0],
+        kinds=kinds,
+        span=said["span"][0],
+        published=scores.max(axis=-1),
     )
 
 

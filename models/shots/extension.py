@@ -210,6 +210,7 @@ def joint(trunk: Any, extension: Any) -> Any:
         "transition": 1 - said["kinds"][..., 0],
         "kinds": said["kinds"],
         "span": said["span"],
+        "published": ops.max(scores, axis=-1),
     }
     return keras.Model(frames, outputs, name="joint")
 

@@ -37,13 +37,15 @@ class FrameScores:
     ``cut`` is high, 0..1, at the last frame before a transition's middle; ``transition`` at
     every frame of one. With the extension, ``kinds`` holds the probabilities of none, cut,
     dissolve, dip and wipe, float32 [n, 5], and ``span`` how many frames ago the transition
-    began and how many it still lasts, float32 [n, 2].
+    began and how many it still lasts, float32 [n, 2]; ``published`` is the higher of the two
+    scores of the published network, which the extension has read.
     """
 
     cut: Scores
     transition: Scores
     kinds: Scores | None = None
     span: Scores | None = None
+    published: Scores | None = None
 
     def part(self, start: int, end: int) -> FrameScores:
         """Return a copy of what is said of some frames."""
@@ -57,9 +59,11 @@ class FrameScores:
 
 def joined(pieces: Sequence[tuple[int, FrameScores]], count: int) -> FrameScores:
     """Lay pieces, each from its first frame on, over ``count`` frames of which nothing is said."""
-    width = {"cut": (), "transition": (), "kinds": (len(CLASSES),), "span": (2,)}
+    width = {"kinds": (len(CLASSES),), "span": (2,)}
     names = [name for name, _ in pieces[0][1].columns()] if pieces else ["cut", "transition"]
-    whole = FrameScores(**{name: np.zeros((count, *width[name]), np.float32) for name in names})
+    whole = FrameScores(
+        **{name: np.zeros((count, *width.get(name, ())), np.float32) for name in names}
+    )
     for start, piece in pieces:
         for name, value in piece.columns():
             getattr(whole, name)[start : start + len(value)] = value
