@@ -174,7 +174,7 @@ class Onset:
         carried = len(self._rest)
         together = np.concatenate([self._rest, now])
         count = len(together) // self._size
-        blocks = together[: count * self._size].reshape(count, self._size, -1)
+        blocks = together[: count * self._size].reshape(count, self._size, together.shape[1])
         self._rest = together[count * self._size :].copy()
         if not count:
             return np.zeros(len(ends) - 1, np.float32)

@@ -213,3 +213,12 @@ def test_speech_is_where_it_is_heard(rate):
     assert abs(marked[0] - 1250) <= 1
     assert abs(marked[-1] - 1274) <= 1
     assert made[1501:].max() == 0
+
+
+@pytest.mark.parametrize("over", [1, 40, 95, 97])
+def test_sound_that_ends_a_few_samples_into_a_frame(over):
+    """The last window may be shorter than what onsets are looked for in."""
+    sound = noise(4, 2)[:, : 32 * 1920 + over]
+    made = metered(sound, 33)
+    assert len(made["onset"]) == 33
+    assert np.isfinite(made["level_db"][:32]).all()
