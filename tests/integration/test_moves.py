@@ -162,13 +162,11 @@ def chain(service):
     return it, daemon
 
 
-@pytest.mark.parametrize("moved", [0, 1, 2])
-@pytest.mark.parametrize("noted", [0, 1, 2])
+# What is noted was done.
+@pytest.mark.parametrize(("moved", "noted"), [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)])
 def test_kill_between_the_moves(chain, moved, noted):
     """Whatever of a chain was done, and whatever of that was noted, the start completes it."""
     it, daemon = chain
-    if noted > moved:
-        pytest.skip("what is noted was done")
     names = "xyz"
     (it.storage / "in_act/x").rename(it.storage / "in_act" / names[moved])
     with contextlib.closing(sqlite3.connect(it.state / "journal.sqlite3")) as journal:
