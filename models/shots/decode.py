@@ -18,8 +18,6 @@ THRESHOLD = 0.5
 _EDGE = 0.2
 # A cut marks one or two frames, and the published network is not sharper than that.
 _LONGEST_CUT = 3
-# A gradual transition needs as much of the published network's score, so near its ends.
-_SUPPORT, _NEAR = 0.1, 3
 _KINDS: tuple[TransitionKind, ...] = ("cut", "dissolve", "dip", "wipe")
 
 
@@ -111,24 +109,12 @@ def _extended(scores: FrameScores, threshold: float) -> list[Boundary]:
             found += _cuts(start, end, kinds[:, 1], scores.cut, threshold)
         else:
             found.append(_voted(kind, start, end, part, span))
-    between = [one for one in found if _between_shots(one, len(part))]
-    return _apart([one for one in between if _supported(one, scores.published)])
+    return _apart([one for one in found if _between_shots(one, len(part))])
 
 
 def _between_shots(boundary: Boundary, count: int) -> bool:
     """A clip that fades out at its end has no shot after that; nor one before a fade in."""
     return boundary.kind == "cut" or 1 < boundary.start < boundary.end < count - 1
-
-
-def _supported(boundary: Boundary, published: Scores | None) -> bool:
-    """A slate that leaves a take looks like a wipe, a camera that is let down like a dissolve.
-
-    The published network, which was trained on whole films, sees nothing there at all.
-    """
-    if boundary.kind == "cut" or published is None:
-        return True
-    around = slice(max(0, boundary.start - _NEAR), boundary.end + _NEAR)
-    return float(published[around].max()) >= _SUPPORT
 
 
 def _cuts(start: int, end: int, mark: Scores, middle: Scores, threshold: float) -> list[Boundary]:
@@ -143,14 +129,21 @@ def _cuts(start: int, end: int, mark: Scores, middle: Scores, threshold: float) 
 def _voted(
     kind: TransitionKind, start: int, end: int, part: Scores, span: NDArray[np.float32]
 ) -> Boundary:
-    """Each frame of the run says where the transition starts and ends; the median counts."""
+    """Each frame of the run says where the transition starts and ends; the median counts.
+
+    The middle has a median of its own: a frame that takes the start for too early takes
+    the end for too late.
+    """
     at, weight = np.arange(start, end), part[start:end]
-    first = round(_median(at - span[start:end, 0], weight))
-    last = round(_median(at + span[start:end, 1], weight))
+    since, until = span[start:end].T
+    first, last = round(_median(at - since, weight)), round(_median(at + until, weight))
     if last <= first:
         first, last = start, end
-    first, last = max(0, first), min(len(part), last)
-    return _gradual(kind, first, max(first + 1, last), float(weight.max()))
+    first, last = max(0, first), min(len(part), max(first + 1, last))
+    middle = int(_median(at + (until - since) / 2, weight))
+    sure = round(min(1.0, float(weight.max())), 4)
+    frame = min(max(first, middle), last)
+    return Boundary(frame=frame, kind=kind, confidence=sure, start=first, end=last)
 
 
 def _median(values: NDArray[np.floating[Any]], weight: Scores) -> float:

@@ -141,55 +141,37 @@ class PairJudge:
 
     def __call__(self, frames: Frames, name: str = "") -> tuple[FrameScores, FrameScores]:
         """Return the scores of all frames, uint8 [n, 27, 48, 3]: published, extended."""
-        said, published, extended = self.read(frames, name), [], []
-        for number, (start, end) in enumerate(plan([(0, len(frames))])):
+        published: list[tuple[int, FrameScores]] = []
+        extended: list[tuple[int, FrameScores]] = []
+        pieces = list(plan([(0, len(frames))]))
+        for (start, end), scores in zip(pieces, self.read(frames, name), strict=True):
             first = (start + end - WINDOW) // 2
-            features, scores = said["features"][number], said["scores"][number]
-            inside = slice(start - first, end - first)
-            published.append(
-                (start, FrameScores(cut=scores[inside, 0], transition=scores[inside, 1]))
-            )
-            wide = window(frames, first - AROUND, WIDE)
-            more = extend(self._extension, wide, features, scores)
-            extended.append((start, more.part(start - first, end - first)))
+            said = FrameScores(cut=scores[:, 0], transition=scores[:, 1])
+            more = extend(self._extension, window(frames, first - AROUND, WIDE), scores)
+            for made, whole in ((said, published), (more, extended)):
+                whole.append((start, made.part(start - first, end - first)))
         return joined(published, len(frames)), joined(extended, len(frames))
 
-    def read(self, frames: Frames, name: str) -> dict[str, NDArray[Any]]:
-        """Have the trunk look at each window, or remember what it said."""
-        path = self._cache / f"{name}.npz" if self._cache else None
+    def read(self, frames: Frames, name: str) -> NDArray[np.float32]:
+        """Have the trunk look at each window, or remember what it said: [windows, 100, 2]."""
+        path = self._cache / f"{name}.npy" if self._cache else None
         if path is not None and path.exists():
-            with np.load(path, allow_pickle=False) as kept:
-                return dict(kept)
+            kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
+            return kept
         firsts = [(start + end - WINDOW) // 2 for start, end in plan([(0, len(frames))])]
-        said = [self._trunk(window(frames, first)) for first in firsts]
-        made = {
-            "features": np.stack([one.features for one in said]),
-            "scores": np.stack([np.stack([one.cut, one.transition], -1) for one in said]),
-        }
+        made: NDArray[np.float32] = np.stack([self._trunk(window(frames, at)) for at in firsts])
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(path, **made)
+            np.save(path, made)
         return made
 
 
-def extend(
-    extension: Any, wide: Frames, features: NDArray[np.float16], scores: NDArray[np.float32]
-) -> FrameScores:
-    """Ask the extension about one window of 200 frames."""
-    said = extension.predict_on_batch(
-        {
-            "frames": wide[None],
-            "trunk": features[None].astype(np.float32),
-            "scores": scores[None],
-        }
-    )
+def extend(extension: Any, wide: Frames, scores: NDArray[np.float32]) -> FrameScores:
+    """Ask the extension about one window: 200 frames, and the trunk's scores of the middle."""
+    said = extension.predict_on_batch({"frames": wide[None], "scores": scores[None]})
     kinds = said["kinds"][0]
     return FrameScores(
-        cut=said["middle"][0],
-        transition=1 - kinds[:, 0],
-        kinds=kinds,
-        span=said["span"][0],
-        published=scores.max(axis=-1),
+        cut=said["middle"][0], transition=1 - kinds[:, 0], kinds=kinds, span=said["span"][0]
     )
 
 

@@ -27,6 +27,8 @@ class Event(StrEnum):
     EXPOSURE = "exposure"
     SHAKE = "shake"
     LIGHTS = "lights"
+    SLATE = "slate"
+    LET_DOWN = "let_down"
 
 
 def flash(frames: Frames, random: np.random.Generator) -> None:
@@ -114,9 +116,91 @@ def crossing(frames: Frames, texture: Frames, random: np.random.Generator, *, fa
         frames[number] += cover * (texture[number % len(texture)] - frames[number])
 
 
+def slate(frames: Frames, random: np.random.Generator) -> None:
+    """A board comes into the picture from one side, is held there and goes again.
+
+    At times it is held from the take's first frame on, or until its last one.
+    """
+    count = len(frames)
+    size = random.uniform(0.25, 0.85) * np.array([1.0, random.uniform(0.6, 1.3)])
+    place = random.uniform(0.2, 0.8, 2)
+    come, stay, leave = (int(random.integers(*some)) for some in ((4, 15), (6, 60), (4, 15)))
+    first = int(random.integers(-come - 3, max(1, count - come - stay)))
+    ways = [_outside(place, size, random) for _ in range(2)]
+    if random.random() < 0.7:
+        ways[1] = ways[0]
+    board, tremble = _board(random), random.uniform(0, 0.012)
+    for number in range(max(0, first), min(count, first + come + stay + leave)):
+        in_, out = (number - first + 1) / come, (number - first - come - stay + 1) / leave
+        away = ways[0] * _eased(1 - in_) + ways[1] * _eased(out)
+        _lay(frames[number], board, place + away + random.normal(0, tremble, 2), size)
+
+
+def _outside(
+    place: NDArray[np.float64], size: NDArray[np.float64], random: np.random.Generator
+) -> NDArray[np.float64]:
+    """A way that leads a board from its place just out of the picture; mostly down."""
+    side = random.choice(4, p=[0.55, 0.15, 0.15, 0.15])
+    edge = (size / 2 + np.array([1 - place, place]))[(0, 1, 0, 1)[side]]
+    way = np.zeros(2)
+    axis, sign = ((1, 1), (1, -1), (0, 1), (0, -1))[side]
+    way[axis] = sign * (edge[axis] + 0.05)
+    return way
+
+
+def _eased(part: float) -> float:
+    part = min(1.0, max(0.0, part))
+    return part * part * (3 - 2 * part)
+
+
+def _board(random: np.random.Generator) -> Frames:
+    """Fields of writing on a ground, sticks in stripes above: float32 [20, 24, 3]."""
+    ground, ink = random.uniform(0, 255, 3), random.uniform(0, 255, 3)
+    light = random.random() < 0.6
+    ground, ink = (0.3 * ground + 165, 0.3 * ink) if light else (0.25 * ground, 0.3 * ink + 165)
+    board = np.broadcast_to(ground, (20, 24, 3)).astype(np.float32)
+    board[:4] = np.where((np.arange(24) // 3 % 2)[:, None], 235.0, 20.0)
+    for row in range(6, 20, int(random.integers(3, 6))):
+        board[row : row + 2] += (random.random((24, 1)) < 0.6) * (ink - ground) * 0.8
+    return np.clip(board, 0, 255)
+
+
+def _lay(
+    frame: Frames, board: Frames, place: NDArray[np.float64], size: NDArray[np.float64]
+) -> None:
+    """Draw a board around a place of a frame, both in parts of the picture."""
+    height, width = frame.shape[:2]
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    u = ((x + 0.5) / width - place[0]) / size[0] + 0.5
+    v = ((y + 0.5) / height - place[1]) / size[1] + 0.5
+    inside = np.minimum(
+        np.minimum(u, 1 - u) * size[0] * width, np.minimum(v, 1 - v) * size[1] * height
+    )
+    cover = np.clip(inside + 0.5, 0, 1)[..., None]
+    rows = np.clip(v * len(board), 0, len(board) - 1).astype(int)
+    columns = np.clip(u * board.shape[1], 0, board.shape[1] - 1).astype(int)
+    frame += cover * (board[rows, columns] - frame)
+
+
+def let_down(count: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """The take is over and the camera is let down, or it begins with the camera lifted.
+
+    Returns:
+        How far the view has moved in each frame, in views, float32 [count, 2]; mostly down.
+    """
+    length = int(random.integers(8, 40))
+    begin = int(random.integers(count))
+    along = np.clip((np.arange(count) - begin + 1) / length, 0, 1)
+    angle = random.normal(np.pi / 2, 0.5) * random.choice([-1, 1], p=[0.2, 0.8])
+    way = random.uniform(0.4, 2.5) * along**2
+    moved: NDArray[np.float32] = (way[:, None] * [np.cos(angle), np.sin(angle)]).astype(np.float32)
+    return moved if random.random() < 0.75 else moved[::-1]
+
+
 SIMPLE: dict[Event, Callable[[Frames, np.random.Generator], None]] = {
     Event.FLASH: flash,
     Event.STROBE: strobe,
     Event.EXPOSURE: exposure,
     Event.LIGHTS: lights,
+    Event.SLATE: slate,
 }

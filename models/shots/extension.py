@@ -1,9 +1,9 @@
 """What fxd adds to the shot network: the kind of a transition, and its range.
 
-The published network (the trunk) stays as it is. The extension reads what the trunk
-makes of each frame, and compares frames directly over distances at which a dissolve, a dip
-and a wipe differ: how far the picture has come from what was before to what comes
-after, evenly or in places, and whether it goes through black or white. A few dilated
+The published network (the trunk) stays as it is. The extension reads its two scores of
+each frame, and compares frames directly over distances at which a dissolve, a dip and a
+wipe differ: how far the picture, and each field of it, has come from what was before to
+what comes after, and whether it goes through black or white. A few dilated
 convolutions over time then say, for each frame, which class it is, whether a transition's
 middle follows it, and how far the transition's ends are (as in FCOS, Tian et al. 2019,
 arXiv:1904.01355, over time instead of the picture).
@@ -19,21 +19,22 @@ from keras import ops
 from numpy.typing import NDArray
 
 from models.shots.network import HEIGHT, PACKAGE, WIDTH
-from models.shots.windows import AROUND, CLASSES, TRUNK_WIDTH, WIDE, WINDOW, Said
-
-# What is read from the trunk, layer by layer.
-TRUNK_LAYERS = ("hidden", "similarity", "colours", "means")
+from models.shots.windows import AROUND, CLASSES, WIDE, WINDOW
 
 DISTANCES = (1, 2, 3, 5, 8, 12, 18, 26, 36, 48)
 _SCALE = 64.0  # code values: brings differences to about one
+_STEEP = 8.0  # small differences of a field count as well as large ones
 _FIELD = 3
-FARTHEST = 20.0  # standard deviations
-AXES = 192
-_UNITS, _BLOCKS = 96, (1, 2, 4, 8, 16, 1)
+FIELDS = (HEIGHT // _FIELD) * (WIDTH // _FIELD)
+_TONES = 12
+FIGURES = 2 + 16 * len(DISTANCES)
+_FARTHEST = 10.0  # deviations: beyond what was seen in training
+_PLACES = 32
+_UNITS, _BLOCKS = 128, (1, 2, 4, 8, 16, 1, 2, 4, 8, 1)
 
 
 class Trunk:
-    """Runs the published network on windows of 100 frames and reads what lies within.
+    """Runs the published network on windows of 100 frames.
 
     Args:
         model: The Keras model of the bundle ``transnetv2``.
@@ -42,72 +43,95 @@ class Trunk:
     def __init__(self, model: Any) -> None:
         import tensorflow as tf  # noqa: PLC0415 - only to trace the one shape
 
-        inner = with_features(model)
         shape = tf.TensorSpec((1, WINDOW, HEIGHT, WIDTH, 3), tf.uint8)
         self._run = tf.function(
-            lambda frames: inner(frames, training=False), input_signature=[shape]
+            lambda frames: _scores(model(frames, training=False)), input_signature=[shape]
         )
 
-    def __call__(self, frames: NDArray[np.uint8]) -> Said:
-        """Return what the trunk says of 100 frames, uint8 [100, 27, 48, 3]."""
-        said = self._run(frames[None])
-        return Said(
-            said["features"].numpy()[0].astype(np.float16),
-            said["cut"].numpy()[0],
-            said["transition"].numpy()[0],
+    def __call__(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return its scores, cut and transition, of 100 frames: float32 [100, 2].
+
+        Args:
+            frames: uint8 [100, 27, 48, 3].
+        """
+        scores: NDArray[np.float32] = self._run(frames[None]).numpy()[0]
+        return scores
+
+
+def _scores(said: Any) -> Any:
+    return ops.stack([said["cut"], said["transition"]], axis=-1)
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class Fields(keras.layers.Layer):  # type: ignore[misc]
+    """Averages frames over 3x3 pixels: uint8 [B, 200, 27, 48, 3] to float32 [B, 200, 144, 3]."""
+
+    def call(self, frames: Any) -> Any:
+        """Return code values, row by row."""
+        rows, columns = HEIGHT // _FIELD, WIDTH // _FIELD
+        parts = ops.reshape(
+            ops.cast(frames, "float32"), (-1, WIDE, rows, _FIELD, columns, _FIELD, 3)
         )
+        return ops.reshape(ops.mean(parts, axis=(3, 5)), (-1, WIDE, FIELDS, 3))
 
-
-def with_features(model: Any) -> Any:
-    """Return the trunk with one more output, ``features`` [B, T, 1728]."""
-    layers = [model.get_layer(name).output for name in TRUNK_LAYERS]
-    features = ops.concatenate(layers, axis=-1)
-    return keras.Model(model.input, {**model.output, "features": features})
+    def compute_output_spec(self, frames: Any) -> Any:
+        """One colour a field."""
+        return keras.KerasTensor((frames.shape[0], WIDE, FIELDS, 3), dtype="float32")
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class Comparisons(keras.layers.Layer):  # type: ignore[misc]
     """Compares each of the middle 100 of 200 frames with those before and after it.
 
-    uint8 [B, 200, 27, 48, 3] to float32 [B, 100, features]. It has no weights.
+    float32 [B, 200, 144, 3] to two tensors: figures of the whole picture, [B, 100, 162], and of
+    each field, [B, 100, 144, 32]. It has no weights.
     """
 
-    def call(self, frames: Any) -> Any:
-        """Return a row of figures for each of the middle frames."""
-        fields = _fields(ops.cast(frames, "float32"))
+    def call(self, fields: Any) -> tuple[Any, Any]:
+        """Return both for each of the middle frames."""
+        dark, white = _levels(fields)
         fields = fields * _gain(fields)
         light = ops.mean(fields, axis=(2, 3))
         spread = ops.std(fields, axis=(2, 3)) + 1.0
-        rows = [_now(light), _now(spread), *_levels(frames)]
+        tones = _tones(fields)
+        # Nothing tells what the picture itself looks like: it would be learnt by heart.
+        rows, places = [dark, white], _where(fields)
         for distance in DISTANCES:
-            rows += _compared(fields, distance)
+            offs = _offs(fields, distance)
+            rows += _compared(fields, offs, distance)
             rows += _lighting(light, spread, distance)
-        return ops.stack(rows, axis=-1)
+            rows += [ops.mean(off, axis=2) for off in _offs(tones, distance)]
+            places += [ops.log1p(_STEEP * off) for off in offs]
+        return ops.stack(rows, axis=-1), ops.stack(places, axis=-1)
 
-    def compute_output_spec(self, frames: Any) -> Any:
-        """As many figures as there are, whatever the frames."""
-        figures = 4 + len(DISTANCES) * 13
-        return keras.KerasTensor((frames.shape[0], WINDOW, figures), dtype="float32")
-
-
-def figures() -> Any:
-    """Return a function from uint8 [200, 27, 48, 3] to the comparisons, float32 [100, c]."""
-    import tensorflow as tf  # noqa: PLC0415 - only to trace the one shape
-
-    run = tf.function(Comparisons())
-
-    def compared(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        made: NDArray[np.float32] = run(frames[None]).numpy()[0]
-        return made
-
-    return compared
+    def compute_output_spec(self, fields: Any) -> Any:
+        """As many as there are, whatever the frames."""
+        batch = fields.shape[0]
+        return (
+            keras.KerasTensor((batch, WINDOW, FIGURES), dtype="float32"),
+            keras.KerasTensor((batch, WINDOW, FIELDS, 2 + 3 * len(DISTANCES)), dtype="float32"),
+        )
 
 
-def _fields(frames: Any) -> Any:
-    """Average over 3x3 pixels: [B, T, 144, 3]."""
-    rows, columns = HEIGHT // _FIELD, WIDTH // _FIELD
-    parts = ops.reshape(frames, (-1, WIDE, rows, _FIELD, columns, _FIELD, 3))
-    return ops.reshape(ops.mean(parts, axis=(3, 5)), (-1, WIDE, rows * columns, 3))
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class Standardised(keras.layers.Layer):  # type: ignore[misc]
+    """Brings figures to mean 0 and deviation 1, and cuts off what lies beyond 10 of these.
+
+    Keras's own Normalization would not do: weights that are set on it count only once the
+    model has been saved and loaded.
+    """
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Make room for mean and deviation of each figure, which training measures."""
+        width = (shape[-1],)
+        self.mean = self.add_weight(shape=width, initializer="zeros", trainable=False, name="mean")
+        self.deviation = self.add_weight(
+            shape=width, initializer="ones", trainable=False, name="deviation"
+        )
+
+    def call(self, figures: Any) -> Any:
+        """Return figures of the same shape."""
+        return ops.clip((figures - self.mean) / self.deviation, -_FARTHEST, _FARTHEST)
 
 
 def _gain(fields: Any) -> Any:
@@ -121,20 +145,38 @@ def _now(values: Any, offset: int = 0) -> Any:
     return values[:, AROUND + offset : AROUND + offset + WINDOW]
 
 
-def _levels(frames: Any) -> list[Any]:
+def _levels(fields: Any) -> tuple[Any, Any]:
     """How much of each frame is black, and how much is white."""
-    grey = ops.mean(ops.cast(_now(frames), "float32"), axis=-1)
-    return [
-        ops.mean(ops.cast(grey < 12, "float32"), axis=(2, 3)),
-        ops.mean(ops.cast(grey > 243, "float32"), axis=(2, 3)),
-    ]
+    grey = ops.mean(_now(fields), axis=-1)
+    dark, white = ops.cast(grey < 12, "float32"), ops.cast(grey > 243, "float32")
+    return ops.mean(dark, axis=2), ops.mean(white, axis=2)
 
 
-def _compared(fields: Any, distance: int) -> list[Any]:
+def _tones(fields: Any) -> Any:
+    """What tones a picture has, wherever they are: [B, 200, 12, 3], which motion hardly changes."""
+    sorted_ = ops.sort(ops.transpose(fields, (0, 1, 3, 2)), axis=-1)
+    kept = ops.mean(ops.reshape(sorted_, (-1, WIDE, 3, _TONES, FIELDS // _TONES)), axis=-1)
+    return ops.transpose(kept, (0, 1, 3, 2))
+
+
+def _where(fields: Any) -> list[Any]:
+    """Each field's place: across and down, -1..1."""
+    still = ops.zeros_like(_now(fields)[..., 0])
+    y, x = np.mgrid[-1 : 1 : 1j * (HEIGHT // _FIELD), -1 : 1 : 1j * (WIDTH // _FIELD)]
+    return [still + axis.reshape(1, 1, -1).astype(np.float32) for axis in (x, y)]
+
+
+def _offs(fields: Any, distance: int) -> tuple[Any, Any, Any]:
+    """How far each field is off its earlier self, its later self, and those two: [B, 100, n]."""
+    now, before, after = _now(fields), _now(fields, -distance), _now(fields, distance)
+    return _off(now, before), _off(after, now), _off(after, before)
+
+
+def _compared(fields: Any, offs: tuple[Any, Any, Any], distance: int) -> list[Any]:
     """Where each frame lies between the one so far before and the one so far after."""
     now, before, after = _now(fields), _now(fields, -distance), _now(fields, distance)
-    from_old, to_new = _off(now, before), _off(after, now)
-    way, nearer = ops.mean(_off(after, before), axis=2), ops.minimum(from_old, to_new)
+    from_old, to_new, between = offs
+    way, nearer = ops.mean(between, axis=2), ops.minimum(from_old, to_new)
     bent = ops.mean(ops.abs(2 * now - before - after), axis=(2, 3))
     change, come = after - before, now - before
     part = ops.sum(come * change, axis=(2, 3)) / (ops.sum(change * change, axis=(2, 3)) + 0.2)
@@ -173,25 +215,16 @@ def build() -> Any:
     """Build the extension with random weights.
 
     Returns:
-        A ``keras.Model`` from ``{"frames": uint8 [B, 200, 27, 48, 3], "trunk": [B, 100,
-        1728], "scores": [B, 100, 2]}`` to, for the middle 100 frames, ``kinds`` [B, 100, 5]
-        (probabilities of :data:`models.shots.windows.CLASSES`), ``middle`` [B, 100] (whether
-        a transition's middle lies between this frame and the next) and ``span`` [B, 100, 2]
-        (frames since a transition's start and until its end, where there is one).
+        A ``keras.Model`` from ``{"frames": uint8 [B, 200, 27, 48, 3], "scores": [B, 100, 2]}``
+        to, for the middle 100 frames, ``kinds`` [B, 100, 5] (probabilities of
+        :data:`models.shots.windows.CLASSES`), ``middle`` [B, 100] (whether a transition's
+        middle lies between this frame and the next) and ``span`` [B, 100, 2] (frames since a
+        transition's start and until its end, where there is one).
     """
     frames = keras.Input((WIDE, HEIGHT, WIDTH, 3), dtype="uint8", name="frames")
-    trunk = keras.Input((WINDOW, TRUNK_WIDTH), name="trunk")
     scores = keras.Input((WINDOW, 2), name="scores")
-    normal = keras.layers.Normalization
-    figures = Comparisons(name="comparisons")(frames)
-    # What lies further out than anything seen in training is cut off.
-    figures = ops.clip(normal(name="figures_norm")(figures), -FARTHEST, FARTHEST)
-    read = ops.clip(normal(name="trunk_norm")(trunk), -FARTHEST, FARTHEST)
-    # The trunk says much twice: its principal axes hold what differs.
-    read = keras.layers.Dense(AXES, use_bias=False, trainable=False, name="trunk_axes")(read)
-    outputs = head(figures.shape[-1])([figures, read, scores])
-    inputs = {"frames": frames, "trunk": trunk, "scores": scores}
-    return keras.Model(inputs, outputs, name="shots")
+    outputs = learner()([Fields(name="fields")(frames), scores])
+    return keras.Model({"frames": frames, "scores": scores}, outputs, name="shots")
 
 
 def joint(trunk: Any, extension: Any) -> Any:
@@ -202,31 +235,25 @@ def joint(trunk: Any, extension: Any) -> Any:
         :class:`models.shots.windows.FrameScores`, of the middle 100 frames.
     """
     frames = keras.Input((WIDE, HEIGHT, WIDTH, 3), dtype="uint8", name="frames")
-    read = with_features(trunk)(_now(frames))
-    scores = ops.stack([read["cut"], read["transition"]], axis=-1)
-    said = extension({"frames": frames, "trunk": read["features"], "scores": scores})
+    said = extension({"frames": frames, "scores": _scores(trunk(_now(frames)))})
     outputs = {
         "cut": said["middle"],
         "transition": 1 - said["kinds"][..., 0],
         "kinds": said["kinds"],
         "span": said["span"],
-        "published": ops.max(scores, axis=-1),
     }
     return keras.Model(frames, outputs, name="joint")
 
 
-def head(figures: int) -> Any:
-    """Build the part that learns: from normalised figures, the trunk's axes, and scores."""
-    inputs = [
-        keras.Input((WINDOW, figures), name="figures"),
-        keras.Input((WINDOW, AXES), name="trunk"),
-        keras.Input((WINDOW, 2), name="scores"),
-    ]
+def learner() -> Any:
+    """Build the part that learns: from fields [B, 200, 144, 3] and scores [B, 100, 2]."""
+    fields = keras.Input((WIDE, FIELDS, 3), name="fields")
+    scores = keras.Input((WINDOW, 2), name="scores")
     layers = keras.layers
-    own = layers.Dense(_UNITS, activation="relu", name="figures_in")(inputs[0])
-    read = layers.Dropout(0.2, name="trunk_dropout")(inputs[1])
-    read = layers.Dense(_UNITS, activation="relu", name="trunk_in")(read)
-    x = layers.Concatenate(name="joined")([own, read, inputs[2]])
+    figures, places = Comparisons(name="comparisons")(fields)
+    figures = Standardised(name="standardised")(figures)
+    own = layers.Dense(_UNITS, activation="relu", name="figures_in")(figures)
+    x = layers.Concatenate(name="joined")([own, *_seen(places), scores])
     x = layers.Dense(_UNITS, name="mixed")(x)
     for number, dilation in enumerate(_BLOCKS, 1):
         x = _block(x, dilation, f"block{number}")
@@ -238,7 +265,18 @@ def head(figures: int) -> Any:
         ),
         "span": layers.Dense(2, activation="softplus", name="span")(x),
     }
-    return keras.Model(inputs, outputs, name="head")
+    return keras.Model([fields, scores], outputs, name="learner")
+
+
+def _seen(places: Any) -> list[Any]:
+    """What each field says by itself, gathered over the picture: its mean and its most.
+
+    A wipe changes every field at a time of its own; how many have changed is how far it is.
+    """
+    layers = keras.layers
+    y = layers.Dense(_PLACES, activation="relu", name="places_in")(places)
+    y = layers.Dense(_PLACES, activation="relu", name="places_out")(y)
+    return [ops.mean(y, axis=2), ops.max(y, axis=2)]
 
 
 def _block(x: Any, dilation: int, name: str) -> Any:

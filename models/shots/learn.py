@@ -13,7 +13,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +21,39 @@ from models import bundle
 from models.bundle import BundleFacts, BundleInfo
 from models.errors import FxdError, ModelError
 from models.shots import corrections, evaluate, fetch, material
-from models.shots.dataset import Readers, read_shards, window, write_shards
+from models.shots.dataset import Recipe, generate, read_shards, window, write_shards
 from models.shots.material import Footage
 from models.shots.sequences import Plan
 from models.shots.transitions import Kind
 
 NAME = "shots"
-# Windows without the trunk are numbered from here on, those rich in wipes from there.
-_LIGHT, _WIPES = 100_000, 200_000
+# From where on the windows of each set are numbered.
+_LIGHT, _WIPES, _LONG = 100_000, 200_000, 300_000
+PLAN = Plan(ended=0.12)
 # Wipes come in the most shapes, so they take the most examples.
 _RICH = Plan(
     single=0.05,
+    ended=0.05,
     chances={
         Kind.CUT: 0.1,
         Kind.DISSOLVE: 0.17,
         Kind.DIP_BLACK: 0.1,
         Kind.DIP_WHITE: 0.03,
         Kind.WIPE: 0.6,
+    },
+)
+# Of long transitions, dissolves above all, the ends are hard to see.
+_SLOW = Plan(
+    single=0.25,
+    ended=0.05,
+    shot=(30, 110),
+    short_too=0.0,
+    chances={
+        Kind.CUT: 0.15,
+        Kind.DISSOLVE: 0.45,
+        Kind.DIP_BLACK: 0.1,
+        Kind.DIP_WHITE: 0.05,
+        Kind.WIPE: 0.25,
     },
 )
 _TEST_SEED = 1000
@@ -49,15 +65,19 @@ _SLACK = 0.005
 class Amount:
     """How much to make of everything; ``quick`` shows that all works and no more."""
 
-    windows: int = 300
-    light: int = 1450
-    wipes: int = 100
-    epochs: int = 12
+    windows: int = 800
+    light: int = 4500
+    wipes: int = 1800
+    long: int = 3000
+    epochs: int = 11
     sequences: int = 24
     takes: int = 4
 
 
-FULL, QUICK = Amount(), Amount(windows=20, light=20, wipes=10, epochs=4, sequences=2, takes=1)
+FULL, QUICK = (
+    Amount(),
+    Amount(windows=20, light=20, wipes=10, long=10, epochs=2, sequences=2, takes=1),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +139,7 @@ def learn(order: Order) -> BundleInfo | None:
     Raises:
         ModelError: Footage or the published network is missing or cannot be read.
     """
+    order = _with_footage(order)
     training, held_out, files = _footage(order)
     _claim(order, files)
     loader = bundle.BundleLoader(order.models)
@@ -156,18 +177,22 @@ def refused(metrics: Mapping[str, float], now: Mapping[str, float] | None) -> st
     return None
 
 
+def _with_footage(order: Order) -> Order:
+    """Where no footage is named, take that of the list."""
+    if order.footage and order.test is not None:
+        return order
+    train, test = fetch.fetch(order.folder.parent / "footage", say)
+    return replace(order, footage=order.footage or (train,), test=order.test or test)
+
+
 def _footage(order: Order) -> tuple[list[Footage], list[Footage], list[Path]]:
     """Footage to train on, footage to test on, and all files that are trained on."""
-    folders, held_out = list(order.footage), order.test
-    if not folders or held_out is None:
-        fetched = fetch.fetch(order.folder.parent / "footage", say)
-        folders, held_out = folders or [fetched[0]], held_out or fetched[1]
     say("Reading footage.")
-    training = [item for folder in folders for item in material.read_folder(folder)]
-    testing = material.read_folder(held_out, fetch.CUTS)
+    training = [item for folder in order.footage for item in material.read_folder(folder)]
+    testing = material.read_folder(order.test, fetch.CUTS) if order.test else []
     if min(len(training), len(testing)) < 2:
         raise ModelError("Training and testing need two takes or photographs each, or more.")
-    files = [path for folder in folders for path in material.files(folder)]
+    files = [path for folder in order.footage for path in material.files(folder)]
     return training, testing, files
 
 
@@ -184,7 +209,7 @@ def _claim(order: Order, files: Sequence[Path]) -> None:
 
 def _digest(files: Sequence[Path], order: Order) -> str:
     """Return the SHA-256 over all that the training set is made from."""
-    whole = hashlib.sha256(f"{order.seed} {Plan()!r} {order.amount!r}".encode())
+    whole = hashlib.sha256(f"{order.seed} {PLAN!r} {_RICH!r} {_SLOW!r} {order.amount!r}".encode())
     tables = [one.table for folder in order.corrected for one in corrections.find(folder)]
     for path in (*files, *tables):
         whole.update(f"{path.name} {bundle.digest(path)}\n".encode())
@@ -199,26 +224,29 @@ def _trunk(loader: bundle.BundleLoader) -> Any:
 
 
 def _prepare(order: Order, footage: Sequence[Footage], trunk: Any) -> list[Path]:
-    """Cache all windows: with the trunk, without it, and corrected ones."""
-    from models.shots.extension import figures  # noqa: PLC0415 - loads Keras
-
-    plan, amount, root = Plan(), order.amount, order.folder / "windows"
-    both, own = Readers(figures=figures(), trunk=trunk), Readers(figures=figures())
+    """Cache all windows: without the trunk, with it, and corrected ones."""
+    amount, root = order.amount, order.folder / "windows"
+    sets = {
+        "light": (PLAN, range(_LIGHT, _LIGHT + amount.light)),
+        "wipes": (_RICH, range(_WIPES, _WIPES + amount.wipes)),
+        "long": (_SLOW, range(_LONG, _LONG + amount.long)),
+    }
+    for name, (plan, numbers) in sets.items():
+        recipe = Recipe(folders=order.footage, plan=plan, seed=order.seed)
+        generate(root / name, recipe, numbers, say)
 
     def made(number: int) -> Any:
-        return window(footage, _RICH if number >= _WIPES else plan, order.seed, number)
+        return window(footage, PLAN, order.seed, number)
 
-    write_shards(root / "heavy", made, range(amount.windows), both, say)
-    write_shards(root / "light", made, range(_LIGHT, _LIGHT + amount.light), own, say)
-    write_shards(root / "wipes", made, range(_WIPES, _WIPES + amount.wipes), own, say)
-    folders = [root / name for name in ("heavy", "light", "wipes")]
+    write_shards(root / "heavy", made, range(amount.windows), trunk, say)
+    folders = [root / name for name in (*sets, "heavy")]
     found = [one for folder in order.corrected for one in corrections.find(folder)]
     if order.corrected:
         say(f"{len(found)} clips were corrected by hand.")
     for number, one in enumerate(found):
         examples = corrections.windows(one)
         into = root / f"corrected-{number}"
-        write_shards(into, examples.__getitem__, range(len(examples)), both, say)
+        write_shards(into, examples.__getitem__, range(len(examples)), trunk, say)
         folders.append(into)
     return folders
 
@@ -240,8 +268,13 @@ def _current(
     """Measure what is in use now on the same sequences."""
     if bundle.find(order.models, NAME) is None:
         return None
+    try:
+        model = loader.load(NAME)
+    except ModelError as error:
+        say(f"The model in use counts as none: {error}")
+        return None
     say("The same of the model in use:")
-    return _measure(order, held_out, trunk, loader.load(NAME))
+    return _measure(order, held_out, trunk, model)
 
 
 def _publish(order: Order, model: Any, metrics: Mapping[str, float], data: str) -> BundleInfo:
@@ -249,7 +282,7 @@ def _publish(order: Order, model: Any, metrics: Mapping[str, float], data: str) 
         name=NAME,
         version=_next_version(order.models),
         network="models.shots.extension",
-        input_contract="uint8 [batch, 200, 27, 48, 3], and transnetv2's features and scores",
+        input_contract="uint8 [batch, 200, 27, 48, 3], and transnetv2's two scores [batch, 100, 2]",
         licence="Apache-2.0",
         origin="fxd, trained by 'fxd learn shots' on top of transnetv2 1.0.5",
         treatment="analysis",
@@ -273,6 +306,7 @@ def _next_version(models: Path) -> str:
 def _card(facts: BundleFacts, order: Order) -> str:
     rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in facts.metrics.items())
     amount = order.amount
+    without = amount.light + amount.wipes + amount.long
     return f"""# {facts.name} {facts.version}
 
 Tells the kind and range of transitions between shots: cut, dissolve, dip, wipe. It reads the
@@ -283,7 +317,7 @@ published network transnetv2, which it leaves as it is, and compares frames dire
 - Input: {facts.input_contract}
 - Treatment: {facts.treatment}
 - Training data, SHA-256: `{facts.training_data}`
-- Seed {facts.seed}; {amount.windows} windows with and {amount.light + amount.wipes} without
+- Seed {facts.seed}; {amount.windows} windows with and {without} without
   the published network, {amount.epochs} epochs
 
 ## Measured on footage that was not trained on

@@ -37,6 +37,7 @@ class Plan:
     chances: dict[Kind, float] = field(default_factory=lambda: dict(_CHANCES))
     single: float = 0.15  # sequences without any transition
     same_footage: float = 0.06  # cuts to another view of the same
+    ended: float = 0.0  # sequences that reach over an end of their clip
     lively: Liveliness = field(default_factory=Liveliness)
 
 
@@ -62,7 +63,24 @@ def sequence(footage: Sequence[Footage], plan: Plan, count: int, seed: Sequence[
     first = int(random.integers(len(frames) - count + 1))
     inside = [_moved(label, -first) for label in labels]
     kept = tuple(label for label in inside if label.end >= 0 and label.start <= count)
-    return Example(frames=_finished(frames[first : first + count], random), labels=kept)
+    made = Example(frames=_finished(frames[first : first + count], random), labels=kept)
+    return _ended(made, random) if plan.ended and random.random() < plan.ended else made
+
+
+def _ended(example: Example, random: np.random.Generator) -> Example:
+    """Let the clip begin or end within the sequence: there its edge is repeated.
+
+    A transition that is not whole leads to no other shot and counts as none.
+    """
+    count = len(example.frames)
+    first, last = 0, count - 1
+    if random.random() < 0.5:
+        first = int(random.integers(1, 2 * count // 3))
+    else:
+        last = int(random.integers(count // 3, count - 1))
+    frames = example.frames[np.clip(np.arange(count), first, last)]
+    whole = (label for label in example.labels if first < label.start and label.end <= last)
+    return Example(frames=frames, labels=tuple(whole))
 
 
 def _joined(

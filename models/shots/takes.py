@@ -48,7 +48,8 @@ def take(
     """
     lively = lively or Liveliness()
     source = _choose(footage, random, other_than)
-    event = random.choice(list(lively.events)) if random.random() < lively.chance else None
+    happens = random.random() < lively.chance
+    event = lively.events[int(random.integers(len(lively.events)))] if happens else None
     frames = _filmed(source, count, random, event)
     if random.random() < _LAYERED:
         _cross(frames, footage, random, fast=False)
@@ -79,6 +80,8 @@ def _filmed(
     places = camera.path(source.still, count, random, whip)
     if event is Event.SHAKE:
         places[:, :2] += places[:, 2:3] * random.normal(0, _SHAKEN, (count, 2)).astype(np.float32)
+    if event is Event.LET_DOWN:
+        places[:, :2] += places[:, 2:3] * events.let_down(count, random)
     first = int(random.integers(len(source.pictures)))
     frames = camera.render(source, first, _steps(count, random), places)
     return frames[:, :, ::-1].copy() if random.random() < 0.5 else frames

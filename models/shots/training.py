@@ -19,13 +19,15 @@ from keras import ops
 from numpy.typing import NDArray
 
 from models.shots import extension
-from models.shots.dataset import UNKNOWN
-from models.shots.windows import CONTEXT, WINDOW
+from models.shots.dataset import FIELD, UNKNOWN, backwards
+from models.shots.network import HEIGHT, WIDTH
+from models.shots.windows import CONTEXT, WIDE, WINDOW
 
 Columns = Mapping[str, NDArray[Any]]
 
 _RIM = 0.3  # what the window's outer frames count, of which use never asks
 _SPAN_SCALE = 8.0
+_TYPICAL = 800  # windows are enough to know what figures are usual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,9 @@ class Settings:
     batch: int = 16
     rate: float = 2e-3
     weight_decay: float = 1e-4
-    held_back: float = 0.1  # of the windows, for the validation loss
+    held_back: float = 0.05  # of the windows, for the validation loss
+    # How often an epoch shows a window that the trunk was asked about: they are few and dear.
+    asked_counts: int = 2
     # How often the trunk is taken away, so that the direct comparisons learn to stand alone.
     without_trunk: float = 0.25
 
@@ -56,17 +60,22 @@ def train(columns: Columns, settings: Settings, folder: Path) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n")
     keras.utils.set_random_seed(settings.seed)
+    # The same seed and windows give the same weights, bit for bit, on the same machine.
+    tf.config.experimental.enable_op_determinism()
     whole = extension.build()
-    inputs = _normalised(whole, columns)
-    learner = whole.get_layer("head")
+    learner = whole.get_layer("learner")
     seen, kept = _split(len(columns["kind"]), settings)
-    sets = [_set(inputs, columns, rows, settings, live=rows is seen) for rows in (seen, kept)]
+    _standardise(learner, columns["fields"][seen[:_TYPICAL]])
+    asked = seen[(columns["scores"][seen] != UNKNOWN).any(axis=(1, 2))]
+    seen = np.concatenate([seen, *[asked] * (settings.asked_counts - 1)])
+    drawn, held = Windows(columns, seen, settings), Windows(columns, kept, settings)
     steps = -(-len(seen) // settings.batch)
     _compile(learner, settings, steps)
     learner.fit(
-        sets[0],
-        validation_data=sets[1],
+        drawn.shuffled(),
+        validation_data=held.in_order(),
         epochs=settings.epochs,
+        steps_per_epoch=steps,
         shuffle=False,  # the set shuffles itself
         callbacks=_callbacks(folder),
         verbose=0,
@@ -77,34 +86,12 @@ def train(columns: Columns, settings: Settings, folder: Path) -> Any:
     return plain
 
 
-def _normalised(whole: Any, columns: Columns) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Set the extension's normalisation, and apply it; zero is the mean of both."""
-    asked = columns["asked"]
-    seen = _fitted(whole.get_layer("trunk_norm"), columns["features"][asked].astype(np.float32))
-    axes = _axes(seen)
-    whole.get_layer("trunk_axes").set_weights([axes])
-    trunk = np.zeros((*columns["features"].shape[:2], extension.AXES), np.float32)
-    trunk[asked] = seen @ axes
-    return _fitted(whole.get_layer("figures_norm"), columns["figures"]), trunk
-
-
-def _axes(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the principal axes [width, 192], scaled so that what lies along them is about one."""
-    flat = values.reshape(-1, values.shape[-1])
-    power, axes = np.linalg.eigh(flat.T @ flat / max(1, len(flat)))
-    kept = axes[:, ::-1][:, : extension.AXES]
-    scale = np.sqrt(power[::-1][: extension.AXES].mean() + 1e-6)
-    scaled: NDArray[np.float32] = (kept / scale).astype(np.float32)
-    return scaled
-
-
-def _fitted(layer: Any, values: NDArray[np.float32]) -> NDArray[np.float32]:
-    if len(values) == 0:
-        return values
-    mean, variance = values.mean(axis=(0, 1)), values.var(axis=(0, 1)) + 1e-4
-    layer.set_weights([mean, variance, np.zeros((), np.int64)])
-    scaled: NDArray[np.float32] = ((values - mean) / np.sqrt(variance)).astype(np.float32)
-    return np.clip(scaled, -extension.FARTHEST, extension.FARTHEST)
+def _standardise(learner: Any, fields: NDArray[np.float16]) -> None:
+    compare = tf.function(lambda some: learner.get_layer("comparisons")(some)[0])
+    parts = [compare(tf.cast(fields[n : n + 16], tf.float32)) for n in range(0, len(fields), 16)]
+    figures = np.concatenate([part.numpy() for part in parts])
+    mean, deviation = figures.mean(axis=(0, 1)), figures.std(axis=(0, 1)) + 0.01
+    learner.get_layer("standardised").set_weights([mean, deviation])
 
 
 def _split(count: int, settings: Settings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -114,41 +101,91 @@ def _split(count: int, settings: Settings) -> tuple[NDArray[np.int64], NDArray[n
     return order[kept:], order[:kept]
 
 
-def _set(
-    inputs: tuple[NDArray[np.float32], NDArray[np.float32]],
-    columns: Columns,
-    rows: NDArray[np.int64],
-    settings: Settings,
-    *,
-    live: bool,
-) -> Any:
-    span = np.stack([columns["before"], columns["after"]], axis=-1)
-    gradual = (columns["kind"] > 1).astype(np.float32)
-    marks = np.concatenate([span, gradual[..., None]], axis=-1)
-    parts = (inputs[0][rows], inputs[1][rows], columns["scores"][rows])
-    true = (columns["kind"][rows], columns["middle"][rows], marks[rows])
-    made = tf.data.Dataset.from_tensor_slices((parts, true))
-    if live:
-        made = made.shuffle(len(rows), seed=settings.seed, reshuffle_each_iteration=True)
-        made = made.map(lambda part, said: (_dropped(part, settings), said))
-    return made.map(_named).batch(settings.batch)
+class Windows:
+    """Feeds windows to ``fit``: each epoch in another order, turned and lit differently.
+
+    Args:
+        columns: As :func:`models.shots.dataset.read_shards` gives them.
+        rows: Which windows of the columns to use.
+        settings: How to train.
+    """
+
+    def __init__(self, columns: Columns, rows: NDArray[np.int64], settings: Settings) -> None:
+        self._columns, self._rows, self._settings = columns, rows, settings
+
+    def shuffled(self) -> Any:
+        """A ``tf.data`` set without end, in which no window comes twice the same."""
+        rows = tf.data.Dataset.from_tensor_slices(self._rows)
+        rows = rows.shuffle(
+            len(self._rows), seed=self._settings.seed, reshuffle_each_iteration=True
+        )
+        return self._batches(rows.repeat().enumerate())
+
+    def in_order(self) -> Any:
+        """A ``tf.data`` set of each window once, as it is."""
+        rows = tf.data.Dataset.from_tensor_slices(self._rows)
+        return self._batches(rows.map(lambda row: (tf.constant(-1, tf.int64), row)))
+
+    def _batches(self, numbered: Any) -> Any:
+        def mapped(number: Any, row: Any) -> Any:
+            made = tf.numpy_function(self._one, (number, row), [kind for kind, _ in _SHAPES])
+            for one, (_, shape) in zip(made, _SHAPES, strict=True):
+                one.set_shape(shape)
+            return _named(*made)
+
+        made = numbered.map(mapped, num_parallel_calls=2, deterministic=True)
+        return made.batch(self._settings.batch).prefetch(2)
+
+    def _one(self, number: int, row: int) -> tuple[NDArray[Any], ...]:
+        """Return one window's fields, scores, kind, middle and marks; changed unless -1."""
+        one = {name: column[row] for name, column in self._columns.items()}
+        if number >= 0:
+            random = np.random.default_rng([self._settings.seed, number])
+            one = varied(one, random, self._settings.without_trunk)
+        gradual = (one["kind"] > 1).astype(np.float32)
+        marks = np.stack([one["before"], one["after"], gradual], axis=-1)
+        fields = one["fields"].astype(np.float32)
+        return fields, one["scores"], one["kind"].astype(np.int32), one["middle"], marks
 
 
-def _dropped(parts: Any, settings: Settings) -> Any:
-    figures, trunk, scores = parts
-    gone = tf.random.uniform(()) < settings.without_trunk
-    trunk = tf.where(gone, tf.zeros_like(trunk), trunk)
-    return figures, trunk, tf.where(gone, tf.fill(tf.shape(scores), UNKNOWN), scores)
+_SHAPES = (
+    (tf.float32, (WIDE, extension.FIELDS, 3)),
+    (tf.float32, (WINDOW, 2)),
+    (tf.int32, (WINDOW,)),
+    (tf.float32, (WINDOW,)),
+    (tf.float32, (WINDOW, 3)),
+)
 
 
-def _named(parts: Any, true: Any) -> Any:
-    figures, trunk, scores = parts
-    inputs = (figures, trunk, scores)
-    kind, middle, span = true
+def varied(
+    row: dict[str, NDArray[Any]], random: np.random.Generator, without_trunk: float
+) -> dict[str, NDArray[Any]]:
+    """Mirror a window, play it backwards, light it anew: what is true of it stays true.
+
+    Args:
+        row: The columns of one window.
+        random: Chooses.
+        without_trunk: How often the trunk's scores are taken away.
+    """
+    if random.random() < 0.5:
+        row = backwards(row)
+    turned = row["fields"].reshape(-1, HEIGHT // FIELD, WIDTH // FIELD, 3)
+    turned = turned[:, :: random.choice([-1, 1]), :: random.choice([-1, 1])]
+    turned = turned[..., random.permutation(3)].astype(np.float32)
+    gain = random.uniform(0.7, 1.25) * random.uniform(0.85, 1.15, 3).astype(np.float32)
+    lit = np.clip(turned * gain + random.uniform(-12, 12), 0, 255)
+    scores = row["scores"]
+    if random.random() < without_trunk:
+        scores = np.full_like(scores, UNKNOWN)
+    fields = lit.astype(np.float32).reshape(row["fields"].shape)
+    return {**row, "fields": fields, "scores": scores}
+
+
+def _named(fields: Any, scores: Any, kind: Any, middle: Any, span: Any) -> Any:
     weight = np.full(WINDOW, _RIM, np.float32)
     weight[CONTEXT - 5 : -CONTEXT + 5] = 1.0
-    said = {"kinds": tf.cast(kind, tf.int32), "middle": middle, "span": span}
-    return inputs, said, {name: tf.constant(weight) for name in said}
+    said = {"kinds": kind, "middle": middle, "span": span}
+    return (fields, scores), said, {name: tf.constant(weight) for name in said}
 
 
 def kinds_loss(true: Any, said: Any) -> Any:
@@ -164,9 +201,11 @@ def middle_loss(true: Any, said: Any) -> Any:
 
 
 def span_loss(true: Any, said: Any) -> Any:
-    """How many frames both ends are off, within gradual transitions; outliers count less."""
-    off = ops.abs(true[..., :2] - said) / _SPAN_SCALE
-    return true[..., 2] * ops.sum(ops.log1p(4 * off), axis=-1) / 4
+    """How many frames both ends and the middle between them are off; outliers count less."""
+    off = true[..., :2] - said
+    middle = (off[..., 1] - off[..., 0]) / 2
+    ends = ops.sum(ops.log1p(4 * ops.abs(off) / _SPAN_SCALE), axis=-1)
+    return true[..., 2] * (ends / 4 + ops.log1p(ops.abs(middle)) / 2)
 
 
 def _compile(learner: Any, settings: Settings, steps: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,6 @@ AROUND = 50
 WIDE = WINDOW + 2 * AROUND
 # The order of the extension's classes.
 CLASSES = ("none", "cut", "dissolve", "dip", "wipe")
-# How many figures of the trunk it reads for each frame.
-TRUNK_WIDTH = 1024 + 128 + 128 + 448
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +35,13 @@ class FrameScores:
     ``cut`` is high, 0..1, at the last frame before a transition's middle; ``transition`` at
     every frame of one. With the extension, ``kinds`` holds the probabilities of none, cut,
     dissolve, dip and wipe, float32 [n, 5], and ``span`` how many frames ago the transition
-    began and how many it still lasts, float32 [n, 2]; ``published`` is the higher of the two
-    scores of the published network, which the extension has read.
+    began and how many it still lasts, float32 [n, 2].
     """
 
     cut: Scores
     transition: Scores
     kinds: Scores | None = None
     span: Scores | None = None
-    published: Scores | None = None
 
     def part(self, start: int, end: int) -> FrameScores:
         """Return a copy of what is said of some frames."""
@@ -68,14 +64,6 @@ def joined(pieces: Sequence[tuple[int, FrameScores]], count: int) -> FrameScores
         for name, value in piece.columns():
             getattr(whole, name)[start : start + len(value)] = value
     return whole
-
-
-class Said(NamedTuple):
-    """What the trunk says of n frames: features float16 [n, 1728], its two scores [n]."""
-
-    features: NDArray[np.float16]
-    cut: Scores
-    transition: Scores
 
 
 def plan(ranges: Iterable[Range]) -> Iterator[Range]:

@@ -90,6 +90,45 @@ def test_events_keep_the_take_a_take(footage, event: Event) -> None:
     np.testing.assert_array_equal(made, again)
 
 
+@pytest.mark.parametrize(
+    "event", [Event.WHIP_PAN, Event.FAST_MOTION, Event.SHAKE, Event.LET_DOWN, Event.SLATE]
+)
+def test_events_really_happen(footage, event: Event) -> None:
+    """Over several takes of a photograph far more changes than where nothing happens."""
+
+    def changes(chance):
+        lively = takes.Liveliness(chance=chance, events=(event,))
+        some = (
+            takes.take(footage[2:], 80, np.random.default_rng([7, seed]), lively=lively)[0]
+            for seed in range(12)
+        )
+        return [float(np.abs(np.diff(made, axis=0)).mean(axis=(1, 2, 3)).max()) for made in some]
+
+    assert np.mean(changes(1.0)) > 1.3 * np.mean(changes(0.0))
+
+
+def test_slate_comes_and_goes() -> None:
+    """A board covers a part of the picture for a while; the rest stays as it was."""
+    shown = []
+    for seed in range(10):
+        frames = np.full((90, 27, 48, 3), 100, np.float32)
+        events.slate(frames, np.random.default_rng(seed))
+        covered = (np.abs(frames - 100).max(axis=-1) > 1).mean(axis=(1, 2))
+        assert covered.max() < 0.95
+        shown.append(int((covered > 0.02).sum()))
+    assert min(shown) > 5
+    assert np.median(shown) < 80
+
+
+def test_camera_is_let_down_once() -> None:
+    """The view stays, goes faster and faster, and stays again; or the other way round."""
+    for seed in range(10):
+        way = np.hypot(*events.let_down(120, np.random.default_rng(seed)).T)
+        steps = np.diff(way)
+        assert (steps >= 0).all() or (steps <= 0).all()
+        assert way.max() < 2.6
+
+
 @pytest.mark.parametrize("event", list(events.SIMPLE))
 def test_simple_events_change_frames(event: Event) -> None:
     """Grey frames are not all grey any more."""
@@ -153,6 +192,61 @@ def test_sequences_of_every_kind(footage) -> None:
     assert min(lengths) >= 2
     assert max(lengths) <= 60
     assert sequences.sequence(footage, sequences.Plan(single=1.0), 50, (1,)).labels == ()
+
+
+def test_sequence_over_the_end_of_its_clip(footage) -> None:
+    """There the first or last frame is repeated, and no label lies in it or reaches into it."""
+    plan, ended = sequences.Plan(single=0.0, ended=1.0), 0
+    for seed in range(8):
+        example = sequences.sequence(footage, plan, 200, (4, seed))
+        still = (np.diff(example.frames.astype(int), axis=0) == 0).all(axis=(1, 2, 3))
+        first = int(np.argmin(still)) if still[0] else 0
+        last = len(still) - int(np.argmin(still[::-1])) if still[-1] else 200
+        assert all(first <= label.start and label.end <= last for label in example.labels)
+        ended += bool(first or last < 200)
+    assert ended == 8
+
+
+def test_played_backwards() -> None:
+    """Labels written out for the reversed sequence are those of the sequence, reversed."""
+    labels = [
+        Label(start=20, end=26, kind=Kind.DISSOLVE),
+        Label(start=40, end=40, kind=Kind.CUT),
+        Label(start=60, end=84, kind=Kind.WIPE),
+    ]
+    turned = [Label(start=100 - one.end, end=100 - one.start, kind=one.kind) for one in labels]
+    frames = np.arange(200, dtype=np.float16).reshape(200, 1, 1)
+    row = {
+        name: getattr(dataset.targets(labels, 0, 100), name) for name in dataset.Targets.__slots__
+    }
+    expected = dataset.targets(turned, 0, 100)
+    # As a perfect trunk would say it: the last old frame before a middle, and all mixed frames.
+    scores = np.stack([row["middle"], row["kind"] > 1], axis=-1)
+    made = dataset.backwards({**row, "fields": frames, "scores": scores})
+    np.testing.assert_array_equal(made["scores"][:, 0], expected.middle)
+    np.testing.assert_array_equal(made["scores"][:, 1], expected.kind > 1)
+    assert made["fields"].ravel().tolist() == list(range(199, -1, -1))
+    for name in dataset.Targets.__slots__:
+        np.testing.assert_array_equal(made[name], getattr(expected, name), err_msg=name)
+
+
+def test_generated_in_processes_of_their_own(footage, tmp_path: Path) -> None:
+    """Shards hold the same windows whoever makes them, and are made once."""
+    for item in footage[2:]:
+        name = str(tmp_path / "stills" / f"{item.name}.png")
+        (tmp_path / "stills").mkdir(exist_ok=True)
+        cv2.imwrite(name, item.pictures[0][:, :, ::-1])
+    recipe = dataset.Recipe(folders=(tmp_path / "stills",), plan=sequences.Plan(), seed=5)
+    said = []
+    dataset.generate(tmp_path / "windows", recipe, range(40, 53), said.append)
+    columns = dataset.read_shards([tmp_path / "windows"])
+    assert len(said) == 2
+    assert columns["fields"].shape == (13, 200, 144, 3)
+    assert (columns["scores"] == dataset.UNKNOWN).all()
+    again = dataset.window(material.read_folder(tmp_path / "stills"), recipe.plan, 5, 47)
+    np.testing.assert_array_equal(columns["fields"][7], dataset.fields(again.frames))
+    dataset.generate(tmp_path / "windows", recipe, range(40, 53), said.append)
+    assert len(said) == 2
 
 
 def test_targets_of_a_dissolve_and_a_cut() -> None:
