@@ -105,8 +105,9 @@ class PictureMeter:
         """Return display-like luma of code values, float32 of the same shape."""
         lut = self.reader.scale.lut
         if plane.dtype == np.uint8:
-            # Twice as fast, but for bytes alone.
-            return cv2.LUT(plane, lut)
+            # Twice as fast as numpy, but for bytes alone.
+            quick: Image = cv2.LUT(plane, lut)
+            return quick
         lit: Image = np.take(lut, plane >> self.reader.shift, mode="clip")
         return lit
 
@@ -202,13 +203,14 @@ def _tile_means(image: Plane, width: int) -> NDArray[np.float64]:
     rows = np.linspace(0, len(image), _TILES[1] + 1).astype(int)
     columns = np.linspace(0, width, _TILES[0] + 1).astype(int)
     # Every second row is enough: a tile of 1080p is 60 rows high.
-    sums = [
+    means = [
         cv2.reduce(image[first:last:2], 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0]
         for first, last in itertools.pairwise(rows)
     ]
-    strips = np.stack(sums)[:, :width]
-    means: NDArray[np.float64] = np.add.reduceat(strips, columns[:-1], axis=1, dtype=np.float64)
-    return means / np.diff(columns)
+    strips = np.stack(means)[:, :width]
+    sums: NDArray[np.float64] = np.add.reduceat(strips, columns[:-1], axis=1, dtype=np.float64)
+    sums /= np.diff(columns)
+    return sums
 
 
 def _slope(level: Plane, lit: Any) -> Image:
@@ -302,7 +304,7 @@ def _step(before: Image, now: Image, window: Image) -> NDArray[np.float64]:
     xx, yy = np.vdot(along, across) / 4 + _FLAT, np.vdot(aside, down) / 4 + _FLAT
     xy, x, y = np.vdot(along, down) / 4, np.vdot(along, error) / 2, np.vdot(aside, error) / 2
     step = np.array([yy * x - xy * y, xx * y - xy * x], np.float64) / (xx * yy - xy * xy)
-    return np.clip(step, -1, 1)
+    return np.asarray(step.clip(-1, 1))
 
 
 def _moved(image: Image, pixels: NDArray[np.float64], margin: int = 0) -> Image:
