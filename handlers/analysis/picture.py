@@ -26,8 +26,10 @@ Image = NDArray[np.float32]
 # What one picture is measured by, in this order; the names are the table's.
 MEASURES = (
     "luma_mean", "luma_p01", "luma_p10", "luma_p50", "luma_p90", "luma_p99",
-    "crushed", "focus", "difference", "shift_x", "shift_y", "motion",
+    "crushed", "focus", "difference", "shift_x", "shift_y", "motion", "luma_change",
 )  # fmt: skip
+SINCE_BEFORE = MEASURES[-5:]
+"""Those of them that compare with the picture before; 0 where that one stands again."""
 TAIL = 32
 """The top of the code values, in this many steps of 1/128 of all: where clipping shows."""
 _TAIL_STEPS = 128
@@ -45,6 +47,8 @@ _HALVES = np.array([120, 67.5])
 _TILES = (16, 9)
 # Which of the tiles, by rising sharpness.
 _SHARPEST = round(0.9 * 16 * 9)
+# Tiles of a picture that can tell how its light changes, and how many of them it takes.
+_DARK, _BRIGHT, _FEWEST_TILES = 0.03, 0.98, 24
 # A shift counts when it explains the difference: it must take this much of it away.
 _EXPLAINS = 0.9
 # Further than this, in widths, is no camera movement between two frames but a cut.
@@ -69,6 +73,7 @@ class PictureMeter:
         self.reader = LumaReader(video, gamma)
         self._exposure = Exposure(self.reader)
         self._motion = Motion(_aspect(video), video.rotation)
+        self._light = Light()
         self._rows = array("f")
         self._tails = bytearray()
         self._owed = 0
@@ -80,7 +85,7 @@ class PictureMeter:
         middle = halved(plane)
         small = shrunk(middle, _SMALL)
         lit = self._lit(small)
-        row = (*counted, focus(middle, small, self._lit), *self._motion(lit))
+        row = (*counted, focus(middle, small, self._lit), *self._motion(lit), self._light(lit))
         # Lost frames before the first good one are stood in for by it.
         for _ in range(self._owed + 1):
             self._rows.extend(row)
@@ -92,7 +97,8 @@ class PictureMeter:
         if not self._rows:
             self._owed += 1
             return
-        self._rows.extend((*self._rows[-len(MEASURES) : -4], 0.0, 0.0, 0.0, 0.0))
+        since = len(SINCE_BEFORE)
+        self._rows.extend((*self._rows[-len(MEASURES) : -since], *([0.0] * since)))
         self._tails += self._tails[-TAIL * _TAIL_TYPE.itemsize :]
 
     def columns(self) -> dict[str, NDArray[Any]]:
@@ -221,6 +227,32 @@ def _slope(level: Plane, lit: Any) -> Image:
     above = np.where(level < most - reach, level + reach, most).astype(level.dtype)
     slope: Image = (lit(above) - lit(below)) / np.maximum(above.astype(np.float32) - below, 1)
     return slope
+
+
+class Light:
+    """Follows how bright the picture is as a whole: what moves through it does not count."""
+
+    def __init__(self) -> None:
+        self._before: Image | None = None
+
+    def __call__(self, lit: Image) -> float:
+        """Return the natural logarithm of how much brighter a small picture is than the last.
+
+        A lamp or a shutter changes all of a picture by one factor, what moves changes parts of
+        it by many. So it is the median over 16 x 9 tiles, drawn towards 0 by a quarter of the
+        range that the middle half of them takes up. Tiles that are black or white cannot tell.
+        """
+        level = cv2.resize(lit, _TILES, interpolation=cv2.INTER_AREA)
+        before, self._before = self._before, level
+        if before is None:
+            return 0.0
+        tells = (np.minimum(level, before) > _DARK) & (np.maximum(level, before) < _BRIGHT)
+        ratios = np.sort(np.log(level[tells] / before[tells]))
+        if len(ratios) < _FEWEST_TILES:
+            return 0.0
+        low, middle, high = ratios[[len(ratios) // 4, len(ratios) // 2, 3 * len(ratios) // 4]]
+        sure = max(0.0, abs(float(middle)) - float(high - low) / 4)
+        return float(np.copysign(sure, middle))
 
 
 class Motion:

@@ -27,7 +27,6 @@ _SETTLES = 3
 _INTENDED = 0.12
 _SHAKE_WINDOW = 1.0
 _FLICKER_SMOOTH, _FLICKER_WINDOW, _TURNS_A_SECOND = 0.15, 1.0, 6
-_DARKEST = 0.03
 # A larger difference than this is a cut: no shake, no flicker.
 _CUT = 0.08
 
@@ -55,7 +54,7 @@ def add_series(
     same = _duplicate(difference) & np.append(True, decoded[:-1])
     return {
         "shake": _shake(columns["shift_x"], columns["shift_y"], rate),
-        "flicker": _flicker(columns["luma_mean"], difference, rate),
+        "flicker": _flicker(columns["luma_change"], difference, rate),
         "duplicate": same & decoded & ~(freeze | black | held),
         "black": black,
         "freeze": freeze,
@@ -99,15 +98,13 @@ def _shake(shift_x: Column, shift_y: Column, rate: float) -> Column:
     return np.asarray(median_filter(np.sqrt(square), size, mode="nearest"), np.float32)
 
 
-def _flicker(luma: Column, difference: Column, rate: float) -> Column:
+def _flicker(change: Column, difference: Column, rate: float) -> Column:
     """Return how much luma wavers, relative to itself, where it does so many times a second."""
-    if len(luma) < 3:
-        return np.zeros(len(luma), np.float32)
-    own = np.where(difference > _CUT, 0, np.diff(luma, prepend=luma[:1]))
+    if len(change) < 3:
+        return np.zeros(len(change), np.float32)
     # Put together again without the jumps of cuts.
-    level = np.cumsum(own, dtype=np.float64)
+    level = np.cumsum(np.where(difference > _CUT, 0, change), dtype=np.float64)
     wave = level - _smooth(level, _FLICKER_SMOOTH * rate)
-    wave /= np.maximum(luma, _DARKEST)
     turns = np.append(np.diff(np.sign(np.diff(wave, prepend=0))) != 0, [False])
     often = _mean(turns.astype(float), _FLICKER_WINDOW * rate) * rate >= _TURNS_A_SECOND
     return np.where(often, np.sqrt(_mean(wave**2, _FLICKER_WINDOW * rate)), 0).astype(np.float32)

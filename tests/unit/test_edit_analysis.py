@@ -41,8 +41,8 @@ def test_table_and_findings_land(tmp_path):
             (
                 "luma_mean", "luma_p01", "luma_p10", "luma_p50", "luma_p90", "luma_p99",
                 "clipped", "crushed", "focus", "difference", "shift_x", "shift_y", "motion",
-                "shake", "flicker", "level_db", "peak_db", "audio_clipped", "digital_zero",
-                "phase", "onset",
+                "luma_change", "shake", "flicker", "level_db", "peak_db", "audio_clipped",
+                "digital_zero", "phase", "onset",
             ),
             np.float32,
         ),
