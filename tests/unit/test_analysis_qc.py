@@ -108,6 +108,46 @@ def test_duplicates(tmp_path, good):
     assert np.flatnonzero(made["duplicate"]).tolist() == [40, 71]
 
 
+@pytest.mark.parametrize("speed", [2.0, -5.0])
+def test_frames_that_the_camera_dropped(tmp_path, speed):
+    """One, and two together, in a pan; the file itself has no gap."""
+    whole = [view(700 + speed * n) + grain(n) for n in range(FRAMES)]
+    made, findings = analysed(picture_take(tmp_path, [*whole[:30], *whole[31:70], *whole[72:]]))
+    assert np.flatnonzero(made["dropped"]).tolist() == [30, 69]
+    assert made["dropped"][[30, 69]].tolist() == [1, 2]
+    assert [f["kind"] for f in findings] == ["dropped_frames"] * 2
+    assert findings[1]["text"].endswith("2 frames seem to be missing: the picture leaps in an "
+                                        "even movement.")  # fmt: skip
+
+
+def test_a_dropped_frame_that_is_stood_in_for(tmp_path, good):
+    """The frame before is repeated in its place: both are said."""
+    frames = [*good[:50], good[49], *good[51:]]
+    made, findings = analysed(picture_take(tmp_path, frames))
+    assert {f["kind"] for f in findings} == {"duplicate_frames", "dropped_frames"}
+    assert (np.flatnonzero(made["dropped"]).tolist(), made["dropped"].max()) == ([51], 1)
+
+
+def test_movement_that_changes_drops_nothing(tmp_path):
+    """A pan that speeds up, one that jerks, hands that shake."""
+    rng = np.random.default_rng(8)
+    speeds = np.concatenate([np.linspace(1, 8, 40), np.full(20, 3.0), rng.normal(4, 3, 40)])
+    speeds[50:52] = 5.5
+    pictures = [view(100 + x) + grain(n) for n, x in enumerate(np.cumsum(speeds))]
+    made, _ = analysed(picture_take(tmp_path, pictures))
+    assert not made["dropped"].any()
+
+
+@pytest.mark.parametrize("name", ["bikes.mp4", "bigbuckbunny.mp4"])
+def test_nothing_is_dropped_in_real_footage(tmp_path, media, name):
+    """Cameras and animals that move as they like."""
+    source = tmp_path / name
+    source.symlink_to(media / name)
+    made, findings = analysed(source)
+    assert not made["dropped"].any()
+    assert "flicker" not in [each["kind"] for each in findings]
+
+
 def test_freeze(tmp_path, good):
     """The picture stands for 1.6 s."""
     frames = [*good[:30], *[good[29]] * 40, *good[30:60]]

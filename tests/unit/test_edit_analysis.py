@@ -36,6 +36,7 @@ def test_table_and_findings_land(tmp_path):
     assert len(made) == read(tmp_path / "out" / "shots.json")["frames"] == 50
     assert {name: values.dtype for name, values in made.columns.items()} == {
         "seconds": np.float64,
+        "dropped": np.uint8,
         **dict.fromkeys(("decoded", "duplicate", "black", "freeze"), np.bool_),
         **dict.fromkeys(
             (
