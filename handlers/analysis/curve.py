@@ -111,6 +111,12 @@ def _flog(x: Values) -> Values:
     return np.where(x < 0.100537775223865, (x - 0.092864) / 8.735631, light)
 
 
+def _flog2(x: Values) -> Values:
+    """Fujifilm, "F-Log2 Data Sheet" 1.0."""
+    light = (_power((x - 0.384316) / 0.245281) - 0.064829) / 5.555556
+    return np.where(x < 0.100686685370811, (x - 0.092864) / 8.799461, light)
+
+
 def _nlog(x: Values) -> Values:
     """Nikon, "N-Log Specification" (2018)."""
     code = x * 1023
@@ -166,9 +172,11 @@ _BY_NAME = (
     (r"s\W?log\W?2", Curve(name="S-Log2", to_scene=_slog2, scaled=False, black=90 / 1023)),
     (r"v\W?log", Curve(name="V-Log", to_scene=_vlog, scaled=False, black=0.125)),
     (r"c(anon)?\W?log\W?3", Curve(name="Canon Log 3", to_scene=_clog3, black=0.1251)),
+    (r"f\W?log\W?2", Curve(name="F-Log2", to_scene=_flog2, scaled=False, black=0.0929)),
     (r"f\W?log", Curve(name="F-Log", to_scene=_flog, scaled=False, black=0.0929)),
     (r"n\W?log", Curve(name="N-Log", to_scene=_nlog, scaled=False, black=0.1244)),
-    (r"d\W?log", Curve(name="D-Log", to_scene=_dlog, scaled=False, black=0.0929)),
+    # The curve of D-Log M is another, and not published.
+    (r"d\W?log(?!\W?m)", Curve(name="D-Log", to_scene=_dlog, scaled=False, black=0.0929)),
     (r"hlg|hybrid\W?log|b67", _BY_TRANSFER["arib_std_b67"]),
     (r"pq|2084", _BY_TRANSFER["smpte2084"]),
 )

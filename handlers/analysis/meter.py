@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from handlers.analysis.clipping import clipping
 from handlers.analysis.laid import Samples
 from handlers.analysis.params import QcParams
-from handlers.analysis.picture import PictureMeter
+from handlers.analysis.picture import SINCE_BEFORE, PictureMeter
 from handlers.analysis.series import add_series
 from handlers.analysis.sound import StreamMeter, joined
 from handlers.analysis.speech import Ear, Voice
@@ -105,7 +105,7 @@ class Meter:
         for name, values in self._picture().items():
             columns[name] = values[shown]
         again = np.diff(shown, prepend=-1) == 0
-        for name in ("difference", "shift_x", "shift_y", "motion"):
+        for name in SINCE_BEFORE:
             # A picture of a variable rate that is shown for several frames moves once.
             columns[name][again] = 0
         columns |= add_series(columns, float(self._rate), self._qc, held=again)

@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Built when first needed: as part of the handler's parameters, not each by itself.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class AnalysisParams(_Strict):

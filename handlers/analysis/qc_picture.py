@@ -58,6 +58,18 @@ def duplicates(subject: Subject, _: QcParams) -> Iterator[Finding]:
                       text=text, value=number, threshold=0)  # fmt: skip
 
 
+def drops(subject: Subject, _: QcParams) -> Iterator[Finding]:
+    """Frames that the camera dropped without a gap in the file."""
+    missing = subject.table["dropped"]
+    for start, end in groups(missing > 0, subject.frames(_TOGETHER)):
+        number = int(missing[start:end].sum())
+        text = f"{subject.span(start, end)} {count(number, 'frame')} "
+        text += "seems" if number == 1 else "seem"
+        text += " to be missing: the picture leaps in an even movement."
+        yield Finding(kind="dropped_frames", severity="warning", start=start, end=end,
+                      text=text, value=number, threshold=0)  # fmt: skip
+
+
 def freeze(subject: Subject, params: QcParams) -> Iterator[Finding]:
     """A picture that stands still to the last pixel."""
     for start, end in long_runs(subject.table["freeze"], 1):
@@ -137,4 +149,4 @@ def _above(
         yield start, end, float(values[start:end].max())
 
 
-CHECKS = (lost, duplicates, freeze, black, exposure, soft, unsteady)
+CHECKS = (lost, duplicates, drops, freeze, black, exposure, soft, unsteady)

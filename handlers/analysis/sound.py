@@ -50,6 +50,8 @@ class StreamMeter:
         self._pieces: list[Samples] = []
         self._waiting = 0
         self._rows = 0
+        # How many samples it takes until frames are measured again.
+        self._wanted = self._sample(_TOGETHER)
         self._onset = Onset(facts.rate, facts.channels)
         self._made: list[dict[str, NDArray[np.float32]]] = []
 
@@ -65,7 +67,7 @@ class StreamMeter:
             self._waiting += len(piece)
             for hear in self._hear:
                 hear(piece)
-        while self._waiting >= self._sample(self._rows + _TOGETHER) - self._sample(self._rows):
+        while self._waiting >= self._wanted:
             self._measure(_TOGETHER)
 
     def finish(self, rows: int) -> dict[str, Column]:
@@ -100,6 +102,7 @@ class StreamMeter:
         self._pieces, self._waiting = [rest], len(rest)
         self._made.append(measure(now, ends, self.facts.rate) | {"onset": self._onset(now, ends)})
         self._rows += frames
+        self._wanted = self._sample(self._rows + _TOGETHER) - self._sample(self._rows)
 
 
 _EMPTY = {

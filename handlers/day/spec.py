@@ -8,7 +8,7 @@ from handlers.contract import AssetKind, HandlerSpec, Needs, Treatment
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class MovieParams(_Strict):
@@ -28,8 +28,8 @@ class SyncParams(_Strict):
 class DayParams(_Strict):
     """What can be set for the day handler; each default works."""
 
-    movie: MovieParams = MovieParams()
-    sync: SyncParams = SyncParams()
+    movie: MovieParams = Field(default_factory=MovieParams.model_construct)
+    sync: SyncParams = Field(default_factory=SyncParams.model_construct)
 
 
 SPEC = HandlerSpec(

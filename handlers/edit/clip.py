@@ -23,7 +23,7 @@ from handlers.media import mhl
 from handlers.media.burn_in import burn_in_settings
 from handlers.media.clip import probe_clip
 from handlers.media.harvest import ClipMetadata, harvest
-from handlers.media.look import Hints, Look, choose_look
+from handlers.media.look import Hints, Look, choose_look, still_look
 from handlers.media.probe import Probe, VideoFacts
 from handlers.media.proxy import ProxySettings, ProxyWriter
 from handlers.media.source import shown
@@ -223,7 +223,7 @@ class _Clip:
             self.source,
             self.params.thumbnail_width,
             lambda part: self._tell(_DECODE_SHARE + (1 - _DECODE_SHARE) * part, "contact sheet"),
-            self.look,
+            still_look(self.look, self.video),
         )
 
 

@@ -63,8 +63,9 @@ class Shrinker:
 
     def __call__(self, frame: av.VideoFrame) -> Tiny:
         """Return uint8 [27, 48, 3]."""
+        # More threads for so few pixels only cost what the decoder could use.
         small = self._reformatter.reformat(
-            frame, WIDTH, HEIGHT, "rgb24", interpolation=Interpolation.AREA
+            frame, WIDTH, HEIGHT, "rgb24", interpolation=Interpolation.AREA, threads=1
         )
         return small.to_ndarray().astype(np.uint8, copy=False)
 

@@ -30,7 +30,7 @@ Rate = Annotated[Fraction, BeforeValidator(_rate)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class ProxyParams(_Strict):
@@ -43,7 +43,7 @@ class ProxyParams(_Strict):
     height: int = Field(default=540, ge=90, le=2160)
     preset: Preset = "ultrafast"
     crf: int = Field(default=23, ge=0, le=51)
-    burn_in: BurnInParams = BurnInParams()
+    burn_in: BurnInParams = Field(default_factory=BurnInParams.model_construct)
 
 
 class EditParams(_Strict):
@@ -56,14 +56,14 @@ class EditParams(_Strict):
     a media hash list of their own. ``look`` is how proxy and contact sheet show log pictures.
     """
 
-    proxy: ProxyParams = ProxyParams()
-    look: LookParams = LookParams()
+    proxy: ProxyParams = Field(default_factory=ProxyParams.model_construct)
+    look: LookParams = Field(default_factory=LookParams.model_construct)
     thumbnail_width: int = Field(default=320, ge=64, le=1920)
     mhl: bool = True
     write_mhl: bool = False
     sequence_rate: Rate = Fraction(24)
-    analysis: AnalysisParams = AnalysisParams()
-    qc: QcParams = QcParams()
+    analysis: AnalysisParams = Field(default_factory=AnalysisParams.model_construct)
+    qc: QcParams = Field(default_factory=QcParams.model_construct)
 
 
 SPEC = HandlerSpec(

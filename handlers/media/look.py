@@ -2,7 +2,8 @@
 
 LUTs and CDLs are applied as they are. The display transform of a log curve costs far more than a
 decode, so it is worked out once as a table of 65³ colours: on log values, which are spaced as the
-eye sees, that is true to a fraction of an 8-bit code on average.
+eye sees, that is true to a fraction of an 8-bit code on average. Curves that OpenColorIO's
+configuration lacks come from their makers' formulas and primaries.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import numpy as np
 import PyOpenColorIO as ocio  # noqa: N813
 from numpy.typing import NDArray
 
+from handlers.analysis.curve import curve_of
 from handlers.contract import UnusableMedia
+from handlers.media.gamut import D_GAMUT, REC2020, S_GAMUT, Primaries, to_aces
 from handlers.media.look_params import LookParams
 from handlers.media.probe import VideoFacts
 from handlers.media.said import Cdl
@@ -28,7 +31,16 @@ from handlers.media.source import shown
 _LOG = logging.getLogger(__name__)
 _CONFIG = "ocio://studio-config-v2.2.0_aces-v1.3_ocio-v2.4"
 _DISPLAY, _VIEW = "Rec.1886 Rec.709 - Display", "ACES 1.0 - SDR Video"
+_ACES = "ACES2065-1"
+_HDR_VIEW = "ACES 1.1 - HDR Video (1000 nits & Rec.2020 lim)"
+# FFmpeg's names of HDR transfers: OpenColorIO's name of the display, and what people call it.
+_HDR = {
+    "smpte2084": ("Rec.2100-PQ - Display", "PQ"),
+    "arib_std_b67": ("Rec.2100-HLG - Display", "HLG"),
+}
 _GRID = 65
+# Twelve bits, and finer than that between them.
+_STEPS = 1 << 13
 # Larger files are no LUT that a camera department hands on.
 _LARGEST = 64 << 20
 # Where legal black and white are among the code values, of all of them.
@@ -49,15 +61,17 @@ NO_HINTS = Hints()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogCurve:
-    """A camera's log recording: OpenColorIO's name of it.
+    """A camera's log recording: OpenColorIO's name of it, or its primaries where it has none.
 
     Not ``scaled`` means that its maker defines it over all code values, also where
-    the file has legal range.
+    the file has legal range. Without ``space`` the curve is the one of this name in
+    ``handlers.analysis.curve``.
     """
 
     name: str
-    space: str
+    space: str = ""
     scaled: bool = True
+    primaries: Primaries = REC2020
 
 
 # In the order in which they are tried; each pattern begins where a word does.
@@ -67,6 +81,12 @@ _CURVES = (
     (r"s\W?log\W?3(?=.*gamut3(?!\W?cine))",
      LogCurve(name="S-Log3", space="S-Log3 S-Gamut3", scaled=False)),
     (r"s\W?log\W?3", LogCurve(name="S-Log3", space="S-Log3 S-Gamut3.Cine", scaled=False)),
+    (r"s\W?log\W?2", LogCurve(name="S-Log2", scaled=False, primaries=S_GAMUT)),
+    (r"f\W?log\W?2", LogCurve(name="F-Log2", scaled=False)),
+    (r"f\W?log", LogCurve(name="F-Log", scaled=False)),
+    (r"n\W?log", LogCurve(name="N-Log", scaled=False)),
+    # The curve of D-Log M is another, and not published.
+    (r"d\W?log(?!\W?m)", LogCurve(name="D-Log", scaled=False, primaries=D_GAMUT)),
     (r"v\W?log", LogCurve(name="V-Log", space="V-Log V-Gamut", scaled=False)),
     (r"c(anon)?\W?log\W?2", LogCurve(name="Canon Log 2", space="CanonLog2 CinemaGamut D55")),
     (r"c(anon)?\W?log\W?3", LogCurve(name="Canon Log 3", space="CanonLog3 CinemaGamut D55")),
@@ -160,21 +180,52 @@ def _display(video: VideoFacts, gamma: str | None) -> tuple[str, ocio.Transform]
     curve = log_curve(gamma)
     if curve is not None:
         over_all_codes = video.colour.range != "pc" and not curve.scaled
-        return f"{curve.name} as Rec. 709", _view(curve.space, over_all_codes=over_all_codes)
+        return f"{curve.name} as Rec. 709", _view(curve, over_all_codes=over_all_codes)
     decades = _TAGGED.get(video.colour.transfer)
     return ("log as Rec. 709", _decades(decades)) if decades else None
 
 
 @functools.cache
-def _view(space: str, *, over_all_codes: bool) -> ocio.Lut3DTransform:
-    view = ocio.DisplayViewTransform(src=space, display=_DISPLAY, view=_VIEW)
-    steps = [_all_codes(), view] if over_all_codes else [view]
-    processor = _config().getProcessor(ocio.GroupTransform(steps))
-    return _table(
-        processor.getOptimizedCPUProcessor(
-            ocio.BIT_DEPTH_F32, ocio.BIT_DEPTH_F32, ocio.OPTIMIZATION_DEFAULT
-        )
+def _view(curve: LogCurve, *, over_all_codes: bool) -> ocio.Lut3DTransform:
+    view = ocio.DisplayViewTransform(src=curve.space or _ACES, display=_DISPLAY, view=_VIEW)
+    steps = [view] if curve.space else [_formula(curve), _matrix(to_aces(curve.primaries)), view]
+    return _table([_all_codes(), *steps] if over_all_codes else steps)
+
+
+def _formula(curve: LogCurve) -> ocio.Lut1DTransform:
+    """Take code values to light as the maker of the curve does."""
+    to_scene = curve_of("", curve.name).to_scene
+    assert to_scene is not None  # noqa: S101 - all curves here are log
+    light = to_scene(np.linspace(0, 1, _STEPS))
+    made = ocio.Lut1DTransform(length=_STEPS, inputHalfDomain=False)
+    made.setData(np.repeat(light.astype(np.float32), 3))
+    return made
+
+
+def _matrix(values: NDArray[np.float64]) -> ocio.MatrixTransform:
+    whole = np.eye(4)
+    whole[:3, :3] = values
+    return ocio.MatrixTransform(whole.ravel().tolist())
+
+
+def still_look(look: Look | None, video: VideoFacts) -> Look | None:
+    """Return how still pictures of a clip are shown: its look; without one, HDR as SDR.
+
+    A JPEG of 8 bits has no way to say that it is HDR. Light is taken as on a display of
+    1,000 cd/m², which is what ACES's own HDR view is made for.
+    """
+    display = _HDR.get(video.colour.transfer.replace("-", "_"))
+    if look is not None or display is None:
+        return look
+    return Look(f"{display[1]} as Rec. 709", _from_hdr(display[0]))
+
+
+@functools.cache
+def _from_hdr(display: str) -> ocio.Lut3DTransform:
+    back = ocio.DisplayViewTransform(
+        src=_ACES, display=display, view=_HDR_VIEW, direction=ocio.TRANSFORM_DIR_INVERSE
     )
+    return _table([back, ocio.DisplayViewTransform(src=_ACES, display=_DISPLAY, view=_VIEW)])
 
 
 def _all_codes() -> ocio.Transform:
@@ -240,8 +291,13 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0][:200]
 
 
-def _table(processor: Any) -> ocio.Lut3DTransform:
+def _table(steps: list[ocio.Transform]) -> ocio.Lut3DTransform:
     """Work a transform out for a grid of colours; blue runs fastest, as OpenColorIO wants it."""
+    processor = (
+        _config()
+        .getProcessor(ocio.GroupTransform(steps))
+        .getOptimizedCPUProcessor(ocio.BIT_DEPTH_F32, ocio.BIT_DEPTH_F32, ocio.OPTIMIZATION_DEFAULT)
+    )
     axis = np.linspace(0, 1, _GRID, dtype=np.float32)
     colours = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1)
     packed = np.ascontiguousarray(colours, np.float32).reshape(-1, 3)

@@ -18,7 +18,7 @@ FullPath = Annotated[str, AfterValidator(_full_path)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class LookParams(_Strict):

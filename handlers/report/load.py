@@ -139,13 +139,20 @@ def _findings(found: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _selects(found: Mapping[str, Any]) -> Selects:
     slate, take = found.get("slate"), found.get("take")
+    others = [clap for clap in found.get("claps", ()) if clap != slate]
     return Selects(
-        slate=_span(slate | {"start": slate["frame"], "end": slate["frame"] + 1})
-        if slate
-        else None,
+        slate=_clap(slate) if slate else None,
+        claps=tuple(_clap(each) for each in others),
         take=_span(take) if take else None,
         ranges=tuple(_span(each) for each in found.get("ranges", ())),
+        faults=tuple(
+            _span({**each, "reasons": [each["kind"]]}) for each in found.get("faults", ())
+        ),
     )
+
+
+def _clap(found: Mapping[str, Any]) -> Span:
+    return _span({**found, "start": found["frame"], "end": found["frame"] + 1})
 
 
 def _span(found: Mapping[str, Any]) -> Span:

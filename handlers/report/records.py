@@ -60,11 +60,17 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selects:
-    """What is suggested of a take: where its slate and the take are, ranges with the best first."""
+    """What is suggested of a take: where its slate and the take are, ranges with the best first.
+
+    ``claps`` are what may be claps too; ``faults`` what speaks against parts of the take, each
+    with its kind as the only reason.
+    """
 
     slate: Span | None = None
+    claps: tuple[Span, ...] = ()
     take: Span | None = None
     ranges: tuple[Span, ...] = ()
+    faults: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,11 @@ def folder(tmp_path_factory):
         slate={"frame": 5, "confidence": 0.8, "reasons": ["a loud transient"]},
         take={"start": 9, "end": 110, "confidence": 0.7, "reasons": []},
         ranges=[{"start": 45, "end": 85, "score": 0.9, "confidence": 0.6, "reasons": ["sharp"]}],
+        claps=[
+            {"frame": 5, "confidence": 0.8, "reasons": ["a loud transient"]},
+            {"frame": 30, "confidence": 0.3, "reasons": ["heard, not seen"]},
+        ],
+        faults=[{"start": 90, "end": 100, "kind": "soft"}],
     )  # fmt: skip
     write_json(made, "metadata", scene="12A", take="3", circled=True, iso=800)
     write_json(made, "verified", verdict="whole")
@@ -178,7 +183,8 @@ def test_findings_and_selects_lead_to_their_frames(visit, folder):
     page.locator("[data-tab=selects]").click()
     assert not page.locator("#qc").is_visible()
     rows = page.locator("#selects .row")
-    for row, frame in enumerate((5, 9, 45)):
+    assert rows.locator("b").all_inner_texts() == ["Slate", "Clap?", "Take", "Range 1", "Fault"]
+    for row, frame in enumerate((5, 30, 9, 45, 90)):
         rows.nth(row).click()
         assert wait_for_number(page, frame) == frame
     page.locator("[data-tab=metadata]").click()
@@ -196,6 +202,11 @@ def test_the_time_axis_is_clicked_dragged_hovered_and_zoomed(visit, folder):
     assert timecode(64) in read
     assert "Shot 3" in read
     assert "The sky is clipped." in read
+    page.mouse.move(at(30), middle)
+    assert "Clap?: heard, not seen" in page.locator("#readout").inner_text()
+    page.mouse.move(at(95), middle)
+    assert "Fault: soft" in page.locator("#readout").inner_text()
+    page.mouse.move(at(64), middle)
     page.mouse.down()
     assert wait_for_number(page, 64) == 64
     page.mouse.move(at(100), middle)

@@ -108,6 +108,46 @@ def test_duplicates(tmp_path, good):
     assert np.flatnonzero(made["duplicate"]).tolist() == [40, 71]
 
 
+@pytest.mark.parametrize("speed", [2.0, -5.0])
+def test_frames_that_the_camera_dropped(tmp_path, speed):
+    """One, and two together, in a pan; the file itself has no gap."""
+    whole = [view(700 + speed * n) + grain(n) for n in range(FRAMES)]
+    made, findings = analysed(picture_take(tmp_path, [*whole[:30], *whole[31:70], *whole[72:]]))
+    assert np.flatnonzero(made["dropped"]).tolist() == [30, 69]
+    assert made["dropped"][[30, 69]].tolist() == [1, 2]
+    assert [f["kind"] for f in findings] == ["dropped_frames"] * 2
+    assert findings[1]["text"].endswith("2 frames seem to be missing: the picture leaps in an "
+                                        "even movement.")  # fmt: skip
+
+
+def test_a_dropped_frame_that_is_stood_in_for(tmp_path, good):
+    """The frame before is repeated in its place: both are said."""
+    frames = [*good[:50], good[49], *good[51:]]
+    made, findings = analysed(picture_take(tmp_path, frames))
+    assert {f["kind"] for f in findings} == {"duplicate_frames", "dropped_frames"}
+    assert (np.flatnonzero(made["dropped"]).tolist(), made["dropped"].max()) == ([51], 1)
+
+
+def test_movement_that_changes_drops_nothing(tmp_path):
+    """A pan that speeds up, one that jerks, hands that shake."""
+    rng = np.random.default_rng(8)
+    speeds = np.concatenate([np.linspace(1, 8, 40), np.full(20, 3.0), rng.normal(4, 3, 40)])
+    speeds[50:52] = 5.5
+    pictures = [view(100 + x) + grain(n) for n, x in enumerate(np.cumsum(speeds))]
+    made, _ = analysed(picture_take(tmp_path, pictures))
+    assert not made["dropped"].any()
+
+
+@pytest.mark.parametrize("name", ["bikes.mp4", "bigbuckbunny.mp4"])
+def test_nothing_is_dropped_in_real_footage(tmp_path, media, name):
+    """Cameras and animals that move as they like."""
+    source = tmp_path / name
+    source.symlink_to(media / name)
+    made, findings = analysed(source)
+    assert not made["dropped"].any()
+    assert "flicker" not in [each["kind"] for each in findings]
+
+
 def test_freeze(tmp_path, good):
     """The picture stands for 1.6 s."""
     frames = [*good[:30], *[good[29]] * 40, *good[30:60]]
@@ -183,17 +223,54 @@ def test_shake(tmp_path):
     assert np.abs(shift + np.diff(places, axis=0)).mean() < 0.5
 
 
-def test_flicker(tmp_path, good):
-    """Light that beats against the shutter; a slow change of exposure does not count."""
-    wave = 1 + 0.05 * np.sin(2 * np.pi * 6 * np.arange(FRAMES) / 25)
-    made, findings = analysed(
-        picture_take(tmp_path, [16 + (each - 16) * w for each, w in zip(good, wave, strict=True)])
-    )
-    assert only(findings, "flicker")["severity"] == "warning"
-    assert made["flicker"][50] == pytest.approx(0.05 / 2**0.5, rel=0.25)
-    ramp = np.linspace(0.8, 1.2, FRAMES)
-    slow = [16 + (each - 16) * w for each, w in zip(good, ramp, strict=True)]
+def lit(pictures, factors):
+    """The pictures, each as much brighter."""
+    return [16 + (each - 16) * by for each, by in zip(pictures, factors, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("rate", "hertz"), [(Fraction(25), 4.0), (Fraction(25), 6.0), (Fraction(24), 12.0),
+                        (Fraction(50), 20.0), (Fraction(60000, 1001), 10.0)],
+)  # fmt: skip
+def test_flicker(tmp_path, good, rate, hertz):
+    """Light that beats against the shutter, while the camera pans."""
+    wave = 1 + 0.05 * np.cos(2 * np.pi * hertz * np.arange(FRAMES) / float(rate))
+    made, findings = analysed(picture_take(tmp_path, lit(good, wave), rate=rate))
+    (finding,) = (each for each in findings if each["kind"] == "flicker")
+    assert finding["severity"] == "warning"
+    assert finding["end"] - finding["start"] > FRAMES / 2
+    expected = 0.05 / (1 if hertz == rate / 2 else 2**0.5)
+    assert made["flicker"][50] == pytest.approx(expected, rel=0.25)
+
+
+def test_a_change_of_exposure_is_no_flicker(tmp_path, good):
+    """Slow, or at once."""
+    slow = lit(good, np.linspace(0.8, 1.2, FRAMES))
     assert analysed(picture_take(tmp_path, slow))[1] == []
+    steps = lit(good, np.repeat([0.8, 0.95, 0.8, 0.95], FRAMES // 4))
+    assert analysed(picture_take(tmp_path, steps))[1] == []
+
+
+def test_what_moves_is_no_flicker(tmp_path):
+    """Something large and bright that goes in and out, five times a second."""
+    pictures = [view() + grain(n) for n in range(FRAMES)]
+    for number, picture in enumerate(pictures):
+        edge = round(200 + 100 * np.sin(2 * np.pi * 5 * number / 25))
+        picture[20:, max(0, edge) :] = 200 + grain(number)[20:, max(0, edge) :]
+    made, findings = analysed(picture_take(tmp_path, pictures))
+    assert np.ptp(made["luma_mean"]) > 0.1
+    assert "flicker" not in [each["kind"] for each in findings]
+
+
+def test_whip_pans_are_no_flicker(tmp_path):
+    """To and fro, over dark and bright."""
+    still = view().copy()
+    still = cv2.resize(np.hstack([0.4 * still, 1.1 * still, 0.5 * still]), (1600, 900))
+    places = 600 + 500 * np.sin(2 * np.pi * np.arange(FRAMES) / 12)
+    pictures = [view(x, still=still) + grain(n) for n, x in enumerate(places)]
+    made, findings = analysed(picture_take(tmp_path, pictures))
+    assert np.ptp(made["luma_mean"]) > 0.1
+    assert "flicker" not in [each["kind"] for each in findings]
 
 
 def test_missing_timecode(tmp_path, good):

@@ -56,8 +56,8 @@ def test_other_files_are_refused(tmp_path):
 # Middle grey, 18 %, as the makers' papers give it, in signal 0..1.
 GREYS = {
     "LOG-C": 0.391, "LogC4": 0.278, "s-log3-cine": 420 / 1023, "S-Log2": 347 / 1023,
-    "V-Log": 433 / 1023, "Canon Log 3": 0.3434, "F-Log": 0.459, "N-Log": 0.364,
-    "D-Log": 0.398,
+    "V-Log": 433 / 1023, "Canon Log 3": 0.3434, "F-Log": 470 / 1023, "F-Log2": 400 / 1023,
+    "N-Log": 0.364, "D-Log": 0.398,
 }  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def test_hdr_white_is_bright_and_no_highlight():
         assert 0.65 < shown < 0.9
 
 
-@pytest.mark.parametrize("gamma", ["Rec.709", "catalog", "", None])
+@pytest.mark.parametrize("gamma", ["Rec.709", "catalog", "D-Log M", "", None])
 def test_other_names_are_no_log(gamma):
     """What only looks like one of the names is none."""
     assert not curve_of("bt709", gamma).is_log

@@ -1,9 +1,11 @@
 """Analysis and quality control as a job runs them: what lands, with and without the model."""
 
+import io
 import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from handlers.analysis import table
 from handlers.analysis.params import AnalysisParams, QcParams
@@ -11,6 +13,7 @@ from handlers.contract import AssetKind
 from handlers.edit.onepass import decode_once
 from handlers.edit.spec import EditParams, ProxyParams
 from handlers.media.probe import probe
+from handlers.report.load import pictures
 from models.bundle import BundleLoader
 from tests.golden.clips import OneShot, clip
 from tests.media import REPOSITORY
@@ -36,19 +39,31 @@ def test_table_and_findings_land(tmp_path):
     assert len(made) == read(tmp_path / "out" / "shots.json")["frames"] == 50
     assert {name: values.dtype for name, values in made.columns.items()} == {
         "seconds": np.float64,
+        "dropped": np.uint8,
         **dict.fromkeys(("decoded", "duplicate", "black", "freeze"), np.bool_),
         **dict.fromkeys(
             (
                 "luma_mean", "luma_p01", "luma_p10", "luma_p50", "luma_p90", "luma_p99",
                 "clipped", "crushed", "focus", "difference", "shift_x", "shift_y", "motion",
-                "shake", "flicker", "level_db", "peak_db", "audio_clipped", "digital_zero",
-                "phase", "onset",
+                "luma_change", "shake", "flicker", "level_db", "peak_db", "audio_clipped",
+                "digital_zero", "phase", "onset",
             ),
             np.float32,
         ),
     }  # fmt: skip
     assert made["level_db"].shape == (50, 2)
     assert made["seconds"][25] == 1.0
+
+
+def test_the_contact_sheet_of_an_hdr_clip_is_in_sdr(tmp_path):
+    """Reference white of PQ, 58 % of its signal, is white paper there and not grey."""
+    tags = "transfer=smpte2084:colorprim=bt2020:colormatrix=bt2020nc"
+    options = {"preset": "ultrafast", "crf": "10", "x264-params": tags}
+    white = [np.full((64, 128), 16 + 0.58 * 219)] * 10
+    source = take(tmp_path / "A001.mov", white, sound=tone(0.4), options=options)
+    run(source, tmp_path / "out", params=EditParams(proxy=NO_PROXY))
+    (picture,) = pictures(tmp_path / "out" / "contact-sheet.jpg").values()
+    assert np.asarray(Image.open(io.BytesIO(picture))).mean() > 200
 
 
 def test_without_the_model_the_rest_is_done(tmp_path):

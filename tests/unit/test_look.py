@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from handlers.contract import UnusableMedia
-from handlers.media.look import _CONFIG, Hints, choose_look, log_curve
+from handlers.media.gamut import D_GAMUT, REC2020, S_GAMUT, to_aces
+from handlers.media.look import _CONFIG, Hints, choose_look, log_curve, still_look
 from handlers.media.look_params import LookParams
 from handlers.media.said import Cdl
 from tests.unit.test_edit_outputs import video
@@ -64,13 +65,68 @@ def facts(range_="tv", transfer="bt709"):
         ("V-Log", "V-Log"), ("Canon Log 3", "Canon Log 3"), ("C-Log2", "Canon Log 2"),
         ("Log3G10", "Log3G10"), ("Blackmagic Film Gen 5", "Film Gen 5"),
         ("DaVinci Intermediate", "DaVinci Intermediate"),
-        ("Rec.709", None), ("catalogc", None), ("", None), (None, None), ("S-Log2", None),
+        ("Rec.709", None), ("catalogc", None), ("", None), (None, None), ("S-Log2", "S-Log2"),
+        ("F-Log", "F-Log"), ("F-Log2 C", "F-Log2"), ("N-Log", "N-Log"), ("D-Log", "D-Log"),
+        ("D-Log M", None),
     ],
 )  # fmt: skip
 def test_a_cameras_words_for_its_curve(gamma, name):
     """Cameras write them as they like; what is not known is left alone."""
     curve = log_curve(gamma)
     assert (curve.name if curve else None) == name
+
+
+# Middle grey, 18 %, in code values of ten bits, as the makers' papers give it.
+PUBLISHED = {"S-Log2": 347, "F-Log": 470, "F-Log2": 400, "N-Log": 372, "D-Log": 408}
+
+
+@pytest.mark.parametrize("gamma", PUBLISHED)
+def test_curves_by_their_makers_formulas(gamma):
+    """Grey is shown as bright as that of a curve that OpenColorIO knows; all is in order."""
+    look = choose_look(LookParams(), facts("pc"), Hints(gamma=gamma))
+    known = choose_look(LookParams(), facts("pc"), Hints(gamma="S-Log3"))
+    (grey,) = shown(look, [PUBLISHED[gamma] / 1023] * 3)
+    (expected,) = shown(known, [GREY_S_LOG3] * 3)
+    assert np.ptp(grey) <= 1
+    assert abs(grey - expected).max() <= 3
+    steps = shown(look, *([value] * 3 for value in np.linspace(0.05, 1, 40)))
+    assert (np.diff(steps[:, 1]) >= 0).all()
+    assert steps[0].max() < 12
+    assert steps[-1].min() > 235
+
+
+def test_legal_range_is_led_back_to_all_codes():
+    """As S-Log3, these curves are defined over all code values."""
+    code = PUBLISHED["N-Log"]
+    look = choose_look(LookParams(), facts(), Hints(gamma="N-Log"))
+    full = choose_look(LookParams(), facts("pc"), Hints(gamma="N-Log"))
+    legal = shown(look, [(code - 64) / 876] * 3)
+    assert abs(legal - shown(full, [code / 1023] * 3)).max() <= 1
+
+
+def test_primaries_are_led_to_those_of_aces():
+    """As OpenColorIO's own matrix of a space with the same primaries does; grey stays grey."""
+    config = ocio.Config.CreateFromFile(_CONFIG)
+    known = config.getProcessor("Linear S-Gamut3", "ACES2065-1").getDefaultCPUProcessor()
+    columns = np.eye(3, dtype=np.float32)
+    known.applyRGB(columns)
+    np.testing.assert_allclose(to_aces(S_GAMUT), columns.T, atol=2e-3)
+    for primaries in (S_GAMUT, REC2020, D_GAMUT):
+        np.testing.assert_allclose(to_aces(primaries).sum(axis=1), 1, atol=1e-9)
+
+
+@pytest.mark.parametrize(("transfer", "white"), [("smpte2084", 0.58), ("arib-std-b67", 0.75)])
+def test_still_pictures_of_hdr_are_shown_in_sdr(transfer, white):
+    """Reference white is bright and not clipped, highlights roll off; the proxy has no look."""
+    clip = facts(transfer=transfer)
+    assert choose_look(LookParams(), clip) is None
+    look = still_look(None, clip)
+    black, diffuse, bright = shown(look, [0] * 3, [white] * 3, [1] * 3)
+    assert black.max() <= 2
+    assert 200 < diffuse.min() <= diffuse.max() < 250
+    assert bright.min() >= 250
+    assert still_look(None, facts()) is None
+    assert still_look(look, clip) is look
 
 
 def test_the_gamut_is_listened_to():

@@ -3,6 +3,7 @@ const lanes = [];
 const view = { from: 0, to: clock ? clock.frames : 1 };
 const colours = {
   error: "#e4605a", warning: "#dba447", info: "#6f97c6", take: "#4f8f78", range: "#7a9f4e", slate: "#c58ad0",
+  clap: "#d98ba0", fault: "#b4574f",
   wave: "#3b5066", level: "#6f8fae", luma: "#4b4f56", middle: "#d5d8dc", focus: "#8fb58a", motion: "#8b6f92",
   shake: "#e0a84b", speech: "#5f928f", ink: "#838a94", grid: "#22252a",
 };
@@ -105,13 +106,15 @@ function shotLane(pen, width, height) {
   }
 }
 function spanLane(pen, width, height) {
-  const { slate, take, ranges } = data.selects;
+  const { slate, claps, take, ranges, faults } = data.selects;
   if (take) block(pen, width, take.start, take.end, height - 8, 4, colours.take);
   ranges.forEach((range, rank) => {
     pen.globalAlpha = Math.max(0.35, 1 - rank * 0.12);
     block(pen, width, range.start, range.end, 4, height - 15, colours.range);
   });
   pen.globalAlpha = 1;
+  for (const fault of faults) block(pen, width, fault.start, fault.end, height - 3, 3, colours.fault);
+  for (const clap of claps) block(pen, width, clap.start, clap.end, 2, (height - 4) / 2, colours.clap);
   if (slate) block(pen, width, slate.start, slate.start + 1, 2, height - 4, colours.slate);
 }
 function findingLane(pen, width, height) {
@@ -187,10 +190,18 @@ const percent = (value) => (value === null || value === undefined ? "–" : `${(
 const decibels = (height) => (height ? ((height - 1) * 60).toFixed(1) : "silent");
 const under = (list, frame) => list.filter((span) => span.start !== null && span.start <= frame && frame < (span.end ?? span.start + 1));
 
+function suggested(frame) {
+  const { slate, claps, ranges, faults } = data.selects;
+  const named = (name, spans) => under(spans, frame).map((span) => `${name}: ${span.reasons.join(", ")}`);
+  return [
+    ...named("Slate", slate ? [slate] : []), ...named("Clap?", claps),
+    ...named("Range", ranges).slice(0, 1), ...named("Fault", faults),
+  ].join("\n");
+}
 function buildLanes() {
   addLane("", "", 22, ruler, (frame) => `${timecode(frame)}   frame ${frame}`);
   if (data.shots.length) addLane("Shots", "", 24, shotLane, (frame) => under(data.shots, frame).map((shot) => `Shot ${shot.number}`)[0]);
-  if (data.selects) addLane("Selects", "", 26, spanLane, (frame) => under(data.selects.ranges, frame).map((range) => `Range: ${range.reasons.join(", ")}`)[0]);
+  if (data.selects) addLane("Selects", "", 28, spanLane, suggested);
   if (data.findings.length) addLane("QC", "", 24, findingLane, (frame) => under(data.findings, frame).slice(0, 4).map((found) => found.text).join("\n"));
   if (!strips || !strips.columns) return;
   const { low, high } = strips;
