@@ -36,6 +36,12 @@ _OLD_GOPRO = re.compile(r"(?:GOPR|GP(?P<part>\d\d))(?P<clip>\d{4})(?P<tail>\.\w+
 _SPLIT = re.compile(
     r"(?P<head>.+)(?:-(?P<few>[2-9])|[-_](?P<many>\d{4}))(?P<tail>\.[^.]+)", re.DOTALL
 )
+# A track of an OP-Atom set: C0001V01.MXF beside C0001A01.MXF, clip_v1.mxf beside clip_a1.mxf, and
+# Avid's V01.DF338FB9_1F15001F15094V.mxf beside A01.DF338FBA_1F15001F150A9A.mxf.
+_TRACK = re.compile(
+    r"(?P<head>.*?)(?P<kind>[AV])\d{1,2}(?:\.[0-9A-F]{8}_[0-9A-F]+[AV]?)?\.MXF",
+    re.IGNORECASE | re.DOTALL,
+)
 # A camera that writes a file for each frame shall be told of it once, not for each.
 _RAW_FRAMES = frozenset({"ari", "arx"})
 # A name's last part is an ending if it could be one: a card's folder may have dots of its own.
@@ -106,7 +112,8 @@ def group(names: Iterable[str], *, proxies: bool = False) -> list[Group]:
     """Turn a folder's file names into assets.
 
     Numbered images of one run are one sequence; the parts of a clip or recording that
-    was too long for one file are one asset.
+    was too long for one file are one asset. The sound of an OP-Atom set is a plain file beside
+    its picture, with which handlers find it.
 
     Args:
         names: The files' names.
@@ -124,11 +131,28 @@ def group(names: Iterable[str], *, proxies: bool = False) -> list[Group]:
             Group(name=name, kind=AssetKind.FILE, members=(name,))
             for name in (*single, *(name for run in runs.values() for name in run))
         ]
+    beside = _sound_beside(single)
     groups = [
-        Group(name=parts[0], kind=kind_of(parts[0]), members=parts) for parts in _spans(single)
+        Group(
+            name=parts[0],
+            kind=AssetKind.FILE if parts[0] in beside else kind_of(parts[0]),
+            members=parts,
+        )
+        for parts in _spans(single)
     ]
     groups.extend(_sequence(key, members) for key, members in runs.items())
     return groups
+
+
+def _sound_beside(names: Sequence[str]) -> set[str]:
+    """Return the tracks of sound whose picture is there, too."""
+    tracks = {name: match for name in names if (match := _TRACK.fullmatch(name)) is not None}
+    pictures = {m["head"].casefold() for m in tracks.values() if m["kind"].upper() == "V"}
+    return {
+        name
+        for name, match in tracks.items()
+        if match["kind"].upper() == "A" and match["head"].casefold() in pictures
+    }
 
 
 def _spans(names: Sequence[str]) -> list[tuple[str, ...]]:

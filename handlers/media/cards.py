@@ -176,9 +176,20 @@ def _missing(card: Path) -> Iterator[str]:
     for path in _listed(card, "CONTENTS/CLIP", ".XML"):
         if not any(_listed(card, "CONTENTS/VIDEO", f"{path.stem}.MXF")):
             yield _not_there(path, f"{path.stem}.MXF")
+        for name in _p2_sound(path):
+            if not any(_listed(card, "CONTENTS/AUDIO", name)):
+                yield _not_there(path, name)
     for root in ("", "M4ROOT", "XDROOT", "PRIVATE/M4ROOT"):
         for path in _listed(card, root, "MEDIAPRO.XML"):
             yield from _not_in_list(card, path)
+
+
+def _p2_sound(listing: Path) -> list[str]:
+    """Name the files of a P2 clip's sound: its list of essence has an entry for each."""
+    root = safexml.read(listing)
+    listed = list(safexml.find_all(root, "EssenceList")) if root is not None else []
+    heard = [each for essence in listed for each in essence if safexml.name(each) == "Audio"]
+    return [f"{listing.stem}{number:02}.MXF" for number in range(len(heard))]
 
 
 def _not_in_list(card: Path, path: Path) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Protocol
 import av
 
 from handlers.contract import UnusableMedia
-from handlers.media import decode, sequence, spanned
+from handlers.media import apart, decode, sequence, spanned
 from handlers.media.decode import AudioSink, DecodeError
 from handlers.media.probe import Probe, VideoFacts, probe
 from handlers.media.source import shown
@@ -42,7 +42,7 @@ def is_sequence(path: Path) -> bool:
 def probe_clip(
     path: Path, members: Sequence[Path] = (), *, default_rate: Fraction = sequence.DEFAULT_RATE
 ) -> Probe:
-    """Read what a clip is, whatever it consists of.
+    """Read what a clip is, whatever it consists of, with the sound that lies beside it.
 
     Args:
         path: The file, or the name of a sequence.
@@ -54,7 +54,9 @@ def probe_clip(
     """
     if is_sequence(path):
         return sequence.probe_sequence(path, members, default_rate=default_rate)
-    return spanned.probe_spanned(path, members) if len(members) > 1 else probe(path)
+    if len(members) > 1:
+        return spanned.probe_spanned(path, members)
+    return apart.complete(path, probe(path))
 
 
 def open_decoder(path: Path, source: Probe, *, on_audio: AudioSink | None = None) -> FrameSource:
@@ -69,7 +71,7 @@ def open_decoder(path: Path, source: Probe, *, on_audio: AudioSink | None = None
         return sequence.SequenceDecoder(path, source)
     if source.files:
         return spanned.SpannedDecoder(path, source, on_audio=on_audio)
-    return decode.Decoder(path, source.video, on_audio=on_audio)
+    return apart.decoder(path, source.video, source.sound_files, on_audio)
 
 
 def frames_at(path: Path, source: Probe, numbers: list[int]) -> Iterator[av.VideoFrame | None]:
