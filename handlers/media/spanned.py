@@ -67,10 +67,11 @@ def _sound_files(probes: Sequence[Probe]) -> Iterator[SoundFile]:
     for part, found in enumerate(probes):
         for file in found.sound_files:
             yield dataclasses.replace(file, begin=begin, part=part)
-        begin += _length(found)
+        begin += length(found)
 
 
-def _length(part: Probe) -> Fraction:
+def length(part: Probe) -> Fraction:
+    """Return how many seconds of the whole a part takes."""
     if part.video is not None and part.video.frames and not part.video.vfr:
         return part.video.frames / part.video.grid_rate
     return part.duration or Fraction(0)

@@ -76,11 +76,10 @@ def _heard(
     """Yield each recording that sounds, with the frame of the stretch at which it begins."""
     free = 0
     for part in parts:
-        a_frame = part.rate / rate
-        zero = part.at(begin)
-        first = max(free, ceil(-zero / a_frame))
-        sample = zero + first * a_frame
-        length = min(frames - first, floor((part.samples - sample) / a_frame))
+        first = max(free, ceil(-part.at(begin) / (part.rate * part.speed / rate)))
+        sample = part.at(begin + first / rate)
+        # A timeline plays it at its own speed from there on.
+        length = min(frames - first, floor((part.samples - sample) * rate / part.rate))
         if length > 0:
             start = sample / part.rate * part.media.rate
             yield first, Clip(media=part.media, start=start, frames=length, **about)
