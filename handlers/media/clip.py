@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
 
 import av
 
 from handlers.contract import UnusableMedia
 from handlers.media import apart, decode, sequence, spanned
-from handlers.media.decode import AudioSink, DecodeError
-from handlers.media.probe import Probe, VideoFacts, probe
+from handlers.media.decode import AudioSink, FrameSource
+from handlers.media.probe import Probe, probe
 from handlers.media.source import shown
-
-
-class FrameSource(Protocol):
-    """One pass over a clip's pictures; see :class:`handlers.media.decode.Decoder`."""
-
-    path: Path
-    facts: VideoFacts
-    decoded: int
-    error_count: int
-    errors: list[DecodeError]
-    times: array[float]
-    end: float
-    origin: Fraction | None
-    vfr: bool
-
-    def __iter__(self) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Yield each picture with its number."""
 
 
 def is_sequence(path: Path) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from array import array
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -13,8 +12,8 @@ import av
 
 from handlers.contract import UnusableMedia
 from handlers.media import apart, bwf
-from handlers.media.decode import MOST_ERRORS, AudioSink, DecodeError, Decoder, frames_at
-from handlers.media.probe import Probe, SoundFile, VideoFacts, probe
+from handlers.media.decode import MOST_ERRORS, AudioSink, Decoder, FrameSource, frames_at
+from handlers.media.probe import Probe, SoundFile, probe
 from handlers.media.source import shown
 
 
@@ -93,8 +92,8 @@ def _jumps(path: Path, parts: Sequence[Path], probes: Sequence[Probe]) -> Iterat
             )
 
 
-class SpannedDecoder:
-    """One pass over a clip of several files, like :class:`handlers.media.decode.Decoder`.
+class SpannedDecoder(FrameSource):
+    """One pass over a clip of several files.
 
     Frame numbers and the clock of pictures and sound go on from part to part.
     """
@@ -102,15 +101,7 @@ class SpannedDecoder:
     def __init__(self, path: Path, source: Probe, *, on_audio: AudioSink | None = None) -> None:
         if source.video is None:
             raise UnusableMedia(f"{shown(path)} holds no picture; copy it again.")
-        self.path = path
-        self.facts: VideoFacts = source.video
-        self.decoded = 0
-        self.error_count = 0
-        self.errors: list[DecodeError] = []
-        self.times = array("d")
-        self.end = 0.0
-        self.origin: Fraction | None = None
-        self.vfr = source.video.vfr
+        super().__init__(path, source.video)
         self._parts = source.files
         self._apart = source.sound_files
         self._on_audio = on_audio
