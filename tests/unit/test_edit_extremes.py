@@ -2,6 +2,7 @@
 
 import gc
 import tracemalloc
+import xml.etree.ElementTree as ET
 from fractions import Fraction
 
 import av
@@ -12,13 +13,14 @@ from PIL import Image
 from handlers.contract import AssetKind
 from handlers.edit.spec import EditParams, ProxyParams
 from handlers.media.probe import probe
-from tests.golden.clips import X264, clip, picture
+from tests.golden.clips import X264, clip
 from tests.unit.test_edit_handler import Told, read, run
+from tests.unit.test_media_formats import jumping, sixteen, sounding, twofold
 
 
-def kinds(out):
-    """What kinds of findings there are."""
-    return {each["kind"] for each in read(out / "qc.json")["findings"]}
+def findings(out):
+    """The sentence of each kind of finding."""
+    return {each["kind"]: each["text"] for each in read(out / "qc.json")["findings"]}
 
 
 def flat(path, size, codec="png", frames=1):
@@ -55,61 +57,39 @@ def test_from_one_pixel_to_12k(tmp_path, size, codec):
 @pytest.mark.parametrize("streams", [1, 16])
 def test_sixteen_channels(tmp_path, streams):
     """One track of sixteen, or sixteen tracks of one: each is measured, in proxy and timeline."""
-    path = tmp_path / "A001.mov"
-    layout = "hexadecagonal" if streams == 1 else "mono"
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("mpeg4", rate=25)
-        video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
-        tracks = [container.add_stream("pcm_s16le", rate=48000, layout=layout)
-                  for _ in range(streams)]  # fmt: skip
-        for number in range(10):
-            frame = av.VideoFrame.from_ndarray(picture(number, 64, 64), "rgb24")
-            frame = frame.reformat(format="yuv420p")
-            frame.pts, frame.time_base = number, Fraction(1, 25)
-            container.mux(video.encode(frame))
-        container.mux(video.encode())
-        samples = np.repeat(np.arange(1, 17, dtype=np.int16)[:, None] * 1000, 19200, axis=1)
-        for place, track in enumerate(tracks):
-            own = samples if streams == 1 else samples[place : place + 1]
-            packed = np.ascontiguousarray(own.T).reshape(1, -1)
-            sound = av.AudioFrame.from_ndarray(packed, "s16", layout)
-            sound.sample_rate, sound.pts, sound.time_base = 48000, 0, Fraction(1, 48000)
-            container.mux(track.encode(sound))
-            container.mux(track.encode())
     out = tmp_path / "out"
-    run(path, out)
+    run(sixteen(tmp_path / "A001.mov", streams), out)
     with np.load(out / "analysis.npz") as table:
         level = table["level_db"]
-    assert level.shape == (10, 16)
-    assert (np.diff(level[5]) > 0).all()
-    made = probe(out / "A001.mov")
-    assert sum(stream.channels for stream in made.audio) == 16
-    assert "</xmeml>" in (out / "A001.xml").read_text()
+    assert level.shape == (5, 16)
+    assert (np.diff(level[2]) > 0).all()
+    assert sum(stream.channels for stream in probe(out / "A001.mov").audio) == 16
+    tracks = ET.parse(out / "A001.xml").getroot().findall(".//sequence/media/audio/track")
+    assert len(tracks) == 16
 
 
 def test_sound_that_outlasts_its_picture(tmp_path):
     """The finding says by how much; the picture's length is the clip's."""
-    path = tmp_path / "A001.mov"
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("mpeg4", rate=25)
-        video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
-        track = container.add_stream("pcm_s16le", rate=48000, layout="mono")
-        for number in range(25):
-            frame = av.VideoFrame.from_ndarray(picture(number, 64, 64), "rgb24")
-            frame = frame.reformat(format="yuv420p")
-            frame.pts, frame.time_base = number, Fraction(1, 25)
-            container.mux(video.encode(frame))
-        container.mux(video.encode())
-        samples = (8000 * np.sin(np.arange(4 * 48000) / 20)).astype(np.int16)[None]
-        sound = av.AudioFrame.from_ndarray(samples, "s16", "mono")
-        sound.sample_rate, sound.pts, sound.time_base = 48000, 0, Fraction(1, 48000)
-        container.mux(track.encode(sound))
-        container.mux(track.encode())
+    samples = (8000 * np.sin(np.arange(4 * 48000) / 20)).astype(np.int16)[None]
     out = tmp_path / "out"
-    run(path, out)
+    run(sounding(tmp_path / "A001.mov", "mono", samples, frames=25), out)
     assert read(out / "shots.json")["frames"] == 25
-    (said,) = [one for one in read(out / "qc.json")["findings"] if one["kind"] == "audio_longer"]
-    assert "3.00 s" in said["text"]
+    assert "3.00 s" in findings(out)["audio_longer"]
+
+
+@pytest.mark.parametrize(
+    ("make", "begin", "said"),
+    [
+        (jumping, "10:00:00:00", "its timecode jumps within the clip"),
+        (twofold, "01:00:00:00", "its timecode is 01:00:00:00 and 02:00:00:00"),
+    ],
+)
+def test_timecode_that_cannot_be_right(tmp_path, make, begin, said):
+    """It stands among the findings, and everything is at the timecode that counts."""
+    out = tmp_path / "out"
+    run(make(tmp_path / "A001.mov"), out)
+    assert said in findings(out)["metadata"]
+    assert read(out / "shots.json")["start_timecode"] == begin
 
 
 def repeated(path, minutes, *, rate=25, group=250):
