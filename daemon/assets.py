@@ -12,7 +12,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from handlers.contract import CLIP_ENDINGS, RECORDING_ENDINGS, SEQUENCE_ENDINGS, AssetKind
+from handlers.contract import (
+    CLIP_ENDINGS,
+    OP_ATOM_TRACK,
+    RECORDING_ENDINGS,
+    SEQUENCE_ENDINGS,
+    AssetKind,
+)
 
 _PARTIAL = (".part", ".tmp", ".filepart", ".crdownload", "~")
 _IGNORED = frozenset(
@@ -35,12 +41,6 @@ _CHAPTERS = (
 _OLD_GOPRO = re.compile(r"(?:GOPR|GP(?P<part>\d\d))(?P<clip>\d{4})(?P<tail>\.\w+)", re.IGNORECASE)
 _SPLIT = re.compile(
     r"(?P<head>.+)(?:-(?P<few>[2-9])|[-_](?P<many>\d{4}))(?P<tail>\.[^.]+)", re.DOTALL
-)
-# A track of an OP-Atom set: C0001V01.MXF beside C0001A01.MXF, clip_v1.mxf beside clip_a1.mxf, and
-# Avid's V01.DF338FB9_1F15001F15094V.mxf beside A01.DF338FBA_1F15001F150A9A.mxf.
-_TRACK = re.compile(
-    r"(?P<head>.*?)(?P<kind>[AV])\d{1,2}(?:\.[0-9A-F]{8}_[0-9A-F]+[AV]?)?\.MXF",
-    re.IGNORECASE | re.DOTALL,
 )
 # A camera that writes a file for each frame shall be told of it once, not for each.
 _RAW_FRAMES = frozenset({"ari", "arx"})
@@ -146,7 +146,7 @@ def group(names: Iterable[str], *, proxies: bool = False) -> list[Group]:
 
 def _sound_beside(names: Sequence[str]) -> set[str]:
     """Return the tracks of sound whose picture is there, too."""
-    tracks = {name: match for name in names if (match := _TRACK.fullmatch(name)) is not None}
+    tracks = {name: match for name in names if (match := OP_ATOM_TRACK.fullmatch(name))}
     pictures = {m["head"].casefold() for m in tracks.values() if m["kind"].upper() == "V"}
     return {
         name

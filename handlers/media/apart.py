@@ -18,6 +18,7 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
+from handlers.contract import OP_ATOM_TRACK, TransientFailure
 from handlers.media import start
 from handlers.media.decode import AudioSink, Decoder
 from handlers.media.probe import (
@@ -72,7 +73,7 @@ def complete(picture: Path, found: Probe) -> Probe:
     files: list[SoundFile] = []
     facts: list[AudioFacts] = []
     notes: list[str] = []
-    for path in beside(picture):
+    for path in _reached(picture):
         with usable(path), open_media(path) as container:
             own = probe_container(container, path)
             code = start.read(container, path, found.video.rate).timecode
@@ -86,8 +87,35 @@ def complete(picture: Path, found: Probe) -> Probe:
         found,
         audio=(*found.audio, *facts),
         sound_files=tuple(files),
-        notes=(*found.notes, *notes),
+        notes=(*found.notes, *notes, *_strangers(picture, files)),
     )
+
+
+def _reached(picture: Path) -> tuple[Path, ...]:
+    try:
+        return beside(picture)
+    except OSError as error:
+        raise TransientFailure(
+            f"the sound of {shown(picture)} cannot be reached now ({error.strerror}); "
+            "look at the storage"
+        ) from error
+
+
+def _strangers(picture: Path, files: Sequence[SoundFile]) -> Iterator[str]:
+    """Name what bears the name of a picture's sound and is none: nobody else would tell of it."""
+    own = OP_ATOM_TRACK.fullmatch(picture.name)
+    # Avid's names have no head: they say nothing of what belongs together.
+    if own is None or own["kind"].upper() != "V" or not own["head"]:
+        return
+    known = {file.path for file in files}
+    for path in _files(picture.parent):
+        match = OP_ATOM_TRACK.fullmatch(path.name)
+        alike = match and match["head"].casefold() == own["head"].casefold()
+        if match and alike and match["kind"].upper() == "A" and path not in known:
+            yield (
+                f"{shown(path)} is named as the sound of {shown(picture)}, but is of another "
+                "material; it was not laid. Give it another name if it is a clip of its own."
+            )
 
 
 def _contradiction(

@@ -96,6 +96,19 @@ def test_what_is_no_sound_of_a_clip(tmp_path):
     assert apart.beside(whole) == ()
 
 
+def test_what_only_bears_the_name_of_a_clips_sound(tmp_path):
+    """A clip called like another one's sound makes no job, so the other one tells of it."""
+    path = picture_file(tmp_path / "shot_v1.mxf", frames=5)
+    mine = sound_file(tmp_path / "shot_a2.mxf", tone(0.2, 440))
+    join(path, mine)
+    clip(tmp_path / "shot_a1.mxf", frames=5, codec="mpeg2video")
+    source = probe_clip(path)
+    assert [file.path for file in source.sound_files] == [mine]
+    (said,) = source.notes
+    assert said.startswith("shot_a1.mxf is named as the sound of shot_v1.mxf, but is of another")
+    assert probe_clip(tmp_path / "shot_a1.mxf").notes == ()
+
+
 def test_damaged_sound_is_told(tmp_path):
     """What a file of sound has lost stands in the certificate, with the file's name."""
     path, (first, second) = avid(tmp_path)
