@@ -172,7 +172,8 @@ class Reader:
         self._files = contextlib.ExitStack()
         with contextlib.ExitStack() as opened:
             self._parts = [
-                [opened.enter_context(_File(file)) for file in part.files] for part in source.parts
+                [opened.enter_context(contextlib.closing(_File(file))) for file in part.files]
+                for part in source.parts
             ]
             self._files = opened.pop_all()
         self._begins = [round(part.begin * RATE) for part in source.parts]
@@ -268,15 +269,8 @@ class _File:
         self._packets = self._demux()
         self._ended = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close it."""
         self._container.close()
 
     @property
