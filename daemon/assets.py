@@ -12,7 +12,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from handlers.contract import CLIP_ENDINGS, RECORDING_ENDINGS, SEQUENCE_ENDINGS, AssetKind
+from handlers.contract import (
+    CLIP_ENDINGS,
+    OP_ATOM_TRACK,
+    RECORDING_ENDINGS,
+    SEQUENCE_ENDINGS,
+    AssetKind,
+)
 
 _PARTIAL = (".part", ".tmp", ".filepart", ".crdownload", "~")
 _IGNORED = frozenset(
@@ -106,7 +112,8 @@ def group(names: Iterable[str], *, proxies: bool = False) -> list[Group]:
     """Turn a folder's file names into assets.
 
     Numbered images of one run are one sequence; the parts of a clip or recording that
-    was too long for one file are one asset.
+    was too long for one file are one asset. The sound of an OP-Atom set is a plain file beside
+    its picture, with which handlers find it.
 
     Args:
         names: The files' names.
@@ -124,11 +131,28 @@ def group(names: Iterable[str], *, proxies: bool = False) -> list[Group]:
             Group(name=name, kind=AssetKind.FILE, members=(name,))
             for name in (*single, *(name for run in runs.values() for name in run))
         ]
+    beside = _sound_beside(single)
     groups = [
-        Group(name=parts[0], kind=kind_of(parts[0]), members=parts) for parts in _spans(single)
+        Group(
+            name=parts[0],
+            kind=AssetKind.FILE if parts[0] in beside else kind_of(parts[0]),
+            members=parts,
+        )
+        for parts in _spans(single)
     ]
     groups.extend(_sequence(key, members) for key, members in runs.items())
     return groups
+
+
+def _sound_beside(names: Sequence[str]) -> set[str]:
+    """Return the tracks of sound whose picture is there, too."""
+    tracks = {name: match for name in names if (match := OP_ATOM_TRACK.fullmatch(name))}
+    pictures = {m["head"].casefold() for m in tracks.values() if m["kind"].upper() == "V"}
+    return {
+        name
+        for name, match in tracks.items()
+        if match["kind"].upper() == "A" and match["head"].casefold() in pictures
+    }
 
 
 def _spans(names: Sequence[str]) -> list[tuple[str, ...]]:

@@ -6,6 +6,7 @@ It therefore stays free of TensorFlow, PyAV and numpy.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -52,6 +53,15 @@ RECORDING_ENDINGS = frozenset(
     "aac aif aiff bwf caf flac m4a mp3 ogg opus rf64 w64 wav wave".split()  # noqa: SIM905
 )
 SEQUENCE_ENDINGS = frozenset("cin dpx exr jpeg jpg png tga tif tiff".split())  # noqa: SIM905
+
+
+OP_ATOM_TRACK = re.compile(
+    r"(?P<head>.*?)(?P<kind>[AV])\d{1,2}(?:\.[0-9A-F]{8}_[0-9A-F]+[AV]?)?\.MXF",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Names of an OP-Atom set's tracks: C0001V01.MXF and C0001A01.MXF, clip_v1.mxf and clip_a1.mxf,
+Avid's V01.DF338FB9_1F15001F15094V.mxf and A01.DF338FBA_1F15001F150A9A.mxf. Sound makes no job where
+a picture of the same head is."""
 
 
 class Treatment(StrEnum):

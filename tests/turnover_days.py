@@ -18,7 +18,7 @@ from handlers.turnover.model import (
     Timeline,
     Track,
 )
-from handlers.turnover.synced import lay
+from handlers.turnover.synced import Laid, fill
 
 COUNTINGS = {
     "23.976": (Fraction(24000, 1001), "13:25:10:05"),
@@ -68,6 +68,13 @@ def recording(rate, number=1, channels=3, start_sample=2_318_400_123, samples=48
         path=Path("/storage/audio") / name, name=name, start=start, frames=frames,
         reel=f"SR{number:03d}", sound=sound,
     )  # fmt: skip
+
+
+def lay(media, offset, clip, **about):
+    """What a recording fills of a clip's time; `offset` is its sample at frame 0."""
+    begin = clip.start / clip.media.rate
+    parts = [Laid(media=media, offset=Fraction(offset))]
+    return fill(parts, begin, clip.frames, clip.media.rate, **about)
 
 
 def markers(begin, frames):

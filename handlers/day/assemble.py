@@ -11,7 +11,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from handlers.day.load import Take
+from handlers.media.source import shown
 from handlers.media.timecode import Timecode, parse
+from handlers.turnover import apart
 from handlers.turnover.model import (
     Clip,
     Gap,
@@ -25,6 +27,7 @@ from handlers.turnover.model import (
     Timeline,
     Track,
 )
+from handlers.turnover.synced import Laid, fill
 
 # Where a programme begins by custom; what stands before it is left to bars and slates.
 _FIRST_HOUR, _FIRST_HOUR_DROPPING = "01:00:00:00", "01:00:00;00"
@@ -35,12 +38,22 @@ Remarks = Callable[[Take], Sequence[Marker]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeardPart:
+    """One file of a recording: ``begin`` is the sample of the whole that it begins with."""
+
+    path: Path
+    begin: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
     """A recording that belongs to a take, placed to the sample.
 
     ``offset`` is which sample of it, at its own ``rate``, sounds at the take's frame 0, below 0
     where it begins later; its clock runs ``drift`` parts in a million faster than the
-    camera's. ``streams`` has the channels of each of its streams.
+    camera's. ``streams`` has the channels of each of its streams. ``parts`` are its files in
+    order.
     """
 
     path: Path
@@ -51,6 +64,12 @@ class Heard:
     samples: int
     streams: tuple[int, ...]
     start_sample: int | None = None
+    parts: tuple[HeardPart, ...] = ()
+
+    @property
+    def files(self) -> tuple[HeardPart, ...]:
+        """Its files: one at least."""
+        return self.parts or (HeardPart(path=self.path, begin=0, samples=self.samples),)
 
     def at(self, seconds: Fraction) -> Fraction:
         """Return which sample sounds that long after the take's frame 0."""
@@ -180,7 +199,6 @@ def _media(take: Take, heard: Mapping[Path, Sequence[Heard]], folder: Path) -> M
     video = take.source.video
     assert video is not None  # noqa: S101 - what has no picture is no take
     proxy = take.proxy
-    streams = tuple(stream.channels for stream in take.source.audio)
     return Media(
         path=take.path.absolute(),
         name=take.name,
@@ -188,7 +206,7 @@ def _media(take: Take, heard: Mapping[Path, Sequence[Heard]], folder: Path) -> M
         frames=take.frames,
         reel=take.reel,
         picture=Picture(width=video.width, height=video.height, pixel_aspect=video.pixel_aspect),
-        sound=Sound(streams=streams, rate=take.source.audio[0].rate) if streams else None,
+        sound=apart.own_sound(take.source.audio, take.source.sound_files),
         proxy=_relative(proxy, folder) if proxy else None,
         files=tuple(file.absolute() for file in take.source.files),
         logged=_logged(take, heard.get(take.path, ())),
@@ -206,7 +224,10 @@ def _logged(take: Take, heard: Sequence[Heard]) -> Logged:
         circled=take.circled,
         notes=str(take.said.get("notes") or ""),
         camera=str(take.said.get("camera") or ""),
-        sound_files=tuple(each.name for each in heard),
+        sound_files=(
+            *(shown(file.path) for file in take.source.sound_files),
+            *(shown(part.path) for each in heard for part in each.files),
+        ),
     )
 
 
@@ -230,31 +251,32 @@ def _picture_track(placed: Sequence[_Placed], remarks: Remarks) -> Track:
 
 def _camera_tracks(placed: Sequence[_Placed]) -> list[Track]:
     """Return a track for each stream of sound that a camera recorded."""
-    most = max(len(each.piece.take.source.audio) for each in placed)
+    streams = [_streams(each.piece.take) for each in placed]
     return [
         Track(
             kind=Kind.AUDIO,
-            name=f"camera {stream + 1}",
+            name=f"camera {row + 1}",
             role=_CAMERA,
-            items=tuple(_camera(each, stream, link) for link, each in enumerate(placed, 1)),
+            items=tuple(
+                item
+                for link, (each, own) in enumerate(zip(placed, streams, strict=True), 1)
+                for item in _camera(each, own[row] if row < len(own) else None, link)
+            ),
         )
-        for stream in range(most)
+        for row in range(max(map(len, streams)))
     ]
 
 
-def _camera(each: _Placed, stream: int, link: int) -> Item:
-    counts = [facts.channels for facts in each.piece.take.source.audio]
-    if stream >= len(counts):
-        return Gap(frames=each.frames)
-    before = sum(counts[:stream])
-    return Clip(
-        media=each.media,
-        start=Fraction(each.piece.start),
-        frames=each.frames,
-        name=each.piece.name,
-        channels=tuple(range(before + 1, before + counts[stream] + 1)),
-        link=link,
-    )
+def _streams(take: Take) -> list[apart.Stream]:
+    return apart.streams(take.source.audio, take.source.sound_files, take.start, take.reel)
+
+
+def _camera(each: _Placed, stream: apart.Stream | None, link: int) -> Sequence[Item]:
+    if stream is None:
+        return (Gap(frames=each.frames),)
+    start, name = Fraction(each.piece.start), each.piece.name
+    clip = Clip(media=each.media, start=start, frames=each.frames, name=name, link=link)
+    return stream.items(clip, each.rate)
 
 
 def _recorder_tracks(
@@ -277,42 +299,34 @@ def _recorder_tracks(
     ]
 
 
-def _recorded(each: _Placed, sound: Heard | None, link: int) -> list[Item]:
+def _recorded(each: _Placed, sound: Heard | None, link: int) -> Sequence[Item]:
     """Return a recording under a piece, with gaps where it does not reach."""
     if sound is None:
-        return [Gap(frames=each.frames)]
-    a_frame = Fraction(sound.rate) / each.rate
-    begin = sound.at(each.begin)
-    # Where it starts within a frame, the timeline's next frame is its first.
-    late = min(each.frames, max(0, math.ceil(-begin / a_frame)))
-    begin += late * a_frame
-    length = min(each.frames - late, math.floor((sound.samples - begin) / a_frame))
-    if length < 1:
-        return [Gap(frames=each.frames)]
-    clip = Clip(
-        media=_recording(sound, each.rate),
-        start=begin / a_frame,
-        frames=length,
-        name=sound.name,
-        link=link,
-        said={"offset_samples": float(sound.offset), "drift_ppm": sound.drift},
-    )
-    rest = each.frames - late - length
-    gaps = [Gap(frames=count) if count else None for count in (late, rest)]
-    return [item for item in (gaps[0], clip, gaps[1]) if item is not None]
+        return (Gap(frames=each.frames),)
+    laid = [
+        Laid(
+            media=_recording(sound, part, each.rate),
+            offset=sound.offset - part.begin,
+            speed=1 + Fraction(sound.drift) / _PPM,
+        )
+        for part in sound.files
+    ]
+    said = {"offset_samples": float(sound.offset), "drift_ppm": sound.drift}
+    return fill(laid, each.begin, each.frames, each.rate, link=link, said=said)
 
 
-def _recording(sound: Heard, rate: Fraction) -> Media:
-    seconds = Fraction(sound.start_sample or 0, sound.rate)
+def _recording(sound: Heard, part: HeardPart, rate: Fraction) -> Media:
+    first = None if sound.start_sample is None else sound.start_sample + part.begin
+    seconds = Fraction(first or 0, sound.rate)
     return Media(
-        path=sound.path.absolute(),
-        name=sound.name,
+        path=part.path.absolute(),
+        name=shown(part.path),
         start=Timecode(frames=math.floor(seconds * rate), rate=rate),
-        frames=max(1, math.floor(Fraction(sound.samples, sound.rate) * rate)),
+        frames=max(1, math.floor(Fraction(part.samples, sound.rate) * rate)),
         sound=Sound(
             streams=sound.streams,
             rate=sound.rate,
-            start_sample=sound.start_sample,
-            samples=sound.samples,
+            start_sample=first,
+            samples=part.samples,
         ),
     )

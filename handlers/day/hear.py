@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from handlers.contract import UnusableMedia
-from handlers.day.assemble import Heard
+from handlers.day.assemble import Heard, HeardPart
 from handlers.day.load import Recording, Take
 from handlers.media.probe import probe
 from handlers.media.source import shown
 from handlers.sync import records
 from handlers.sync.match import sync, unclaimed
 from handlers.sync.read import read_clip, read_recording
+from handlers.sync.sound import Part
 
 _PPM = 1_000_000
 _MIDNIGHT = 86_400
@@ -37,7 +38,7 @@ def match(
     readable: dict[Path, records.Recording] = {}
     for recording in recordings:
         try:
-            readable[recording.path] = read_recording(recording.path)
+            readable[recording.path] = read_recording(recording.path, recording.parts)
         except UnusableMedia as error:
             rows.append({"recording": recording.name, "refusal": str(error)})
     if not readable:
@@ -62,7 +63,7 @@ def match(
 def _clip(take: Take) -> records.Clip:
     """Return what counts of a take; the frames of an image sequence have no tags to read."""
     if take.source.audio or not take.source.files:
-        return read_clip(take.path, _sensor_rate(take))
+        return read_clip(take.path, _sensor_rate(take), take.source)
     return records.Clip(
         path=take.path,
         rate=take.rate,
@@ -89,6 +90,16 @@ def _heard(found: records.Match, recording: records.Recording) -> Heard:
         samples=int(recording.duration * recording.rate),
         streams=tuple(stream.channels for stream in probe(found.recording).audio),
         start_sample=None if at is None else round(at % _MIDNIGHT * recording.rate),
+        parts=tuple(_part(part, recording) for part in recording.source.parts),
+    )
+
+
+def _part(part: Part, recording: records.Recording) -> HeardPart:
+    seconds = recording.duration if part.seconds is None else part.seconds
+    return HeardPart(
+        path=part.files[0],
+        begin=round(part.begin * recording.rate),
+        samples=int(seconds * recording.rate),
     )
 
 

@@ -102,9 +102,10 @@ class Take:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """A recorder's file of the day."""
+    """A recording of the day; ``parts`` are its files in order where the recorder split it."""
 
     path: Path
+    parts: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -142,8 +143,7 @@ def load(inputs: Mapping[str, Input]) -> Material:
 def _recordings(asset: Asset) -> list[Recording]:
     """Return an asset's recordings: itself, or those on a card."""
     if asset.kind is AssetKind.RECORDING:
-        # Each part of a long recording bears its own time; they are laid one after the other.
-        return [Recording(path=path) for path in asset.members or (asset.path,)]
+        return [Recording(path=asset.path, parts=asset.members)]
     heard = asset.members if asset.kind is AssetKind.CARD else ()
     return [Recording(path=path) for path in heard if _ending(path) in RECORDING_ENDINGS]
 

@@ -65,7 +65,8 @@ def write(
             done += frames
             sounds = heard.get(piece.take.path, ())
             for block in _sound(piece, sounds[0] if sounds else None):
-                writer.sound(block, done)
+                if not writer.sound(block, done):
+                    break
             writer.fill(done)
             tell((number + 1) / len(shown))
         writer.finish()
@@ -99,8 +100,12 @@ class _Writer:
         self._frames += 1
         self._container.mux(self._video.encode(frame))
 
-    def sound(self, block: Samples, until: int) -> None:
-        """Encode samples [n, 2], but none past the end of frame ``until`` - 1."""
+    def sound(self, block: Samples, until: int) -> bool:
+        """Encode samples [n, 2], but none past the end of frame ``until`` - 1.
+
+        Returns:
+            Whether there is room for more.
+        """
         room = self._at(until) - self._samples
         kept = np.ascontiguousarray(block[: max(0, room)])
         if len(kept):
@@ -109,6 +114,7 @@ class _Writer:
             frame.time_base = Fraction(1, _RATE)
             self._samples += len(kept)
             self._container.mux(self._audio.encode(frame))
+        return self._samples < self._at(until)
 
     def fill(self, until: int) -> None:
         """Fill up with silence where sound was too short, so that the next piece is in sync."""
@@ -165,14 +171,19 @@ def _pictures(piece: Piece, frames: int, rate: Fraction) -> Iterator[av.VideoFra
 def _sound(piece: Piece, sound: Heard | None) -> Iterator[Samples]:
     """Yield a piece's sound [n, 2] at 48 kHz, from its first frame on; it may end early or late."""
     begin = piece.start / piece.take.rate
-    if sound is not None:
-        begin = sound.at(begin) / sound.rate
-    path = sound.path if sound is not None else piece.take.proxy
-    assert path is not None  # noqa: S101 - write() left the others out
-    if begin < 0:
-        yield np.zeros((round(-begin * _RATE), _CHANNELS), np.float32)
-        begin = Fraction(0)
-    yield from _resampled(path, begin)
+    if sound is None:
+        assert piece.take.proxy is not None  # noqa: S101 - write() left the others out
+        yield from _resampled(piece.take.proxy, begin)
+        return
+    at = sound.at(begin)
+    for part in sound.files:
+        late = part.begin - at
+        if late > 0:
+            yield np.zeros((round(late / sound.rate * _RATE), _CHANNELS), np.float32)
+            at += late
+        if at < part.begin + part.samples:
+            yield from _resampled(part.path, (at - part.begin) / sound.rate)
+            at = Fraction(part.begin + part.samples)
 
 
 def _resampled(path: Path, begin: Fraction) -> Iterator[Samples]:
@@ -190,6 +201,8 @@ def _resampled(path: Path, begin: Fraction) -> Iterator[Samples]:
             block = _stereo(part)
             yield block[skip:]
             skip = max(0, skip - len(block))
+    for part in resampler.resample(None) if resampler else ():
+        yield _stereo(part)[skip or 0 :]
 
 
 def _stereo(frame: av.AudioFrame) -> Samples:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.media import mhl
-from handlers.media.clip import FrameSource
+from handlers.media.decode import FrameSource
 from handlers.media.source import shown
 from handlers.media.timecode import Timecode
 

@@ -103,7 +103,7 @@ class _Clip:
         """Look, decode, write."""
         # First of all: of a bad copy nothing else is worth knowing.
         examined = mhl.examine(
-            self.source.files or (self.task.path,),
+            self.source.every_file(self.task.path),
             use_mhl=self.params.mhl,
             tell=lambda part: self._tell(_HASH_SHARE * part, "hash"),
         )

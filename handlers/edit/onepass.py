@@ -19,7 +19,8 @@ import av
 
 from handlers.contract import UnusableMedia
 from handlers.edit.shots import Shot
-from handlers.media.clip import FrameSource, open_decoder
+from handlers.media.clip import open_decoder
+from handlers.media.decode import FrameSource
 from handlers.media.probe import Probe
 from handlers.media.proxy import ProxyWriter
 from handlers.media.source import advice, shown

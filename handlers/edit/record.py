@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from handlers.edit.onepass import PassResult
 from handlers.edit.shots import Shot
-from handlers.media.probe import AudioFacts, Probe, VideoFacts
+from handlers.media.probe import AudioFacts, Probe, SoundFile, VideoFacts
 from handlers.media.source import shown
 from handlers.media.timecode import Timecode
 
@@ -49,6 +49,7 @@ class Edit:
 
     ``name`` is the source's file name as people read it; ``start_source`` is
     "file", or "none" where the file carries no timecode and 00:00:00:00 stands in.
+    ``sound_files`` hold those streams of ``audio`` that are not in the source itself.
     """
 
     source: Path
@@ -65,6 +66,7 @@ class Edit:
     vfr: bool
     proxy: str | None = None
     files: tuple[Path, ...] = ()
+    sound_files: tuple[SoundFile, ...] = ()
 
     @property
     def drop_frame(self) -> bool:
@@ -117,6 +119,7 @@ def of_pass(
         vfr=decoder.vfr,
         proxy=proxy,
         files=tuple(file.absolute() for file in source.files),
+        sound_files=tuple(replace(file, path=file.path.absolute()) for file in source.sound_files),
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from handlers.edit.record import Edit, PlacedShot
+from handlers.media.source import shown
+from handlers.turnover.apart import Stream, own_sound, streams
 from handlers.turnover.model import (
     Clip,
     Kind,
@@ -14,7 +16,6 @@ from handlers.turnover.model import (
     Marker,
     Media,
     Picture,
-    Sound,
     Timeline,
     Track,
 )
@@ -31,14 +32,16 @@ def timeline(edit: Edit, markers: Sequence[Marker] = (), logged: Logged | None =
         logged: What the log says of the clip.
     """
     media = clip_media(edit, logged)
-    ends = itertools.accumulate((each.channels for each in edit.audio), initial=0)
-    streams = [tuple(range(begin + 1, end + 1)) for begin, end in itertools.pairwise(ends)]
-    sound = [_track(edit, media, f"A{number}", heard) for number, heard in enumerate(streams, 1)]
+    cuts = [_clip(media, shot, markers) for shot in edit.shots]
+    heard = streams(edit.audio, edit.sound_files, edit.start, edit.reel)
     return Timeline(
         name=edit.stem,
         start=edit.start,
         picture=_picture(edit),
-        tracks=(_track(edit, media, "V1", (), markers), *sound),
+        tracks=(
+            Track(kind=Kind.VIDEO, name="V1", items=tuple(cuts)),
+            *(_sound_track(f"A{n}", stream, cuts, edit.rate) for n, stream in enumerate(heard, 1)),
+        ),
         said={"start_timecode_source": edit.start_source, "vfr": edit.vfr},
     )
 
@@ -53,10 +56,12 @@ def clip_media(edit: Edit, logged: Logged | None = None) -> Media:
         frames=max((edit.frames, *(shot.end for shot in edit.shots))),
         reel=edit.reel,
         picture=_picture(edit),
-        sound=_sound(edit),
+        sound=own_sound(edit.audio, edit.sound_files),
         proxy=edit.proxy,
         files=edit.files,
-        logged=logged or Logged(),
+        logged=replace(
+            logged or Logged(), sound_files=tuple(shown(file.path) for file in edit.sound_files)
+        ),
     )
 
 
@@ -65,30 +70,17 @@ def _picture(edit: Edit) -> Picture:
     return Picture(width=video.width, height=video.height, pixel_aspect=video.pixel_aspect)
 
 
-def _sound(edit: Edit) -> Sound | None:
-    if not edit.audio:
-        return None
-    return Sound(streams=tuple(each.channels for each in edit.audio), rate=edit.audio[0].rate)
+def _sound_track(name: str, stream: Stream, cuts: Sequence[Clip], rate: Fraction) -> Track:
+    silent = (replace(cut, markers=()) for cut in cuts)
+    items = tuple(item for cut in silent for item in stream.items(cut, rate))
+    return Track(kind=Kind.AUDIO, name=name, items=items)
 
 
-def _track(
-    edit: Edit, media: Media, name: str, channels: tuple[int, ...], markers: Sequence[Marker] = ()
-) -> Track:
-    return Track(
-        kind=Kind.AUDIO if channels else Kind.VIDEO,
-        name=name,
-        items=tuple(_clip(media, shot, channels, markers) for shot in edit.shots),
-    )
-
-
-def _clip(
-    media: Media, shot: PlacedShot, channels: tuple[int, ...], markers: Sequence[Marker]
-) -> Clip:
+def _clip(media: Media, shot: PlacedShot, markers: Sequence[Marker]) -> Clip:
     return Clip(
         media=media,
         start=Fraction(shot.start),
         frames=shot.frames,
-        channels=channels,
         link=shot.index + 1,
         markers=tuple(each for each in markers if shot.start <= each.frame < shot.end),
         said={"index": shot.index, "transition_in": shot.transition_in},

@@ -1,7 +1,8 @@
 """What a camera card holds: its clips, which files each consists of, and what is missing.
 
-A camera tells it in its own lists: P2 in CONTENTS/CLIP/*.XML, Sony in MEDIAPRO.XML, AVCHD in
-BDMV/PLAYLIST/*.MPL. Paths in them are never opened; names are compared with what is there.
+A camera tells it in its own lists: P2 in CONTENTS/CLIP/*.XML, Sony in MEDIAPRO.XML and, of what
+XDCAM EX split at four gigabytes, in BPAV/TAKR/*/*.SMI, AVCHD in BDMV/PLAYLIST/*.MPL. Paths in
+them are never opened; names are compared with what is there.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def content(card: Path, members: Sequence[Path]) -> CardContent:
     sound = [path for path in files if _is_p2_sound(inside[path])]
     others = {*proxies, *sound}
     masters = [path for path in files if path not in others]
-    runs = _runs(masters, {**_p2_next(card), **_avchd_next(card)})
+    runs = _runs(masters, {**_p2_next(card), **_xdcam_next(card), **_avchd_next(card)})
     clips = tuple(
         CardClip(
             path=run[0],
@@ -141,6 +142,21 @@ def _global_id(root: Any) -> str:
     )
 
 
+def _xdcam_next(card: Path) -> dict[str, str]:
+    """Read what XDCAM EX split: TAKR/FISH0046/FISH0046.SMI has a reference for each part.
+
+    The parts are CLPR/FISH0046_01/FISH0046_01.MP4, FISH0046_02/..., in order.
+    """
+    following: dict[str, str] = {}
+    for take in _listed(card, "BPAV/TAKR", ""):
+        for path in _listed(card, f"BPAV/TAKR/{take.name}", ".SMI"):
+            root = safexml.read(path)
+            count = sum(1 for _ in safexml.find_all(root, "ref")) if root is not None else 0
+            names = [f"{path.stem.upper()}_{number:02}" for number in range(1, count + 1)]
+            following |= dict(itertools.pairwise(names))
+    return following
+
+
 def _avchd_next(card: Path) -> dict[str, str]:
     following = {}
     for place in ("BDMV", "AVCHD/BDMV", "PRIVATE/AVCHD/BDMV"):
@@ -176,17 +192,37 @@ def _missing(card: Path) -> Iterator[str]:
     for path in _listed(card, "CONTENTS/CLIP", ".XML"):
         if not any(_listed(card, "CONTENTS/VIDEO", f"{path.stem}.MXF")):
             yield _not_there(path, f"{path.stem}.MXF")
-    for root in ("", "M4ROOT", "XDROOT", "PRIVATE/M4ROOT"):
+        for name in _p2_sound(path):
+            if not any(_listed(card, "CONTENTS/AUDIO", name)):
+                yield _not_there(path, name)
+    for root in ("", "M4ROOT", "XDROOT", "BPAV", "PRIVATE/M4ROOT", "PRIVATE/XDROOT"):
         for path in _listed(card, root, "MEDIAPRO.XML"):
-            yield from _not_in_list(card, path)
+            yield from _not_in_list(path)
 
 
-def _not_in_list(card: Path, path: Path) -> Iterator[str]:
+def _p2_sound(listing: Path) -> list[str]:
+    """Name the files of a P2 clip's sound: its list of essence has an entry for each."""
+    root = safexml.read(listing)
+    listed = list(safexml.find_all(root, "EssenceList")) if root is not None else []
+    heard = [each for essence in listed for each in essence if safexml.name(each) == "Audio"]
+    return [f"{listing.stem}{number:02}.MXF" for number in range(len(heard))]
+
+
+def _not_in_list(path: Path) -> Iterator[str]:
     listed = safexml.read(path)
     for material in safexml.find_all(listed, "Material") if listed is not None else ():
-        name = PurePosixPath(material.get("uri", "").replace("\\", "/")).name
-        if name and not any(_listed(card, f"{path.parent.relative_to(card)}/CLIP", name)):
-            yield _not_there(path, shown_text(name))
+        place = PurePosixPath(material.get("uri", "").replace("\\", "/"))
+        if place.name and not _is_there(path.parent, place):
+            yield _not_there(path, shown_text(place.name))
+
+
+def _is_there(folder: Path, place: PurePosixPath) -> bool:
+    """Say whether a folder holds a file at a place; cameras write Clip and CLIP alike."""
+    found: Path | None = folder
+    for part in place.parts:
+        entries = _listed(found, ".", part) if found is not None else []
+        found = next((each for each in entries if each.name.upper() == part.upper()), None)
+    return found is not None
 
 
 def _not_there(listing: Path, name: str) -> str:

@@ -26,9 +26,9 @@ from handlers.contract import (
     UnusableMedia,
     Verdict,
 )
-from handlers.media import boxes, ebml, images, mxf, riff, sequence, spanned
+from handlers.media import apart, boxes, ebml, images, mxf, riff, sequence, spanned
 from handlers.media.imagefile import ImageFacts, Unreadable, facts_of, read_picture
-from handlers.media.probe import probe_container
+from handlers.media.probe import Probe, probe_container
 from handlers.media.source import (
     CameraRaw,
     NotMedia,
@@ -83,25 +83,34 @@ def check(path: Path, kind: AssetKind, members: tuple[Path, ...] = ()) -> CheckR
 def _check_clip(path: Path, parts: tuple[Path, ...]) -> MediaFacts:
     """Look at a clip or recording; of one in several files, at each of them."""
     if len(parts) < 2:
-        return _check_file(path)
+        return _check_with_sound(path).facts()
     for part in parts:
-        _check_file(part)
+        _check_with_sound(part)
     return spanned.probe_spanned(path, parts).facts()
 
 
-def _check_file(path: Path) -> MediaFacts:
+def _check_with_sound(path: Path) -> Probe:
+    """Look at a file, and at those beside it that hold its sound."""
+    found = _check_file(path)
+    if found.video is not None:
+        for sound in apart.beside(path):
+            _check_file(sound)
+    return apart.complete(path, found)
+
+
+def _check_file(path: Path) -> Probe:
     _refuse_raw(path)
     head = _head(path)
     _require(path, _missing(path, head))
     try:
         with open_media(path) as container:
-            facts = probe_container(container, path).facts()
+            found = probe_container(container, path)
             _require(path, _end_missing(container))
     except UnknownCodec as error:
         raise UnusableMedia(str(error)) from error
     except (FFmpegError, NotMedia, UnusableMedia) as error:
         raise _what_it_is(path, head) from error
-    return facts
+    return found
 
 
 def _check_card(path: Path, members: tuple[Path, ...]) -> MediaFacts:
@@ -115,7 +124,9 @@ def _check_card(path: Path, members: tuple[Path, ...]) -> MediaFacts:
         raise unusable
     if not facts:
         raise _Incomplete(f"{shown(path)} holds no clip yet")
-    durations = [one.duration for one in facts if one.duration is not None]
+    # Sound that lies in files of its own lasts no longer than its picture.
+    counted = [one for one in facts if one.rate is not None] or facts
+    durations = [one.duration for one in counted if one.duration is not None]
     return MediaFacts(
         rate=next((one.rate for one in facts if one.rate), None),
         duration=sum(durations, Fraction(0)),
@@ -128,7 +139,7 @@ def _usable(media: list[Path]) -> tuple[list[MediaFacts], UnusableMedia | None]:
     facts, unusable = [], None
     for member in media:
         try:
-            facts.append(_check_file(member))
+            facts.append(_check_file(member).facts())
         except UnusableMedia as error:
             unusable = error
     return facts, unusable

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
 
 import av
 
 from handlers.contract import UnusableMedia
-from handlers.media import decode, sequence, spanned
-from handlers.media.decode import AudioSink, DecodeError
-from handlers.media.probe import Probe, VideoFacts, probe
+from handlers.media import apart, decode, sequence, spanned
+from handlers.media.decode import AudioSink, FrameSource
+from handlers.media.probe import Probe, probe
 from handlers.media.source import shown
-
-
-class FrameSource(Protocol):
-    """One pass over a clip's pictures; see :class:`handlers.media.decode.Decoder`."""
-
-    path: Path
-    facts: VideoFacts
-    decoded: int
-    error_count: int
-    errors: list[DecodeError]
-    times: array[float]
-    end: float
-    origin: Fraction | None
-    vfr: bool
-
-    def __iter__(self) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Yield each picture with its number."""
 
 
 def is_sequence(path: Path) -> bool:
@@ -42,7 +23,7 @@ def is_sequence(path: Path) -> bool:
 def probe_clip(
     path: Path, members: Sequence[Path] = (), *, default_rate: Fraction = sequence.DEFAULT_RATE
 ) -> Probe:
-    """Read what a clip is, whatever it consists of.
+    """Read what a clip is, whatever it consists of, with the sound that lies beside it.
 
     Args:
         path: The file, or the name of a sequence.
@@ -54,7 +35,9 @@ def probe_clip(
     """
     if is_sequence(path):
         return sequence.probe_sequence(path, members, default_rate=default_rate)
-    return spanned.probe_spanned(path, members) if len(members) > 1 else probe(path)
+    if len(members) > 1:
+        return spanned.probe_spanned(path, members)
+    return apart.complete(path, probe(path))
 
 
 def open_decoder(path: Path, source: Probe, *, on_audio: AudioSink | None = None) -> FrameSource:
@@ -69,7 +52,7 @@ def open_decoder(path: Path, source: Probe, *, on_audio: AudioSink | None = None
         return sequence.SequenceDecoder(path, source)
     if source.files:
         return spanned.SpannedDecoder(path, source, on_audio=on_audio)
-    return decode.Decoder(path, source.video, on_audio=on_audio)
+    return apart.decoder(path, source.video, source.sound_files, on_audio)
 
 
 def frames_at(path: Path, source: Probe, numbers: list[int]) -> Iterator[av.VideoFrame | None]:

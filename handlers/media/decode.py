@@ -10,6 +10,7 @@ in the times of the data that made no picture.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -46,21 +47,20 @@ class DecodeError:
     message: str
 
 
-class Decoder:
-    """One pass over a clip; iterate it once.
+class FrameSource(ABC):
+    """One pass over a clip's pictures; iterate it once.
 
     Yields (number, frame): numbers rise; where pictures are lost, a number is
     missing and ``errors`` says so. ``error_count`` goes on where the list of
     errors stops growing; ``decoded`` counts pictures; ``times`` holds each
     picture's time in seconds after the first one's, in order of presentation. Where the
-    rate is variable, ``end`` is when the last one ends. ``start`` is when the container says
-    that the picture begins, known before the first one has decoded.
+    rate is variable, ``end`` is when the last one ends. ``origin`` is the time of frame 0 on
+    the clock of pictures and sound, in seconds, once it is known.
     """
 
-    def __init__(self, path: Path, facts: VideoFacts, *, on_audio: AudioSink | None = None) -> None:
+    def __init__(self, path: Path, facts: VideoFacts) -> None:
         self.path = path
         self.facts = facts
-        self.on_audio = on_audio
         self.decoded = 0
         self.error_count = 0
         self.errors: list[DecodeError] = []
@@ -68,6 +68,27 @@ class Decoder:
         self.end = 0.0
         self.origin: Fraction | None = None
         self.vfr = facts.vfr
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Yield each picture with its number."""
+
+    def _note(self, number: int | None, message: str) -> None:
+        self.error_count += 1
+        if len(self.errors) < MOST_ERRORS:
+            self.errors.append(DecodeError(frame=number, message=message))
+
+
+class Decoder(FrameSource):
+    """One pass over a file.
+
+    ``start`` is when the container says that the picture begins, known before the first one
+    has decoded.
+    """
+
+    def __init__(self, path: Path, facts: VideoFacts, *, on_audio: AudioSink | None = None) -> None:
+        super().__init__(path, facts)
+        self.on_audio = on_audio
         self.start: Fraction | None = None
         self._length: Fraction | None = None
         self._said = ""
@@ -182,11 +203,6 @@ class Decoder:
     def _note_lost(self, first: int, end: int) -> None:
         for number in range(first, end):
             self._note(number, f"not decoded ({self._said or 'its data is missing'})")
-
-    def _note(self, number: int | None, message: str) -> None:
-        self.error_count += 1
-        if len(self.errors) < MOST_ERRORS:
-            self.errors.append(DecodeError(frame=number, message=message))
 
 
 class Grid:

@@ -90,11 +90,28 @@ class VideoFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SoundFile:
+    """A file beside the picture that holds one stream of a clip's sound.
+
+    ``stream`` is the index of that stream among the clip's; ``begin`` and ``duration`` are in
+    seconds: it sounds from ``begin`` after the clip's frame 0 on. ``part`` says beside which of a
+    spanned clip's files it lies, from 0.
+    """
+
+    path: Path
+    stream: int
+    duration: Fraction
+    begin: Fraction = Fraction(0)
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """What a clip or recording is; ``duration`` is in seconds, ``timecode`` that of frame 0.
 
     ``files`` are those that it consists of when there are several: a sequence's images, or a
-    spanned clip's parts. ``notes`` are sentences about what was assumed or contradicts itself.
+    spanned clip's parts. ``sound_files`` hold those of its streams that are not in the picture's
+    file. ``notes`` are sentences about what was assumed or contradicts itself.
     """
 
     container: str
@@ -104,12 +121,17 @@ class Probe:
     timecode: Timecode | None
     reel: str | None
     files: tuple[Path, ...] = ()
+    sound_files: tuple[SoundFile, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def drop_frame(self) -> bool:
         """Say whether the start timecode counts drop-frame."""
         return self.timecode is not None and self.timecode.drop_frame
+
+    def every_file(self, path: Path) -> tuple[Path, ...]:
+        """Return all files of the clip at ``path``, those of its sound last."""
+        return (*(self.files or (path,)), *(file.path for file in self.sound_files))
 
     def facts(self) -> MediaFacts:
         """Return what the daemon records about an asset."""

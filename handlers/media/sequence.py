@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from array import array
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +20,7 @@ import av
 from av.video.reformatter import ColorRange
 
 from handlers.contract import TransientFailure, UnusableMedia
-from handlers.media.decode import MOST_ERRORS, DecodeError
+from handlers.media.decode import FrameSource
 from handlers.media.imagefile import ImageFacts, Unreadable, facts_of, read_picture
 from handlers.media.probe import ColourFacts, Probe, VideoFacts
 from handlers.media.source import CameraRaw, refuse_raw, shown
@@ -226,25 +225,17 @@ def _unreachable(path: Path, error: OSError) -> TransientFailure:
     )
 
 
-class SequenceDecoder:
-    """One pass over a sequence, like :class:`handlers.media.decode.Decoder`; iterate it once.
+class SequenceDecoder(FrameSource):
+    """One pass over a sequence.
 
-    Yields (number, frame): rgb24, or rgb48le where the images are deeper. A few images are
-    read ahead in threads of their own.
+    Frames are rgb24, or rgb48le where the images are deeper. A few images are read ahead in
+    threads of their own.
     """
 
     def __init__(self, path: Path, source: Probe) -> None:
         if source.video is None:
             raise UnusableMedia(f"{shown(path)} holds no picture; export it again.")
-        self.path = path
-        self.facts: VideoFacts = source.video
-        self.decoded = 0
-        self.error_count = 0
-        self.errors: list[DecodeError] = []
-        self.times = array("d")
-        self.end = 0.0
-        self.origin: Fraction | None = None
-        self.vfr = False
+        super().__init__(path, source.video)
         self._files = numbered(source.files)
         self._lost = 0
 
@@ -278,11 +269,6 @@ class SequenceDecoder:
     def _note_missing(self, first: int, end: int) -> None:
         for number in range(first, end):
             self._note(number, "not decoded (there is no image of this number)")
-
-    def _note(self, number: int, message: str) -> None:
-        self.error_count += 1
-        if len(self.errors) < MOST_ERRORS:
-            self.errors.append(DecodeError(frame=number, message=message))
 
 
 def _read_ahead(files: dict[int, Path]) -> Iterator[tuple[int, Future[av.VideoFrame]]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from array import array
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -12,9 +11,9 @@ from pathlib import Path
 import av
 
 from handlers.contract import UnusableMedia
-from handlers.media import bwf
-from handlers.media.decode import MOST_ERRORS, AudioSink, DecodeError, Decoder, frames_at
-from handlers.media.probe import Probe, VideoFacts, probe
+from handlers.media import apart, bwf
+from handlers.media.decode import MOST_ERRORS, AudioSink, Decoder, FrameSource, frames_at
+from handlers.media.probe import Probe, SoundFile, probe
 from handlers.media.source import shown
 
 
@@ -24,7 +23,7 @@ def probe_spanned(path: Path, parts: Sequence[Path]) -> Probe:
     Raises:
         UnusableMedia: A part cannot be read, or differs from the first in picture or rate.
     """
-    probes = [probe(part) for part in parts]
+    probes = [apart.complete(part, probe(part)) for part in parts]
     first = probes[0]
     for part, found in zip(parts[1:], probes[1:], strict=True):
         _require_alike(first, parts[0], found, part)
@@ -43,6 +42,7 @@ def probe_spanned(path: Path, parts: Sequence[Path]) -> Probe:
         else sum((each or Fraction(0) for each in lengths), Fraction(0)),
         video=video,
         files=tuple(parts),
+        sound_files=tuple(_sound_files(probes)),
         notes=(*first.notes, *_jumps(path, parts, probes)),
     )
 
@@ -58,6 +58,22 @@ def _require_alike(first: Probe, path: Path, found: Probe, part: Path) -> None:
 def _picture(source: Probe) -> tuple[object, ...]:
     video = source.video
     return () if video is None else (video.width, video.height, video.rate, video.codec)
+
+
+def _sound_files(probes: Sequence[Probe]) -> Iterator[SoundFile]:
+    """Lay each part's files of sound under their own part."""
+    begin = Fraction(0)
+    for part, found in enumerate(probes):
+        for file in found.sound_files:
+            yield dataclasses.replace(file, begin=begin, part=part)
+        begin += length(found)
+
+
+def length(part: Probe) -> Fraction:
+    """Return how many seconds of the whole a part takes."""
+    if part.video is not None and part.video.frames and not part.video.vfr:
+        return part.video.frames / part.video.grid_rate
+    return part.duration or Fraction(0)
 
 
 def _jumps(path: Path, parts: Sequence[Path], probes: Sequence[Probe]) -> Iterator[str]:
@@ -76,8 +92,8 @@ def _jumps(path: Path, parts: Sequence[Path], probes: Sequence[Probe]) -> Iterat
             )
 
 
-class SpannedDecoder:
-    """One pass over a clip of several files, like :class:`handlers.media.decode.Decoder`.
+class SpannedDecoder(FrameSource):
+    """One pass over a clip of several files.
 
     Frame numbers and the clock of pictures and sound go on from part to part.
     """
@@ -85,31 +101,25 @@ class SpannedDecoder:
     def __init__(self, path: Path, source: Probe, *, on_audio: AudioSink | None = None) -> None:
         if source.video is None:
             raise UnusableMedia(f"{shown(path)} holds no picture; copy it again.")
-        self.path = path
-        self.facts: VideoFacts = source.video
-        self.decoded = 0
-        self.error_count = 0
-        self.errors: list[DecodeError] = []
-        self.times = array("d")
-        self.end = 0.0
-        self.origin: Fraction | None = None
-        self.vfr = source.video.vfr
+        super().__init__(path, source.video)
         self._parts = source.files
+        self._apart = source.sound_files
         self._on_audio = on_audio
         self._decoder: Decoder | None = None
         # How many frames, and how many seconds, the parts before this one have.
         self._frames, self._passed = 0, Fraction(0)
 
     def __iter__(self) -> Iterator[tuple[int, av.VideoFrame]]:
-        for part in self._parts:
-            yield from self._part(part)
+        for number, part in enumerate(self._parts):
+            sound = [file for file in self._apart if file.part == number]
+            yield from self._part(part, sound)
 
-    def _part(self, part: Path) -> Iterator[tuple[int, av.VideoFrame]]:
+    def _part(self, part: Path, sound: Sequence[SoundFile]) -> Iterator[tuple[int, av.VideoFrame]]:
         facts = probe(part).video
         if facts is None:
             raise UnusableMedia(f"{shown(part)} holds no picture; copy it again.")
         facts = dataclasses.replace(facts, vfr=self.vfr)
-        decoder = Decoder(part, facts, on_audio=self._sound if self._on_audio else None)
+        decoder = apart.decoder(part, facts, sound, self._sound if self._on_audio else None)
         self._decoder, last = decoder, -1
         for number, frame in decoder:
             self.origin = decoder.origin if self.origin is None else self.origin

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import xxhash
 from scipy.fft import rfft
 
-from handlers.sync.sound import RATE, Reader, Samples
+from handlers.sync.sound import RATE, Reader, Samples, Source
 
 STEP = RATE // 100
 """Samples from one value to the next."""
@@ -76,13 +76,13 @@ class Envelope:
         )
 
 
-def envelope(path: Path) -> Envelope:
+def envelope(source: Path | Source) -> Envelope:
     """Read a clip's or recording's sound once, streamed.
 
     Raises:
         UnusableMedia: It cannot be opened, or holds no sound.
     """
-    with Reader(path) as reader:
+    with Reader(source) as reader:
         rails = min(_RAILS, reader.channels)
         kept = np.zeros((reader.channels, 0), np.float32)
         parts: list[Levels] = []
@@ -132,16 +132,16 @@ class EnvelopeStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def __call__(self, path: Path) -> Envelope:
-        """Return the envelope of a file, from the folder where it is there.
+    def __call__(self, source: Path | Source) -> Envelope:
+        """Return the envelope of a clip or recording, from the folder where it is there.
 
         Raises:
             UnusableMedia: The file cannot be opened, or holds no sound.
         """
-        kept = self._folder / f"{_identity(path)}.npz"
+        kept = self._folder / f"{_identity(source)}.npz"
         with contextlib.suppress(OSError, ValueError, zipfile.BadZipFile):
             return Envelope.load(kept)
-        made = envelope(path)
+        made = envelope(source)
         self._folder.mkdir(parents=True, exist_ok=True)
         # Renamed into place: a run that is killed leaves no half of one behind.
         partial = kept.with_suffix(f".{os.getpid()}.part")
@@ -150,7 +150,11 @@ class EnvelopeStore:
         return made
 
 
-def _identity(path: Path) -> str:
-    stat = path.stat()
-    name = os.fsencode(path.absolute())
-    return xxhash.xxh3_128_hexdigest(b"%s\0%d\0%d" % (name, stat.st_size, stat.st_mtime_ns))
+def _identity(source: Path | Source) -> str:
+    files = source.files if isinstance(source, Source) else (source,)
+    digest = xxhash.xxh3_128()
+    for path in files:
+        stat = path.stat()
+        name = os.fsencode(path.absolute())
+        digest.update(b"%s\0%d\0%d\0" % (name, stat.st_size, stat.st_mtime_ns))
+    return digest.hexdigest()

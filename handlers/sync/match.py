@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -16,11 +15,11 @@ from handlers.sync.clock import Placing, is_off_speed, placings
 from handlers.sync.envelope import Envelope, envelope
 from handlers.sync.fine import Evidence, Listener
 from handlers.sync.records import PULLS, Clip, Match, Options, Recording, Refusal
-from handlers.sync.sound import Reader
+from handlers.sync.sound import Reader, Source
 from handlers.sync.wave import Found, Side, compare
 
 Tell = Callable[[float, str], None]
-Listen = Callable[[Path], Envelope]
+Listen = Callable[[Source], Envelope]
 
 # Confidence in timecode alone: with dates, without, and where sound was there to confirm it.
 _DATED, _UNDATED, _UNHEARD = 0.8, 0.6, 0.5
@@ -81,25 +80,25 @@ def unclaimed(
     return [each for each in recordings if each.path not in claimed]
 
 
-def _sides(listen: Listen) -> Callable[[Path], Side | None]:
-    """Give sides by path: envelopes are small and stay, what is made of them does not."""
-    known: dict[Path, Envelope | None] = {}
+def _sides(listen: Listen) -> Callable[[Source], Side | None]:
+    """Give sides by source: envelopes are small and stay, what is made of them does not."""
+    known: dict[Source, Envelope | None] = {}
 
     @lru_cache(maxsize=8)
-    def side(path: Path) -> Side | None:
-        if path not in known:
+    def side(source: Source) -> Side | None:
+        if source not in known:
             try:
-                known[path] = listen(path)
+                known[source] = listen(source)
             except UnusableMedia:
-                known[path] = None
-        kept = known[path]
-        found = Side.of(path, kept) if kept else None
+                known[source] = None
+        kept = known[source]
+        found = Side.of(source, kept) if kept else None
         return found if found and float(np.std(found.values)) > _STILL else None
 
     return side
 
 
-def _deaf(_: Path) -> Side | None:
+def _deaf(_: Source) -> Side | None:
     return None
 
 
@@ -108,16 +107,16 @@ def _matched(
     recordings: Sequence[Recording],
     options: Options,
     tell: Tell,
-    sides: Callable[[Path], Side | None],
+    sides: Callable[[Source], Side | None],
 ) -> Sequence[Match | Refusal]:
     if is_off_speed(clip):
         return [Refusal(clip=clip.path, reason=words.off_speed(clip))]
     if not recordings:
         return [Refusal(clip=clip.path, reason=words.no_recordings(clip))]
-    side = sides(clip.path) if clip.has_sound else None
+    side = sides(clip.source) if clip.has_sound else None
     if side is None:
         return _against(_Heard(clip=clip), recordings, options, tell, sides)
-    with Reader(clip.path) as reader:
+    with Reader(clip.source) as reader:
         heard = _Heard(clip=clip, side=side, listener=Listener(reader))
         return _against(heard, recordings, options, tell, sides)
 
@@ -127,7 +126,7 @@ def _against(
     recordings: Sequence[Recording],
     options: Options,
     tell: Tell,
-    sides: Callable[[Path], Side | None],
+    sides: Callable[[Source], Side | None],
 ) -> Sequence[Match | Refusal]:
     matches, doubts = [], []
     for number, recording in enumerate(recordings):
@@ -147,11 +146,11 @@ def _pair(
     heard: _Heard,
     recording: Recording,
     options: Options,
-    sides: Callable[[Path], Side | None],
+    sides: Callable[[Source], Side | None],
 ) -> Match | str:
     """Return a match, or what speaks against one ("" where nothing speaks for it)."""
     places = placings(heard.clip, recording)
-    theirs = sides(recording.path)
+    theirs = sides(recording.source)
     found = Found()
     if heard.side is not None and heard.listener is not None and theirs is not None:
         hints = [float(place.seconds) for place in places]

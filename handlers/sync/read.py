@@ -1,36 +1,46 @@
-"""Reading what counts of a clip and of a recording, without its sound."""
+"""Reading what counts of a clip and of a recording, without its sound.
+
+Each may consist of several files: a clip's chapters and its files of sound, a recorder's parts of
+four gigabytes. Such a recording is one, as long as all of its parts.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from handlers.contract import UnusableMedia
-from handlers.media.probe import probe, usable
+from handlers.media import spanned
+from handlers.media.clip import probe_clip
+from handlers.media.probe import Probe, probe, usable
 from handlers.media.source import open_media, shown, sound_streams
 from handlers.sync import ixml
 from handlers.sync.records import Clip, Recording, Stamp
+from handlers.sync.sound import Part, Source
 
 # Where cameras and phones say how many pictures a second the sensor gave.
 _SENSOR_KEYS = ("com.android.capture.fps", "captureframerate", "capturefps", "sensorfps")
 _DAY = 86400
 
 
-def read_clip(path: Path, sensor_rate: Fraction | None = None) -> Clip:
+def read_clip(path: Path, sensor_rate: Fraction | None = None, source: Probe | None = None) -> Clip:
     """Read what counts of a clip.
 
     Args:
-        path: the clip.
+        path: the clip, or the first of its files.
         sensor_rate: pictures a second at the sensor, where a file beside the clip says it.
+        source: what the clip is, where that is known already.
 
     Raises:
         UnusableMedia: It cannot be read, or holds no picture.
     """
-    facts = probe(path)
+    facts = source or probe_clip(path)
     if facts.video is None:
         raise UnusableMedia(f"{shown(path)} holds no picture; put it with the recordings.")
     with usable(path), open_media(path) as container:
@@ -46,15 +56,84 @@ def read_clip(path: Path, sensor_rate: Fraction | None = None) -> Clip:
         stamp=_stamp(tags),
         sensor_rate=sensor_rate or _sensor_rate(tags),
         has_sound=bool(facts.audio),
+        heard=_heard(path, facts),
     )
 
 
-def read_recording(path: Path) -> Recording:
+def _heard(path: Path, facts: Probe) -> Source | None:
+    """Return the files that hold a clip's sound, where it is not the clip's file alone."""
+    if not facts.files and not facts.sound_files:
+        return None
+    streams = {file.stream for file in facts.sound_files}
+    within = any(stream.index not in streams for stream in facts.audio)
+    begin, parts = Fraction(0), []
+    for number, picture in enumerate(facts.files or (path,)):
+        apart = [file.path for file in facts.sound_files if file.part == number]
+        files = (*((picture,) if within else ()), *apart)
+        parts.append(Part(files=files, begin=begin))
+        begin += spanned.length(probe(picture)) if facts.files else 0
+    return Source(path=path, parts=tuple(parts))
+
+
+def read_recording(path: Path, parts: Sequence[Path] = ()) -> Recording:
     """Read what counts of a recording: rates, length, bext and iXML.
 
+    Args:
+        path: The recording, or the first of its files.
+        parts: All of its files in order, where there are several.
+
     Raises:
-        UnusableMedia: It cannot be read, or holds no sound.
+        UnusableMedia: It cannot be read, holds no sound, or a part is of another kind.
     """
+    if len(parts) < 2:
+        return _recording(path)
+    found = [_recording(part) for part in parts]
+    for other in found[1:]:
+        _require_alike(found[0], other)
+    begin = Fraction(0)
+    laid = [Part(files=(path,), seconds=found[0].duration)]
+    remarks = list(found[0].remarks)
+    for before, after in itertools.pairwise(found):
+        pause = _pause(before, after)
+        begin += before.duration + max(Fraction(0), pause)
+        laid.append(Part(files=(after.path,), begin=begin, seconds=after.duration))
+        remarks += _unsteady(before, after, pause)
+    return replace(
+        found[0],
+        duration=begin + found[-1].duration,
+        remarks=tuple(remarks),
+        heard=Source(path=path, parts=tuple(laid)),
+    )
+
+
+def _require_alike(first: Recording, other: Recording) -> None:
+    if (first.rate, first.channels) != (other.rate, other.channels):
+        raise UnusableMedia(
+            f"{shown(other.path)} does not continue {shown(first.path)}: it has {other.channels} "
+            f"channels at {other.rate:,} Hz, not {first.channels} at {first.rate:,} Hz; put the "
+            "two recordings into different folders."
+        )
+
+
+def _pause(before: Recording, after: Recording) -> Fraction:
+    """Return the seconds between two parts, below 0 where they overlap, by the recorder's clock."""
+    # Some recorders stamp all parts alike.
+    if before.start is None or after.start is None or before.start == after.start:
+        return Fraction(0)
+    pause = after.start - before.start - before.duration
+    # Over midnight the clock begins again.
+    return pause + _DAY if pause < -_DAY // 2 else pause
+
+
+def _unsteady(before: Recording, after: Recording, pause: Fraction) -> list[str]:
+    if not pause:
+        return []
+    where, done = ("after", "silent until then") if pause > 0 else ("before", "laid behind it")
+    apart = f"{float(abs(pause)):.3f} s {where} the end of {shown(before.path)}"
+    return [f"{shown(after.path)} begins {apart}: {done}"]
+
+
+def _recording(path: Path) -> Recording:
     with usable(path), open_media(path) as container:
         streams = sound_streams(container)
         if not streams:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.media.timecode import Timecode
+from handlers.sync.sound import Source
 
 PULLS = (Fraction(1), Fraction(1001, 1000), Fraction(1000, 1001))
 """Recording seconds a clip second: as it should be, and 0.1 % off by a sample rate's name."""
@@ -28,7 +29,8 @@ class Clip:
     """What counts of a clip.
 
     ``rate`` is the edit rate, ``duration`` in seconds, ``timecode`` that of frame 0,
-    ``sensor_rate`` at how many pictures a second it was shot, where the file says so.
+    ``sensor_rate`` at how many pictures a second it was shot, where the file says so. ``heard``
+    are the files that hold its sound, where that is not the one at ``path``.
     """
 
     path: Path
@@ -38,6 +40,12 @@ class Clip:
     stamp: Stamp | None = None
     sensor_rate: Fraction | None = None
     has_sound: bool = True
+    heard: Source | None = None
+
+    @property
+    def source(self) -> Source:
+        """The files that hold its sound."""
+        return self.heard or Source.of(self.path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +54,8 @@ class Recording:
 
     ``rate`` is its sampling rate in hertz, as its header says; ``start`` are the seconds since
     midnight of its first sample; ``timecode_rate`` how many numbers a second the recorder
-    counted. ``remarks`` are contradictions inside the file, each a sentence.
+    counted. ``remarks`` are contradictions inside the file, each a sentence. ``heard`` are its
+    files where it was written in several; ``path`` is the first of them.
     """
 
     path: Path
@@ -57,6 +66,12 @@ class Recording:
     timecode_rate: Fraction | None = None
     stamp: Stamp | None = None
     remarks: tuple[str, ...] = ()
+    heard: Source | None = None
+
+    @property
+    def source(self) -> Source:
+        """Its files."""
+        return self.heard or Source.of(self.path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,16 @@
 """Reading sound at one low rate, whole or in spans, on the clock of frame 0 or of sample 0.
 
 What tells one place of a recording from another lies below 4 kHz, so everything here works at
-8 kHz: an hour of one channel is read in seconds.
+8 kHz: an hour of one channel is read in seconds. What was written in several files, one after the
+other or side by side, is read as one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +40,36 @@ _LONGEST_GAP = 3600 * RATE
 _LEAD = Fraction(1, 5)
 # After a seek in these, the time of a packet is an estimate.
 _NO_SEEK = frozenset({"mp3", "aac", "ac3", "eac3", "loas"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Files that sound together from ``begin`` on, in seconds of the whole.
+
+    ``seconds`` is how long, where that is known.
+    """
+
+    files: tuple[Path, ...]
+    begin: Fraction = Fraction(0)
+    seconds: Fraction | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What sounds as one clip or recording, known by ``path``: its parts, in order of time."""
+
+    path: Path
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def of(cls, path: Path) -> Source:
+        """Return what a single file is."""
+        return cls(path=path, parts=(Part(files=(path,)),))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files."""
+        return tuple(file for part in self.parts for file in part.files)
 
 
 class _Track:
@@ -125,11 +159,97 @@ def _packed(frame: av.AudioFrame, channels: int) -> Samples:
 class Reader:
     """An open clip or recording, read at 8 kHz, all channels of all its sound streams.
 
-    Time 0 is frame 0 of the picture, or the first sample where there is no picture.
+    Time 0 is frame 0 of the picture, or the first sample where there is no picture. Where one part
+    ends before the next begins there is silence; what goes on beyond that is left out.
 
     Raises:
         UnusableMedia: It cannot be opened, or holds no sound.
     """
+
+    def __init__(self, source: Path | Source) -> None:
+        source = source if isinstance(source, Source) else Source.of(source)
+        self.path = source.path
+        self._files = contextlib.ExitStack()
+        with contextlib.ExitStack() as opened:
+            self._parts = [
+                [opened.enter_context(contextlib.closing(_File(file))) for file in part.files]
+                for part in source.parts
+            ]
+            self._files = opened.pop_all()
+        self._begins = [round(part.begin * RATE) for part in source.parts]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._files.close()
+
+    @property
+    def channels(self) -> int:
+        """Return the count of channels over all streams."""
+        return sum(file.channels for file in self._parts[0])
+
+    def blocks(self) -> Iterator[Samples]:
+        """Yield all sound in order, float32 [channels, ≤ 10 s], from time 0; once."""
+        ends = [*self._begins[1:], None]
+        for files, begin, end in zip(self._parts, self._begins, ends, strict=True):
+            yield from _limited(_side_by_side(files), None if end is None else end - begin)
+
+    def span(self, start: int, count: int) -> Samples:
+        """Return samples ``start`` to ``start + count``, float32 [channels, count].
+
+        Silence where there is none. Spans are read fastest in order of time.
+        """
+        # Before the first part and after the last one lies silence that is theirs.
+        edges = [start, *(min(max(each, start), start + count) for each in self._begins[1:])]
+        pieces = [
+            np.concatenate([file.span(low - begin, high - low) for file in files])
+            for files, begin, (low, high) in zip(
+                self._parts, self._begins, itertools.pairwise([*edges, start + count]), strict=True
+            )
+            if high > low
+        ]
+        return np.concatenate([np.zeros((self.channels, 0), np.float32), *pieces], axis=1)
+
+
+def _side_by_side(files: Sequence[_File]) -> Iterator[Samples]:
+    """Yield the blocks of files that sound together; one that ends early is silent then."""
+    for blocks in itertools.zip_longest(*(file.blocks() for file in files)):
+        width = max(block.shape[1] for block in blocks if block is not None)
+        yield np.concatenate(
+            [_wide(block, file.channels, width) for file, block in zip(files, blocks, strict=True)]
+        )
+
+
+def _wide(block: Samples | None, channels: int, width: int) -> Samples:
+    if block is None:
+        return np.zeros((channels, width), np.float32)
+    return np.pad(block, ((0, 0), (0, width - block.shape[1])))
+
+
+def _limited(blocks: Iterator[Samples], count: int | None) -> Iterator[Samples]:
+    """Yield exactly ``count`` samples of blocks, or all of them."""
+    left, channels = count, 1
+    for block in blocks:
+        channels = len(block)
+        kept = block if left is None else block[:, :left]
+        left = None if left is None else left - kept.shape[1]
+        if kept.shape[1]:
+            yield kept
+        if left == 0:
+            return
+    while left:
+        yield np.zeros((channels, min(left, _BLOCK)), np.float32)
+        left -= min(left, _BLOCK)
+
+
+class _File:
+    """One open file; see :class:`Reader`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -149,15 +269,8 @@ class Reader:
         self._packets = self._demux()
         self._ended = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close it."""
         self._container.close()
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from handlers.sync.coarse import BASES, MOST_DRIFT, Line, Values, features, search
 from handlers.sync.envelope import VALUES_A_SECOND, Envelope
 from handlers.sync.fine import SPAN, Array, Evidence, Listener, examine
-from handlers.sync.sound import RATE, Reader
+from handlers.sync.sound import RATE, Reader, Source
 
 # Spans for a first look at a line, and for measuring it.
 _FIRST, _ALL = 12, 40
@@ -32,16 +31,16 @@ _COARSE = 3.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """A file that takes part: its path, its features and for how many seconds it has sound."""
+    """Who takes part: files, features, and for how many seconds there is sound."""
 
-    path: Path
+    source: Source
     values: Values
     seconds: float
 
     @classmethod
-    def of(cls, path: Path, envelope: Envelope) -> Side:
-        """Make from what was kept of the file."""
-        return cls(path=path, values=features(envelope), seconds=float(envelope.duration))
+    def of(cls, source: Source, envelope: Envelope) -> Side:
+        """Make from what was kept of the files."""
+        return cls(source=source, values=features(envelope), seconds=float(envelope.duration))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,7 @@ def compare(clip: Side, listener: Listener, recording: Side, hints: Sequence[flo
     lines += [Line(offset=hint, ratio=1.0, score=0.0) for hint in hints]
     if not lines:
         return Found()
-    with Reader(recording.path) as reader:
+    with Reader(recording.source) as reader:
         looks = [_look(clip, listener, recording, reader, line) for line in lines]
         best = _best([look for look in looks if look is not None])
         measured = [_measure(clip, listener, recording, reader, look) for look in best]

@@ -1,59 +1,86 @@
-"""Laying a recording under a clip, exact to the sample."""
+"""Laying recordings under a clip, exact to the sample."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
+from typing import Any
 
 from handlers.turnover.model import Clip, Gap, Item, Media, TimelineError
 
 
-def lay(
-    recording: Media,
-    offset_samples: Fraction | float,
-    clip: Clip,
-    *,
-    channels: tuple[int, ...] = (),
-    role: str = "",
-    link: int | None = None,
-) -> tuple[Item, ...]:
-    """Return what fills the time of ``clip`` on a track of sound: the recording, and gaps.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laid:
+    """A recording and where it lies under a clip.
 
-    Where the recording starts after the clip, or ends before it, whole frames are left
-    empty; what is there keeps its place to the sample.
+    ``offset`` says which of its samples sounds at the clip's frame 0, below 0 where it begins
+    later; ``speed`` is how many of its seconds last one second of the clip.
+    """
+
+    media: Media
+    offset: Fraction
+    speed: Fraction = Fraction(1)
+
+    def __post_init__(self) -> None:
+        if self.media.sound is None or self.media.sound.samples is None:
+            raise TimelineError(f"{self.media.name}: its length in samples is not known")
+
+    @property
+    def samples(self) -> int:
+        """Its length."""
+        sound = self.media.sound
+        return (sound.samples or 0) if sound else 0
+
+    @property
+    def rate(self) -> int:
+        """Samples a second."""
+        return self.media.sound.rate if self.media.sound else 1
+
+    def at(self, seconds: Fraction) -> Fraction:
+        """Return which sample sounds so long after the clip's frame 0."""
+        return self.offset + seconds * self.rate * self.speed
+
+
+def fill(
+    parts: Sequence[Laid], begin: Fraction, frames: int, rate: Fraction, **about: Any
+) -> tuple[Item, ...]:
+    """Return what fills a stretch of a track of sound: recordings, each in its place, and gaps.
+
+    Where a recording starts after the stretch, ends before it, or the next one goes on, whole
+    frames are left empty; what is there keeps its place to the sample.
 
     Args:
-        recording: A recording whose length in samples is known.
-        offset_samples: Which of its samples sounds at the start of frame 0 of the clip's
-            media; before its first sample it is negative.
-        clip: The picture on the timeline, at the timeline's rate.
-        channels: Which of its channels play; none for all.
-        role: What the sound is to the editor.
-        link: The clip's link, where they shall move together.
-
-    Raises:
-        TimelineError: The recording's length in samples is not known.
+        parts: Recordings that do not overlap, in order: one, or the parts of one.
+        begin: Where the stretch begins, in seconds after the clip's frame 0.
+        frames: Its length, at least one.
+        rate: Frames a second of the timeline.
+        about: More that is said of each clip: channels, role, link, said.
     """
-    sound = recording.sound
-    if sound is None or sound.samples is None:
-        raise TimelineError(f"{recording.name}: its length in samples is not known")
-    a_frame = sound.rate / clip.media.rate
-    # A match may come as a float; beyond a thousandth of a sample nothing is heard.
-    at_zero = Fraction(round(Fraction(offset_samples) * 1000), 1000)
-    first = at_zero + clip.start * a_frame
-    before = min(clip.frames, max(0, ceil(-first / a_frame)))
-    begin = first + before * a_frame
-    heard = min(clip.frames - before, max(0, floor((sound.samples - begin) / a_frame)))
-    if not heard:
-        return (Gap(frames=clip.frames),)
-    made = Clip(
-        media=recording,
-        start=begin / sound.rate * recording.rate,
-        frames=heard,
-        channels=channels,
-        role=role,
-        link=link,
-    )
-    gaps = (before, clip.frames - before - heard)
-    leading, trailing = ((Gap(frames=each),) if each else () for each in gaps)
-    return (*leading, made, *trailing)
+    items: list[Item] = []
+    at = 0
+    for first, clip in _heard(parts, begin, frames, rate, about):
+        if first > at:
+            items.append(Gap(frames=first - at))
+        items.append(clip)
+        at = first + clip.frames
+    if at < frames:
+        items.append(Gap(frames=frames - at))
+    return tuple(items)
+
+
+def _heard(
+    parts: Sequence[Laid], begin: Fraction, frames: int, rate: Fraction, about: dict[str, Any]
+) -> Iterator[tuple[int, Clip]]:
+    """Yield each recording that sounds, with the frame of the stretch at which it begins."""
+    free = 0
+    for part in parts:
+        first = max(free, ceil(-part.at(begin) / (part.rate * part.speed / rate)))
+        sample = part.at(begin + first / rate)
+        # A timeline plays it at its own speed from there on.
+        length = min(frames - first, floor((part.samples - sample) * rate / part.rate))
+        if length > 0:
+            start = sample / part.rate * part.media.rate
+            yield first, Clip(media=part.media, start=start, frames=length, **about)
+            free = first + length

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from tests import opatom
 from tests.golden.clips import clip, numbers
 from tests.images import packed, sequence
 from tests.studio import Studio, assert_whole
@@ -27,6 +28,8 @@ def day(tmp_path_factory, models_dir):
     (dailies / "copies").mkdir()
     bad = clip(dailies / "copies" / "A002.mov", frames=5)
     legacy(dailies / "copies", bad, "md5", "0" * 32)
+    (dailies / "avid").mkdir()
+    opatom.avid(dailies / "avid")
     made = folder / "made"
     made.mkdir()
     _, images = sequence(made, "dpx", frames=30, rate=(24, 1),
@@ -59,6 +62,19 @@ def test_chapters_are_one_job(day):
     names = {name for (name,) in day.query("SELECT CAST(path AS TEXT) FROM asset")}
     assert "dailies/GX020001.mov" not in names
     assert not {name for name in names if "Proxy" in name or name.endswith("LRV")}
+
+
+def test_the_sound_of_an_op_atom_set_makes_no_job(day):
+    """It is part of its picture: one asset with all channels, one certificate of all files."""
+    picture = "dailies/avid/V01.DF338FB9_1F15001F15094V.mxf"
+    day.wait_state(picture, "done", 300)
+    folder = day.storage / "dailies_edit/avid/V01.DF338FB9_1F15001F15094V"
+    assert_whole(folder)
+    assert len(json.loads((folder / "verified.json").read_text())["files"]) == 3
+    rows = day.query("SELECT CAST(path AS TEXT), facts FROM asset")
+    rows = [row for row in rows if "avid" in row[0]]
+    assert [name for name, _ in rows] == [picture]
+    assert json.loads(rows[0][1])["channels"] == 2
 
 
 def test_raw_and_changed_copies_are_refused_by_name(day):

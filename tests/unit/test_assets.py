@@ -57,6 +57,20 @@ def test_numbered_images_are_one_sequence():
     assert sequence.members == ("shot_0001.dpx", "shot_0002.dpx")
 
 
+def test_sound_of_an_op_atom_set_is_no_asset_of_its_own():
+    """It is a plain file beside its picture; without one it stays what it is."""
+    names = [
+        "V01.DF338FB9_1F15001F15094V.mxf", "A01.DF338FBA_1F15001F150A9A.mxf",
+        "C0001V01.MXF", "C0001A01.MXF", "C0001A02.MXF", "C0002A01.MXF", "clip_v1.mxf",
+        "CLIP_A16.mxf", "A001_C001.mxf",
+    ]  # fmt: skip
+    kinds = {each.name: each.kind for each in assets.group(names)}
+    assert [name for name, kind in kinds.items() if kind is AssetKind.FILE] == [
+        "A01.DF338FBA_1F15001F150A9A.mxf", "C0001A01.MXF", "C0001A02.MXF", "CLIP_A16.mxf",
+    ]  # fmt: skip
+    assert {kinds[name] for name in ("C0002A01.MXF", "C0001V01.MXF")} == {AssetKind.CLIP}
+
+
 def test_runs_stay_apart():
     """Another head, another padding or another ending is another sequence."""
     names = ["a_0001.dpx", "b_0001.dpx", "a_00001.dpx", "a_0001.exr", "a_0001.DPX"]

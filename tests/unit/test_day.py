@@ -1,5 +1,6 @@
 """What a day's takes add up to: timelines to the frame and the sample, and the rough cut."""
 
+import dataclasses
 import json
 import wave
 from fractions import Fraction
@@ -11,10 +12,12 @@ import pytest
 
 from handlers.contract import Asset, AssetKind, Input
 from handlers.day import assemble, load, movie
-from handlers.day.assemble import Heard, Piece
+from handlers.day.assemble import Heard, HeardPart, Piece
+from handlers.media.clip import probe_clip
 from handlers.media.probe import probe
 from handlers.media.timecode import parse
 from handlers.turnover.model import Clip, Gap, Kind
+from tests import opatom
 from tests.golden import clips
 
 RATE = Fraction(25)
@@ -260,6 +263,40 @@ def test_a_recorder_that_starts_late_is_silence_first(takes, tmp_path):
     found = heard_in(tmp_path / "m.mov")
     assert abs(int(np.argmax(np.abs(found) > 0.3)) - 12000) <= 48
     assert len(found) >= 30 * 1920
+
+
+def test_a_split_recording_goes_on_under_the_movie(takes, tmp_path):
+    """The click of the second part comes where it would in one file, a pause between included."""
+    parts = [click_track(tmp_path / "T01.wav", 100, 0.5), click_track(tmp_path / "T01-2.wav", 9600)]
+    heard = dataclasses.replace(
+        sound(parts[0], 4800, seconds=6.0),
+        parts=(
+            HeardPart(path=parts[0], begin=0, samples=24000),
+            HeardPart(path=parts[1], begin=28800, samples=192000),
+        ),
+    )
+    pieces = [Piece(take=takes[0], start=0, end=40)]
+    as_movie(tmp_path / "m.mov", pieces, {takes[0].path: [heard]})
+    found = heard_in(tmp_path / "m.mov")
+    assert abs(int(np.argmax(np.abs(found) > 0.3)) - (28800 + 9600 - 4800)) <= 48
+
+
+def test_a_cameras_sound_in_files_of_its_own(tmp_path):
+    """The day's camera tracks refer to them, beside a clip that has but one stream."""
+    path, sounds = opatom.avid(tmp_path, frames=10)
+    source = probe_clip(path)
+    apart = load.Take(
+        path=path, source=source, folder=tmp_path, stem="V01", start=source.timecode, frames=10,
+        reel=None, shots={},
+    )  # fmt: skip
+    line = assemble.lay("d", assemble.string_out([a_take(tmp_path), apart]), {}, tmp_path)
+    picture, *tracks = line.tracks
+    assert [track.name for track in tracks] == ["camera 1", "camera 2"]
+    assert [ranges(track)[-1] for track in tracks] == [(48, each.name, 0, 10) for each in sounds]
+    assert tracks[1].items[0] == Gap(frames=48)
+    media = picture.items[1].media
+    assert (media.sound, media.logged.sound_files) == (None, tuple(each.name for each in sounds))
+    assert [track.items[-1].link for track in tracks] == [2, 2]
 
 
 # What the daemon gives.

@@ -136,28 +136,39 @@ def test_one_frame(tmp_path, name):
     assert check.check(path, AssetKind.CLIP).verdict is Verdict.WHOLE
 
 
-@pytest.mark.parametrize("streams", [1, 16])
-def test_sixteen_channels(tmp_path, streams):
-    """As one track of sixteen or sixteen tracks of one: all are counted and heard."""
-    path = tmp_path / "many.mov"
-    layout = "hexadecagonal" if streams == 1 else "mono"
+def sounding(path, layout, *tracks, frames=5):
+    """A clip whose tracks of sound, int16 [channels, samples] at 48 kHz, have that layout."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("mpeg4", rate=25)
         video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
-        tracks = [container.add_stream("pcm_s24le", rate=48000, layout=layout)
-                  for _ in range(streams)]  # fmt: skip
-        for number in range(5):
+        streams = [container.add_stream("pcm_s16le", rate=48000, layout=layout) for _ in tracks]
+        for number in range(frames):
             frame = av.VideoFrame.from_ndarray(picture(number, 64, 64), "rgb24")
             frame = frame.reformat(format="yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, 25)
             container.mux(video.encode(frame))
         container.mux(video.encode())
-        for track in tracks:
-            samples = np.full((1, 9600 * 16 // streams), 1 << 20, np.int32)
-            sound = av.AudioFrame.from_ndarray(samples, "s32", layout)
+        for stream, track in zip(streams, tracks, strict=True):
+            packed = np.ascontiguousarray(track.T).reshape(1, -1)
+            sound = av.AudioFrame.from_ndarray(packed, "s16", layout)
             sound.sample_rate, sound.pts, sound.time_base = 48000, 0, Fraction(1, 48000)
-            container.mux(track.encode(sound))
-            container.mux(track.encode())
+            container.mux(stream.encode(sound))
+            container.mux(stream.encode())
+    return path
+
+
+def sixteen(path, streams, samples=9600):
+    """Sixteen channels as one track or as sixteen, each louder than the one before."""
+    levels = np.repeat(np.arange(1, 17, dtype=np.int16)[:, None] * 1000, samples, axis=1)
+    if streams == 1:
+        return sounding(path, "hexadecagonal", levels)
+    return sounding(path, "mono", *levels[:, None])
+
+
+@pytest.mark.parametrize("streams", [1, 16])
+def test_sixteen_channels(tmp_path, streams):
+    """As one track of sixteen or sixteen tracks of one: all are counted and heard."""
+    path = sixteen(tmp_path / "many.mov", streams)
     source = probe(path)
     assert source.facts().channels == 16
     heard = {}
@@ -169,13 +180,19 @@ def test_sixteen_channels(tmp_path, streams):
     assert (len(heard), sum(heard.values())) == (streams, 9600 * 16)
 
 
-def test_a_timecode_that_jumps_in_the_clip(tmp_path):
-    """A second entry in the timecode track that does not follow the first is told."""
-    path = clip(tmp_path / "A001.mov", timecode="10:00:00:00", frames=10)
+def jumping(path):
+    """A clip with a second entry in its timecode track that does not follow the first."""
+    clip(path, timecode="10:00:00:00", frames=10)
     data = bytearray(path.read_bytes())
     table = data.index(b"stsc", data.rindex(b"tmcd\0\0\0\0\0\0\0\1"))
     data[table + 16 : table + 20] = struct.pack(">I", 2)
     path.write_bytes(data)
+    return path
+
+
+def test_a_timecode_that_jumps_in_the_clip(tmp_path):
+    """It is told, and the first entry counts."""
+    path = jumping(tmp_path / "A001.mov")
     source = probe(path)
     assert str(source.timecode) == "10:00:00:00"
     assert source.notes == (
@@ -200,9 +217,8 @@ def test_entries_that_follow_each_other_are_no_jump(tmp_path):
     assert probe(path).notes == ()
 
 
-def test_tracks_that_begin_at_different_timecodes(tmp_path):
-    """Two timecodes in one file: the first counts, and both are told."""
-    path = tmp_path / "A001.mov"
+def twofold(path):
+    """A clip whose two tracks begin at different timecodes."""
     with av.open(str(path), "w") as container:
         streams = [container.add_stream("mpeg4", rate=25) for _ in range(2)]
         for stream, hour in zip(streams, ("01", "02"), strict=True):
@@ -212,6 +228,12 @@ def test_tracks_that_begin_at_different_timecodes(tmp_path):
             frame = av.VideoFrame.from_ndarray(picture(0, 64, 64), "rgb24")
             container.mux(stream.encode(frame.reformat(format="yuv420p")))
             container.mux(stream.encode())
+    return path
+
+
+def test_tracks_that_begin_at_different_timecodes(tmp_path):
+    """Two timecodes in one file: the first counts, and both are told."""
+    path = twofold(tmp_path / "A001.mov")
     source = probe(path)
     assert str(source.timecode) == "01:00:00:00"
     (said,) = source.notes
@@ -234,21 +256,7 @@ def test_recordings_have_timecode_and_tape(tmp_path):
 
 def test_sound_longer_than_the_picture(tmp_path):
     """Sound goes on after the last picture: frames stay what they are, and it is whole."""
-    path = tmp_path / "long.mov"
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("mpeg4", rate=25)
-        video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
-        track = container.add_stream("pcm_s16le", rate=48000, layout="mono")
-        for number in range(5):
-            frame = av.VideoFrame.from_ndarray(picture(number, 64, 64), "rgb24")
-            frame = frame.reformat(format="yuv420p")
-            frame.pts, frame.time_base = number, Fraction(1, 25)
-            container.mux(video.encode(frame))
-        container.mux(video.encode())
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 96000), np.int16), "s16", "mono")
-        sound.sample_rate, sound.pts, sound.time_base = 48000, 0, Fraction(1, 48000)
-        container.mux(track.encode(sound))
-        container.mux(track.encode())
+    path = sounding(tmp_path / "long.mov", "mono", np.zeros((1, 96000), np.int16))
     source = probe(path)
     assert (source.video.frames, source.duration) == (5, 2)
     assert [number for number, _ in open_decoder(path, source)] == list(range(5))

@@ -213,6 +213,50 @@ def test_sony_card(tmp_path):
     ]
 
 
+def test_sony_folders_of_either_spelling(tmp_path):
+    """XDROOT/Clip is what professional cameras write; nothing of it is missing."""
+    clips = tmp_path / "XDROOT" / "Clip"
+    clips.mkdir(parents=True)
+    member = clip(clips / "A001C001_250925AB.mxf", codec="mpeg2video", frames=3)
+    (tmp_path / "XDROOT" / "MEDIAPRO.XML").write_text(
+        '<MediaProfile xmlns="urn:x"><Contents><Material uri="./Clip/A001C001_250925AB.MXF"/>'
+        '<Material uri="./Clip/A001C002_250925CD.MXF"/></Contents></MediaProfile>'
+    )
+    (said,) = cards.content(tmp_path, [member]).notes
+    assert said.startswith("MEDIAPRO.XML lists A001C002_250925CD.MXF, which is not on this card;")
+
+
+SMIL = """<?xml version="1.0" encoding="UTF-8"?><smil xmlns="urn:schemas-professionalDisc:edl">
+<body><par>{refs}</par></body></smil>"""
+REF = '<ref src="urn:smpte:umid:{n}" clipBegin="smpte-25={begin}" clipEnd="smpte-25={end}"/>'
+
+
+def test_what_xdcam_ex_split(tmp_path):
+    """The take's list has a reference for each part; clips without a take stay what they are."""
+    bpav = tmp_path / "BPAV"
+    members = []
+    for name, first, start in (
+        ("BAM_2396_01", 0, "10:00:00:00"), ("BAM_2396_02", 30, "10:00:01:05"),
+        ("BAM_2397_01", 0, "10:10:00:00"), ("BAM_2398_01", 0, "10:20:00:00"),
+        ("BAM_2398_02", 0, "10:30:00:00"),
+    ):  # fmt: skip
+        (bpav / "CLPR" / name).mkdir(parents=True)
+        frames = 30 if first == 0 else 20
+        members.append(part(bpav / "CLPR" / name / f"{name}.MP4", first, frames, timecode=start,
+                            audio=False))  # fmt: skip
+    (bpav / "TAKR" / "BAM_2396").mkdir(parents=True)
+    refs = "".join(REF.format(n=n, begin="00:00:00:00", end="00:00:01:05") for n in (1, 2))
+    (bpav / "TAKR" / "BAM_2396" / "BAM_2396.SMI").write_text(SMIL.format(refs=refs))
+    found = cards.content(tmp_path, members)
+    assert [[path.stem for path in each.parts] for each in found.clips] == [
+        ["BAM_2396_01", "BAM_2396_02"], [], [], [],
+    ]  # fmt: skip
+    source = probe_clip(found.clips[0].path, found.clips[0].parts)
+    assert (source.video.frames, source.notes) == (50, ())
+    decoder = open_decoder(found.clips[0].path, source)
+    assert [number_of(frame) for _, frame in decoder] == list(range(50))
+
+
 def playlist(items):
     """A playlist of (clip, how it is joined to the one before)."""
     body = b""

@@ -26,8 +26,7 @@ from handlers.turnover.model import (
 )
 from handlers.turnover.reels import edl_reel, edl_reels
 from handlers.turnover.suggestions import markers
-from handlers.turnover.synced import lay
-from tests.turnover_days import COUNTINGS, camera, long_day, recording
+from tests.turnover_days import COUNTINGS, camera, lay, long_day, recording
 
 RATE = Fraction(24000, 1001)
 START = "13:25:10:05"
