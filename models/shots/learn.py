@@ -69,7 +69,7 @@ class Amount:
     light: int = 4500
     wipes: int = 1800
     long: int = 3000
-    epochs: int = 11
+    epochs: int = 8
     sequences: int = 24
     takes: int = 4
 
