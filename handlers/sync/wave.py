@@ -10,7 +10,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from handlers.sync.coarse import BASES, MOST_DRIFT, Line, Values, features, search
+from handlers.sync.coarse import (
+    BASES,
+    MOST_DRIFT,
+    HalfValues,
+    Line,
+    Values,
+    features,
+    rail_features,
+    search,
+)
 from handlers.sync.envelope import VALUES_A_SECOND, Envelope
 from handlers.sync.fine import SPAN, Array, Evidence, Listener, examine
 from handlers.sync.sound import RATE, Reader
@@ -32,16 +41,25 @@ _COARSE = 3.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """A file that takes part: its path, its features and for how many seconds it has sound."""
+    """A file that takes part: its path, its features and for how many seconds it has sound.
+
+    ``rails`` are the features of its single rails, where several of them move.
+    """
 
     path: Path
     values: Values
+    rails: tuple[HalfValues, ...]
     seconds: float
 
     @classmethod
     def of(cls, path: Path, envelope: Envelope) -> Side:
         """Make from what was kept of the file."""
-        return cls(path=path, values=features(envelope), seconds=float(envelope.duration))
+        return cls(
+            path=path,
+            values=features(envelope),
+            rails=rail_features(envelope),
+            seconds=float(envelope.duration),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +84,8 @@ def compare(clip: Side, listener: Listener, recording: Side, hints: Sequence[flo
         recording: the recording.
         hints: offsets in seconds at which to look in any case, as timecode gives them.
     """
-    lines = [line for line in search(clip.values, recording.values) if line.score > _COARSE]
+    lines = search(clip.values, recording.values, recording.rails)
+    lines = [line for line in lines if line.score > _COARSE]
     lines += [Line(offset=hint, ratio=1.0, score=0.0) for hint in hints]
     if not lines:
         return Found()
