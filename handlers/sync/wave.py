@@ -30,7 +30,10 @@ _SPAN_SECONDS = SPAN / RATE
 # A first look below this score, in deviations, is chance.
 _WORTH_MORE = 5.5
 # What a match takes: the height of all spans together, and how many of them lie on one line.
-_SCORE, _SHARE, _FEWEST = 11.0, 0.4, 2
+_SCORE, _FEWEST = 11.0, 2
+# A phrase that sounds twice alike fills two spans of five; below the height of ``_TALL`` a
+# larger share is asked for.
+_SHARE, _TALL, _SHARE_BELOW = 0.4, 20.0, 0.6
 # A second place that is almost as good makes both worthless.
 _RIVAL = 0.6
 # Looks so near each other, in seconds, are one place; results so far apart are two.
@@ -103,7 +106,7 @@ def convincing(evidence: Evidence) -> bool:
     """Say whether so much agreement cannot be chance."""
     return (
         evidence.score >= _SCORE
-        and evidence.share >= _SHARE
+        and evidence.share >= (_SHARE if evidence.score >= _TALL else _SHARE_BELOW)
         and evidence.agreeing >= min(_FEWEST, evidence.spans)
         and min(abs(evidence.ratio - 1 - base) for base in BASES) <= MOST_DRIFT
     )

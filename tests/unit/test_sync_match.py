@@ -12,6 +12,7 @@ from handlers.sync.fine import Evidence
 from handlers.sync.match import _stands_alone, sync, unclaimed
 from handlers.sync.read import read_clip, read_recording
 from handlers.sync.records import Clip, Match, Options, Recording, Refusal, Stamp
+from handlers.sync.wave import convincing
 from tests import dual
 from tests.speech import fetch_speech, prompts
 
@@ -324,6 +325,15 @@ def test_speed_from_two_places():
     assert not _stands_alone(two)
     assert _stands_alone(replaced(two, spans=3, agreeing=3))
     assert _stands_alone(replaced(two, line=replaced(line, ratio=1.0001)))
+
+
+def test_a_phrase_that_sounds_twice_alike():
+    """Two spans of five may be one phrase out of another take; so high that is no chance."""
+    line = Line(offset=0.0, ratio=1.0, score=12.0)
+    two = Evidence(line=line, spans=5, agreeing=2, score=12.0, spread=0.0, ratio_error=1e-5)
+    assert not convincing(two)
+    assert convincing(replaced(two, agreeing=3))
+    assert convincing(replaced(two, score=25.0))
 
 
 def test_a_clip_of_a_second(day):
