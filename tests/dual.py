@@ -111,14 +111,27 @@ def noise(rng, length, kind):
 KINDS = ("white", "pink", "hum", "traffic", "steps")
 
 
-def heard(rng, sound, snr, decay=None, direct=None, level=None):
-    """What a microphone makes of dry sound: its room, its noise at `snr` dB, its level."""
+def surroundings(rng, sounds, seconds, voices=1):
+    """Noise of RMS 1 made of real sounds, `voices` of them at once, never twice alike."""
+    lines = [line for _ in range(voices) for line in performance(rng, sounds, seconds)]
+    made = render(lines, sounds, 0, seconds)
+    # Between the sounds it is quiet, not digitally silent.
+    made += 0.05 * made.std() * noise(rng, len(made), "pink")
+    return (made / made.std()).astype(np.float32)
+
+
+def heard(rng, sound, snr, decay=None, direct=None, level=None, *, bed=None):
+    """What a microphone makes of dry sound: its room, its noise at `snr` dB, its level.
+
+    `bed` is the noise, as long as the sound and of RMS 1; generated when None.
+    """
     decay = rng.uniform(0.15, 0.7) if decay is None else decay
     direct = rng.uniform(-2, 10) if direct is None else direct
     wet = oaconvolve(sound, room(rng, decay, direct), "full")[: len(sound)]
     # The level of speech is that of its loud parts, as a meter would show.
     spoken = np.sqrt((sound[np.abs(sound) > 1e-4] ** 2).mean()) if sound.any() else 0.1
-    mixed = wet + noise(rng, len(wet), KINDS[rng.integers(len(KINDS))]) * spoken * 10 ** (-snr / 20)
+    bed = noise(rng, len(wet), KINDS[rng.integers(len(KINDS))]) if bed is None else bed
+    mixed = wet + bed * spoken * 10 ** (-snr / 20)
     level = rng.uniform(0.05, 0.7) if level is None else level
     return (mixed * (level / max(np.abs(mixed).max(), 1e-9))).astype(np.float32)
 

@@ -5,13 +5,13 @@ French and Italian are for choosing thresholds, English only for measuring.
 """
 
 import os
-import subprocess
 import tempfile
 from pathlib import Path
 
 import av
 import numpy as np
 
+from tests.debian import fetch_package, unpack
 from tests.media import default_folder
 
 LANGUAGES = ("en", "fr", "it")
@@ -55,8 +55,8 @@ def _is_whole(path: Path) -> bool:
 
 def _make(language: str, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        package = _download(_PACKAGE.format(language), Path(scratch))
-        subprocess.run(["dpkg-deb", "-x", package, Path(scratch, "x")], check=True, timeout=300)
+        package = fetch_package(_PACKAGE.format(language), Path(scratch))
+        unpack(package, Path(scratch, "x"))
         files = sorted(Path(scratch, "x").rglob("*.g722"))
         found = [_decode(file) for file in files if _is_speech(file)]
     found = [samples for samples in found if len(samples) > _SHORTEST * RATE]
@@ -76,34 +76,6 @@ def _is_speech(file: Path) -> bool:
 def _decode(file: Path) -> np.ndarray:
     with av.open(str(file), format="g722") as container:
         return np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
-
-
-def _download(package: str, scratch: Path) -> Path:
-    """Have apt fetch a package; where it knows of none, from lists of its own for this once."""
-    first = _apt(["download", package], scratch)
-    if first.returncode:
-        for name in ("state/lists/partial", "cache/archives/partial"):
-            (scratch / name).mkdir(parents=True)
-        own = [f"-oDir::State={scratch}/state", f"-oDir::Cache={scratch}/cache"]
-        own.append("-oDir::State::status=/var/lib/dpkg/status")
-        _apt([*own, "update"], scratch)
-        first = _apt([*own, "download", package], scratch)
-    if first.returncode:
-        raise RuntimeError(f"{package} could not be downloaded: {first.stderr.strip()}")
-    (found,) = scratch.glob("*.deb")
-    return found
-
-
-def _apt(arguments: list[str], folder: Path) -> subprocess.CompletedProcess:
-    try:
-        return subprocess.run(
-            ["apt-get", "-qq", *arguments],
-            cwd=folder, capture_output=True, text=True, timeout=600, check=False,
-        )  # fmt: skip
-    except FileNotFoundError:
-        raise RuntimeError(
-            "the speech for the tests comes from Debian: apt-get is missing"
-        ) from None
 
 
 if __name__ == "__main__":

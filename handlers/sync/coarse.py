@@ -17,6 +17,10 @@ from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from handlers.sync.envelope import VALUES_A_SECOND, Envelope
 
 Values = npt.NDArray[np.float32]
+HalfValues = npt.NDArray[np.float16]
+
+STILL = 0.5
+"""What moves less than this (decibels, RMS) holds nothing to compare."""
 
 BASES = (0.0, 1 / 1000, -1 / 1001)
 """Drifts by nature: none, and the 0.1 % of pull-up and pull-down."""
@@ -35,6 +39,8 @@ _DEPTH = 30.0
 _SLOW = 2 * VALUES_A_SECOND
 # How far from a line a chunk's place may lie, in values.
 _NEAR = 2.5
+# Chance alone hardly comes so high, in its own standard deviations.
+_STANDS_OUT = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +72,7 @@ class _Places:
 
 
 def features(envelope: Envelope) -> Values:
-    """Return what is compared, float32 [bands, values]: decibels above the local mean.
+    """Return what is compared, float32 [bands, values]: decibels above the local mean, all rails.
 
     Levels far below the loudest of the surroundings are room and hiss, and count as one. A
     steady rail (hum, recorded timecode, an empty track) comes out near zero by itself.
@@ -74,9 +80,25 @@ def features(envelope: Envelope) -> Values:
     total = np.zeros(envelope.levels.shape[1:], np.float32)
     # One by one: many hours of several rails would not fit at once.
     for rail in envelope.levels:
-        for band, levels in enumerate(rail):
-            total[band] += _above_surroundings(levels.astype(np.float32) / 2)
+        total += _rail(rail)
     return total
+
+
+def rail_features(envelope: Envelope) -> tuple[HalfValues, ...]:
+    """Return the same for each rail that moves, float16; none where no two of them do.
+
+    Where many actors have a track each, what the camera heard may be one of them only.
+    """
+    moving = []
+    for rail in envelope.levels if len(envelope.levels) > 1 else ():
+        found = _rail(rail)
+        if float(np.std(found)) > STILL:
+            moving.append(found.astype(np.float16))
+    return tuple(moving) if len(moving) > 1 else ()
+
+
+def _rail(levels: npt.NDArray[np.uint8]) -> Values:
+    return np.stack([_above_surroundings(band.astype(np.float32) / 2) for band in levels])
 
 
 def _above_surroundings(level: Values) -> Values:
@@ -87,21 +109,30 @@ def _above_surroundings(level: Values) -> Values:
     return np.asarray(above - uniform_filter1d(above, _SLOW), np.float32)
 
 
-def search(clip: Values, recording: Values, most: int = 9) -> list[Line]:
+def search(
+    clip: Values, recording: Values, rails: Sequence[HalfValues] = (), most: int = 9
+) -> list[Line]:
     """Return the most likely lines, best first; none where a file is shorter than a second.
 
     Args:
         clip: features of the clip, [bands, values].
-        recording: features of the recording.
+        recording: features of the recording, of all its rails.
+        rails: those of each of its rails, where there are several: they are searched one by
+            one where nothing stands out in all of them together.
         most: how many lines.
     """
+    lines = _lines_between(clip, recording)
+    if max((line.score for line in lines), default=0.0) < _STANDS_OUT:
+        lines += [line for rail in rails for line in _lines_between(clip, rail.astype(np.float32))]
+    return _distinct(sorted(lines, key=lambda line: -line.score), most)
+
+
+def _lines_between(clip: Values, recording: Values) -> list[Line]:
     swapped = clip.shape[1] > recording.shape[1]
     short, long = (recording, clip) if swapped else (clip, recording)
     if short.shape[1] < VALUES_A_SECOND:
         return []
-    places = _places(short, long)
-    lines = _lines(places, long.shape[1])
-    lines = _distinct(sorted(lines, key=lambda line: -line.score), most)
+    lines = _lines(_places(short, long), long.shape[1])
     return [_swapped(line) for line in lines] if swapped else lines
 
 

@@ -28,7 +28,7 @@ _WINDOW = 256
 _EDGES = (150, 300, 450, 650, 950, 1400, 2000, 2800, 3700)
 BANDS = len(_EDGES) - 1
 # Channels are folded onto so many rails, so that memory does not grow with them.
-_RAILS = 4
+_RAILS = 8
 # A level is kept as one byte: halves of a decibel above -127.5 dB.
 _LOWEST, _STEPS = -127.5, 2
 

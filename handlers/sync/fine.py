@@ -42,7 +42,8 @@ _PRECISE = 1e-4
 # A lone towering span must not decide for all.
 _HIGHEST = 12.0
 # A channel's level must move by this many decibels to be more than a room, hum or timecode.
-_MOVES = 1.5
+# Speech over noise moves by so many; more is silence between words, and says nothing more.
+_MOVES, _LIVELY = 1.5, 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,12 @@ def examine(clip: Listener, recording: Reader, line: Line, middles: Array) -> Ev
     """
     if not len(middles):
         return _nothing(line)
-    heights = _correlations(clip, recording, line, middles)
+    mixes = _correlations(clip, recording, line, middles)
+    found = [_examined(heights, middles, line) for heights in mixes]
+    return max(found, key=lambda each: each.score)
+
+
+def _examined(heights: Array, middles: Array, line: Line) -> Evidence:
     heard = heights.any(axis=1)
     heights, middles = heights[heard], middles[heard]
     if not len(middles):
@@ -120,8 +126,9 @@ def _nothing(line: Line) -> Evidence:
 
 
 def _correlations(clip: Listener, recording: Reader, line: Line, middles: Array) -> Array:
-    """Return one correlation a span, [spans, delays], in deviations of its own noise."""
-    return np.stack([_correlation(clip, recording, line, middle) for middle in middles])
+    """Return one correlation a mix and span, [mixes, spans, delays], in deviations of its noise."""
+    each = [_correlation(clip, recording, line, middle) for middle in middles]
+    return np.stack(each, axis=1)
 
 
 def _correlation(clip: Listener, recording: Reader, line: Line, middle: float) -> Array:
@@ -129,11 +136,17 @@ def _correlation(clip: Listener, recording: Reader, line: Line, middle: float) -
     # Counted in the clip's samples, the recording's span is as long as the ratio says.
     wanted = line.offset * RATE + (start - _REACH) * line.ratio
     theirs = recording.span(round(wanted), round(_LENGTH * line.ratio))
-    both = np.conj(clip.spectrum(start)) * _whitened(theirs)
+    ours = np.conj(clip.spectrum(start))
+    # What rounding to whole samples left over is put back.
+    rest = (round(wanted) - wanted) / RATE * _FINE_RATE
+    return np.stack([_delays(ours * mix, rest) for mix in _mixes(theirs)])
+
+
+def _delays(both: Spectrum, rest: float) -> Array:
+    if not both.any():
+        return np.zeros(2 * _REACH * _FINER + 1)
     delays = irfft(both, _LENGTH * _FINER)[: 2 * _REACH * _FINER + 1]
-    # What rounding to whole samples left over, put back.
-    rest = (round(wanted) - wanted) / RATE
-    return _standardised(_moved(delays, rest * _FINE_RATE))
+    return _standardised(_moved(delays, rest))
 
 
 def _moved(delays: Array, by: float) -> Array:
@@ -150,12 +163,26 @@ def _standardised(delays: Array) -> Array:
 
 def _whitened(samples: Samples) -> Spectrum:
     """Return the spectrum with every bin of the band at one height, moving channels added up."""
-    total = np.zeros(_LENGTH // 2 + 1, np.complex128)
-    for channel, weight in zip(samples, _weights(samples), strict=True):
+    return np.asarray(_channels(samples).sum(axis=0))
+
+
+def _mixes(samples: Samples) -> Spectrum:
+    """Return the same, [mixes, bins]: of all channels, then of each where there are several.
+
+    Of actors with a track each, the camera may have heard one.
+    """
+    channels = _channels(samples)
+    together = channels.sum(axis=0, keepdims=True)
+    return np.concatenate([together, channels]) if len(channels) > 1 else together
+
+
+def _channels(samples: Samples) -> Spectrum:
+    found = np.zeros((len(samples), _LENGTH // 2 + 1), np.complex128)
+    for number, weight in enumerate(_weights(samples)):
         if weight > 0:
-            spectrum = _spectrum(channel)
-            total += weight * spectrum / (np.abs(spectrum) + 1e-12)
-    return total
+            spectrum = _spectrum(samples[number])
+            found[number] = weight * spectrum / (np.abs(spectrum) + 1e-12)
+    return found
 
 
 def _spectrum(channel: Samples) -> Spectrum:
@@ -173,7 +200,7 @@ def _weights(samples: Samples) -> Array:
     """Return how much each channel moves as speech does, 0..1."""
     frames = samples[:, : samples.shape[1] // 160 * 160].reshape(len(samples), -1, 160)
     level = 10 * np.log10((frames.astype(np.float64) ** 2).mean(axis=2) + 1e-12)
-    moves = level.std(axis=1)
+    moves = np.minimum(level.std(axis=1), _LIVELY)
     return np.where(moves > _MOVES, (moves / max(moves.max(), 1e-9)) ** 2, 0.0)
 
 

@@ -12,6 +12,7 @@ from handlers.contract import UnusableMedia
 from handlers.media.source import shown
 from handlers.sync import words
 from handlers.sync.clock import Placing, is_off_speed, placings
+from handlers.sync.coarse import STILL
 from handlers.sync.envelope import Envelope, envelope
 from handlers.sync.fine import Evidence, Listener
 from handlers.sync.records import PULLS, Clip, Match, Options, Recording, Refusal
@@ -25,11 +26,9 @@ Listen = Callable[[Source], Envelope]
 _DATED, _UNDATED, _UNHEARD = 0.8, 0.6, 0.5
 # What each doubt leaves of a confidence.
 # Without timecode: so many places of a few seconds must agree, or one so far from chance, in
-# deviations, that plays at its own speed.
-_PLACES, _SINGLE, _PULLED = 2, 20.0, 5e-4
+# deviations. Through two places any speed can be laid, so 0.1 % takes three.
+_PLACES, _SINGLE, _PULLED, _PLACES_PULLED = 2, 20.0, 5e-4, 3
 _DOUBT = 0.8
-# A file whose levels move less than this (decibels, RMS) holds nothing to compare.
-_STILL = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +92,7 @@ def _sides(listen: Listen) -> Callable[[Source], Side | None]:
                 known[source] = None
         kept = known[source]
         found = Side.of(source, kept) if kept else None
-        return found if found and float(np.std(found.values)) > _STILL else None
+        return found if found and float(np.std(found.values)) > STILL else None
 
     return side
 
@@ -181,8 +180,9 @@ def _agreeing(
 
 def _stands_alone(evidence: Evidence) -> bool:
     """Say whether sound counts without timecode: one short span knows nothing of the speed."""
-    pulled = abs(evidence.ratio - 1) > _PULLED
-    return evidence.agreeing >= _PLACES or (evidence.score >= _SINGLE and not pulled)
+    if abs(evidence.ratio - 1) > _PULLED:
+        return evidence.agreeing >= _PLACES_PULLED
+    return evidence.agreeing >= _PLACES or evidence.score >= _SINGLE
 
 
 def _confirmed(clip: Clip, recording: Recording, evidence: Evidence, place: Placing) -> Match:

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from handlers.sync.coarse import BASES, MOST_DRIFT, Line, Values, features, search
+from handlers.sync.coarse import (
+    BASES,
+    MOST_DRIFT,
+    HalfValues,
+    Line,
+    Values,
+    features,
+    rail_features,
+    search,
+)
 from handlers.sync.envelope import VALUES_A_SECOND, Envelope
 from handlers.sync.fine import SPAN, Array, Evidence, Listener, examine
 from handlers.sync.sound import RATE, Reader, Source
@@ -20,7 +29,10 @@ _SPAN_SECONDS = SPAN / RATE
 # A first look below this score, in deviations, is chance.
 _WORTH_MORE = 5.5
 # What a match takes: the height of all spans together, and how many of them lie on one line.
-_SCORE, _SHARE, _FEWEST = 11.0, 0.4, 2
+_SCORE, _FEWEST = 11.0, 2
+# A phrase that sounds twice alike fills two spans of five; below the height of ``_TALL`` a
+# larger share is asked for.
+_SHARE, _TALL, _SHARE_BELOW = 0.4, 20.0, 0.6
 # A second place that is almost as good makes both worthless.
 _RIVAL = 0.6
 # Looks so near each other, in seconds, are one place; results so far apart are two.
@@ -31,16 +43,25 @@ _COARSE = 3.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """Who takes part: files, features, and for how many seconds there is sound."""
+    """Who takes part: files, features, and for how many seconds there is sound.
+
+    ``rails`` are the features of its single rails, where several of them move.
+    """
 
     source: Source
     values: Values
+    rails: tuple[HalfValues, ...]
     seconds: float
 
     @classmethod
     def of(cls, source: Source, envelope: Envelope) -> Side:
         """Make from what was kept of the files."""
-        return cls(source=source, values=features(envelope), seconds=float(envelope.duration))
+        return cls(
+            source=source,
+            values=features(envelope),
+            rails=rail_features(envelope),
+            seconds=float(envelope.duration),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +86,8 @@ def compare(clip: Side, listener: Listener, recording: Side, hints: Sequence[flo
         recording: the recording.
         hints: offsets in seconds at which to look in any case, as timecode gives them.
     """
-    lines = [line for line in search(clip.values, recording.values) if line.score > _COARSE]
+    lines = search(clip.values, recording.values, recording.rails)
+    lines = [line for line in lines if line.score > _COARSE]
     lines += [Line(offset=hint, ratio=1.0, score=0.0) for hint in hints]
     if not lines:
         return Found()
@@ -83,7 +105,7 @@ def convincing(evidence: Evidence) -> bool:
     """Say whether so much agreement cannot be chance."""
     return (
         evidence.score >= _SCORE
-        and evidence.share >= _SHARE
+        and evidence.share >= (_SHARE if evidence.score >= _TALL else _SHARE_BELOW)
         and evidence.agreeing >= min(_FEWEST, evidence.spans)
         and min(abs(evidence.ratio - 1 - base) for base in BASES) <= MOST_DRIFT
     )

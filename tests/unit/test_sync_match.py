@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from handlers.media.timecode import parse
-from handlers.sync.match import sync, unclaimed
+from handlers.sync.coarse import Line
+from handlers.sync.fine import Evidence
+from handlers.sync.match import _stands_alone, sync, unclaimed
 from handlers.sync.read import read_clip, read_recording
 from handlers.sync.records import Clip, Match, Options, Recording, Refusal, Stamp
+from handlers.sync.wave import convincing
 from tests import dual
 from tests.speech import fetch_speech, prompts
 
@@ -103,16 +106,35 @@ def test_without_any_noise(day):
     assert found.confidence > 0.8
 
 
-@pytest.mark.parametrize("pull", [Fraction(1001, 1000), Fraction(1000, 1001)])
-def test_pull_is_recognised(day, pull):
-    """The commonest fault of all has its name and its exact ratio."""
-    clip = day.clip(f"pull{pull.numerator}.mov", drift=float(pull - 1), length=30, codec="aac")
+@pytest.mark.parametrize(
+    ("pull", "ppm"),
+    [
+        (Fraction(1001, 1000), 0),
+        (Fraction(1000, 1001), 0),
+        (Fraction(1001, 1000), 200),
+        (Fraction(1000, 1001), -200),
+    ],
+)
+def test_pull_is_recognised(day, pull, ppm):
+    """The commonest fault of all has its name and its exact ratio, however far the clocks run."""
+    drift = float(pull) * (1 + ppm * 1e-6) - 1
+    clip = day.clip(f"pull{pull.numerator}_{ppm}.mov", drift=drift, length=30, codec="aac")
     (found,) = match(clip, day.roll)
     assert found.pull == pull
     assert frames_off(found, START) < 0.25
-    assert abs(found.drift_ppm) < 20
+    assert found.drift_ppm == pytest.approx(ppm, abs=20)
     true = "48,048" if pull > 1 else "47,952"
     assert any(true in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize("stamped", [47952, 48048])
+def test_header_of_a_pulled_rate(day, take, stamped):
+    """What was made at 48,000 and named 0.1 % off is found, in samples that count alike."""
+    roll = day.recording(f"named{stamped}.wav", 60, 100, stamped=stamped)
+    assert roll.rate == stamped
+    (found,) = match(take, roll)
+    assert found.pull == (Fraction(1000, 1001) if stamped > 48000 else Fraction(1001, 1000))
+    assert frames_off(found, START - 60) < 0.1
 
 
 def test_drift_is_measured(day):
@@ -175,6 +197,18 @@ def test_channels(day):
     assert frames_off(found, START - 80) < 0.1
 
 
+def test_guide_on_one_of_eight_tracks(day, take):
+    """Six other actors speak all the while, louder, each on a track of their own."""
+    others = []
+    for _ in range(6):
+        lines = dual.performance(day.rng, day.prompts, 60)
+        others.append(dual.render(lines, day.prompts, 0, 60) * 0.5)
+    tracks = [*others, np.zeros(60 * 16000), day.heard(80, 60)]
+    path = dual.write_wav(day.folder / "eight.wav", np.stack(tracks))
+    (found,) = match(take, read_recording(path))
+    assert frames_off(found, START - 80) < 0.1
+
+
 def test_timecode_confirmed_by_sound(day, take):
     """Timecode a frame and a half off is followed by the sound, and that is said."""
     clip = with_clock(take, "10:01:40:14", "2026-11-22")
@@ -184,6 +218,18 @@ def test_timecode_confirmed_by_sound(day, take):
     assert frames_off(found, START) < 0.1
     assert found.confidence > 0.95
     assert found.reasons[0] == "timecode agrees, 1.5 frames late; the sound was followed"
+
+
+def test_timecode_over_midnight(day, take):
+    """A roll that began before midnight holds a take of the next date, and no other day's."""
+    clip = with_clock(take, "00:00:40:12", "2026-11-23")
+    roll = replaced(day.roll, start=Fraction(86400 - 60), stamp=stamped("2026-11-22"))
+    (found,) = match(clip, roll)
+    assert found.method == "timecode"
+    assert frames_off(found, START) < 0.1
+    (other,) = match(clip, replaced(roll, stamp=stamped("2026-11-19")))
+    assert other.method == "waveform"
+    assert any("do not overlap" in reason for reason in other.reasons)
 
 
 def test_timecode_that_contradicts(day, take):
@@ -270,6 +316,24 @@ def test_recording_that_cannot_be_read(day, take):
     broken = replaced(day.roll, path=bad)
     (found,) = match(take, broken, day.roll)
     assert found.recording == day.roll.path
+
+
+def test_speed_from_two_places():
+    """Any line goes through two places, so 0.1 % is not believed before three agree."""
+    line = Line(offset=0.0, ratio=1.001, score=15.0)
+    two = Evidence(line=line, spans=2, agreeing=2, score=15.0, spread=0.0, ratio_error=1e-5)
+    assert not _stands_alone(two)
+    assert _stands_alone(replaced(two, spans=3, agreeing=3))
+    assert _stands_alone(replaced(two, line=replaced(line, ratio=1.0001)))
+
+
+def test_a_phrase_that_sounds_twice_alike():
+    """Two spans of five may be one phrase out of another take; so high that is no chance."""
+    line = Line(offset=0.0, ratio=1.0, score=12.0)
+    two = Evidence(line=line, spans=5, agreeing=2, score=12.0, spread=0.0, ratio_error=1e-5)
+    assert not convincing(two)
+    assert convincing(replaced(two, agreeing=3))
+    assert convincing(replaced(two, score=25.0))
 
 
 def test_a_clip_of_a_second(day):
