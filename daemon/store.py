@@ -12,11 +12,14 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 
 from daemon import outputs
 from daemon.jobstore import OVERTAKEN, JobStore, NewJob
 from daemon.settle import Look
 from handlers.contract import AssetKind
+
+_DAY = b"/" + os.fsencode(outputs.DAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,29 +215,46 @@ class Store:
         ).fetchone()
         if row is not None:
             return bytes(row[0])
-        free = (
-            candidate
-            for candidate in outputs.candidates(root, watch, asset_path, self._holds_results)
-            if self._is_free(candidate)
+        candidates = chain(
+            self._inside_card(root, asset_path),
+            outputs.candidates(root, watch, asset_path, self._holds_results),
         )
-        found = next(free)
+        found = next(path for path in candidates if self._is_free(path, asset_path))
         self._db.execute(
             "INSERT INTO output VALUES (?, ?, ?, ?)",
             (found, outputs.key_of(found), asset_id, handler),
         )
         return found
 
+    def _inside_card(self, root: str, asset_path: bytes) -> list[bytes]:
+        """Return where a card's day goes: into the card's own results, beside its clips."""
+        card = asset_path.removesuffix(_DAY)
+        rows = self._db.execute(
+            "SELECT output.path FROM output JOIN asset ON asset.id = asset_id"
+            " WHERE asset.path = ? AND asset.kind = ?",
+            (card, AssetKind.CARD),
+        )
+        top = os.fsencode(root) + b"/"
+        return [row[0] + _DAY for row in rows if row[0].startswith(top) and card != asset_path]
+
     def _holds_results(self, path: bytes) -> bool:
         key = (outputs.key_of(path),)
         return self._has("SELECT 1 FROM output WHERE key = ?", key)
 
-    def _is_free(self, path: bytes) -> bool:
-        """Say whether nobody's results are in a folder, below it, or on their way out of it."""
+    def _is_free(self, path: bytes, asset_path: bytes) -> bool:
+        """Say whether nobody's results are in a folder, below it, or on their way out of it.
+
+        A card's own day may be below.
+        """
         key = outputs.key_of(path)
         below = (key + b"/", key + b"0")  # b"0" follows b"/"
         return not (
             self._holds_results(path)
-            or self._has("SELECT 1 FROM output WHERE key >= ? AND key < ?", below)
+            or self._has(
+                "SELECT 1 FROM output JOIN asset ON asset.id = asset_id"
+                " WHERE key >= ? AND key < ? AND asset.path <> ?",
+                (*below, asset_path + _DAY),
+            )
             or self._has("SELECT 1 FROM intent WHERE source = ?", (path,))
         )
 
@@ -323,12 +343,15 @@ class Store:
     def moves(self) -> list[Move]:
         """Return published folders that still have to follow a renamed source, and now can.
 
-        Of a source that was renamed again and again, each move waits for the one before.
+        Of a source that was renamed again and again, each move waits for the one before; a day
+        inside a card's results waits for these, which take it along.
         """
         rows = self._db.execute(
             "SELECT id, source, target FROM intent WHERE kind = 'move' AND NOT EXISTS"
-            " (SELECT 1 FROM intent AS earlier WHERE earlier.target = intent.source"
-            " AND earlier.id < intent.id) ORDER BY id"
+            " (SELECT 1 FROM intent AS earlier WHERE earlier.id < intent.id"
+            " AND (earlier.target = intent.source"
+            " OR CAST(earlier.source || ? AS BLOB) = intent.source)) ORDER BY id",
+            (_DAY,),
         )
         return [Move(id=row[0], source=row[1], target=row[2]) for row in rows]
 
