@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from handlers.day.load import Recording, Take
 from handlers.media.probe import probe
 from handlers.media.source import shown
 from handlers.sync import records
+from handlers.sync.compete import decide
+from handlers.sync.envelope import envelope
 from handlers.sync.match import sync, unclaimed
 from handlers.sync.read import read_clip, read_recording
 
@@ -27,6 +30,11 @@ class Sound:
 
     heard: Mapping[Path, Sequence[Heard]] = field(default_factory=dict)
     rows: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def unused(self) -> list[str]:
+        """The names of the recordings that no take was given, unreadable ones too."""
+        return [str(row["recording"]) for row in self.rows if not row.get("clip")]
 
 
 def match(
@@ -42,8 +50,9 @@ def match(
             rows.append({"recording": recording.name, "refusal": str(error)})
     if not readable:
         return Sound(rows=tuple(rows))
-    clips = [_clip(take) for take in takes]
-    answers = sync(clips, list(readable.values()), records.Options(), tell)
+    clips = [replace(_clip(take), camera=_camera(take)) for take in takes]
+    sounds, options, listen = list(readable.values()), records.Options(), cache(envelope)
+    answers = decide(sync(clips, sounds, options, tell, listen), clips, sounds, options, listen)
     heard: dict[Path, list[Heard]] = {}
     for answer in answers:
         if isinstance(answer, records.Match):
@@ -52,9 +61,9 @@ def match(
     unused = [
         {
             "recording": shown(recording.path),
-            "refusal": f"{shown(recording.path)} belongs to no clip of this day.",
+            "refusal": f"{shown(recording.path)} was given to no clip of this day.",
         }
-        for recording in unclaimed(answers, list(readable.values()))
+        for recording in unclaimed(answers, sounds)
     ]
     return Sound(heard=heard, rows=(*rows, *unused))
 
@@ -71,6 +80,11 @@ def _clip(take: Take) -> records.Clip:
         sensor_rate=_sensor_rate(take),
         has_sound=False,
     )
+
+
+def _camera(take: Take) -> str | None:
+    found = take.said.get("camera_index")
+    return str(found) if found else None
 
 
 def _sensor_rate(take: Take) -> Fraction | None:

@@ -28,7 +28,8 @@ class Clip:
     """What counts of a clip.
 
     ``rate`` is the edit rate, ``duration`` in seconds, ``timecode`` that of frame 0,
-    ``sensor_rate`` at how many pictures a second it was shot, where the file says so.
+    ``sensor_rate`` at how many pictures a second it was shot, where the file says so;
+    ``camera`` names the camera, where anything does.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class Clip:
     stamp: Stamp | None = None
     sensor_rate: Fraction | None = None
     has_sound: bool = True
+    camera: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
