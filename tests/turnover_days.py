@@ -96,10 +96,7 @@ def long_day(rate, start, count=CLIPS, minutes=95):
         pictures.append(clip)
         own.append(replace(clip, channels=(1, 2), role="scratch", markers=()))
         offset = Fraction(48000 * 20) + Fraction(1234567 * number, 1000)
-        sample = offset + first * 48000 / rate
-        synced += lay(
-            recording(rate, number), sample, take, rate, role="dialogue.boom", link=number
-        )
+        synced += lay(recording(rate, number), offset, clip, role="dialogue.boom", link=number)
         if number == count // 2:
             for items in (pictures, own, synced):
                 items.append(Gap(frames=33))

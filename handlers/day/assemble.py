@@ -25,7 +25,6 @@ from handlers.turnover.model import (
     Timeline,
     Track,
 )
-from handlers.turnover.synced import lay as lay_sound
 
 # Where a programme begins by custom; what stands before it is left to bars and slates.
 _FIRST_HOUR, _FIRST_HOUR_DROPPING = "01:00:00:00", "01:00:00;00"
@@ -278,19 +277,29 @@ def _recorder_tracks(
     ]
 
 
-def _recorded(each: _Placed, sound: Heard | None, link: int) -> Sequence[Item]:
+def _recorded(each: _Placed, sound: Heard | None, link: int) -> list[Item]:
     """Return a recording under a piece, with gaps where it does not reach."""
     if sound is None:
         return [Gap(frames=each.frames)]
-    return lay_sound(
-        _recording(sound, each.rate),
-        sound.at(each.begin),
-        each.frames,
-        each.rate,
+    a_frame = Fraction(sound.rate) / each.rate
+    begin = sound.at(each.begin)
+    # Where it starts within a frame, the timeline's next frame is its first.
+    late = min(each.frames, max(0, math.ceil(-begin / a_frame)))
+    begin += late * a_frame
+    length = min(each.frames - late, math.floor((sound.samples - begin) / a_frame))
+    if length < 1:
+        return [Gap(frames=each.frames)]
+    clip = Clip(
+        media=_recording(sound, each.rate),
+        start=begin / a_frame,
+        frames=length,
         name=sound.name,
         link=link,
         said={"offset_samples": float(sound.offset), "drift_ppm": sound.drift},
     )
+    rest = each.frames - late - length
+    gaps = [Gap(frames=count) if count else None for count in (late, rest)]
+    return [item for item in (gaps[0], clip, gaps[1]) if item is not None]
 
 
 def _recording(sound: Heard, rate: Fraction) -> Media:

@@ -105,9 +105,9 @@ def test_a_recording_begins_at_its_sample():
 )
 def test_a_laid_recording_keeps_its_place_to_the_sample(offset, start, frames, samples, counting):
     """It fills the clip's time; each frame that it covers plays the samples that belong there."""
-    rate, _ = COUNTINGS[counting]
-    begin = offset + start * 48000 / rate
-    items = lay(recording(rate, samples=samples), begin, frames, rate)
+    rate, begin = COUNTINGS[counting]
+    clip = Clip(media=camera(rate, begin), start=start, frames=frames)
+    items = lay(recording(rate, samples=samples), offset, clip)
     assert sum(item.frames for item in items) == frames
     at = 0
     for item in items:
@@ -122,16 +122,17 @@ def test_a_laid_recording_keeps_its_place_to_the_sample(offset, start, frames, s
 def test_a_recording_is_used_as_far_as_it_goes():
     """Not one whole frame of it is left out, and nothing where it has none."""
     rate = Fraction(25)
-    late = lay(recording(rate, samples=48000), -1, 100, rate)
+    clip = Clip(media=camera(rate, "10:00:00:00"), start=10, frames=100)
+    late = lay(recording(rate, samples=48000), -10 * 1920 - 1, clip)
     # A sample late, so the first frame is not whole; its second is 25 frames, less that.
     assert [item.frames for item in late] == [1, 24, 75]
     assert late[1].start == Fraction(1919, 1920)
-    assert lay(recording(rate, samples=48000), 48000 * 60, 100, rate) == (Gap(frames=100),)
-    assert lay(recording(rate, samples=48000), -48000 * 60, 100, rate) == (Gap(frames=100),)
-    (whole,) = lay(recording(rate), 0.25, 100, rate, channels=(2,), role="boom", link=7)
+    assert lay(recording(rate, samples=48000), 48000 * 60, clip) == (Gap(frames=100),)
+    assert lay(recording(rate, samples=48000), -48000 * 60, clip) == (Gap(frames=100),)
+    (whole,) = lay(recording(rate), 0.25, clip, channels=(2,), role="boom", link=7)
     assert (whole.channels, whole.role, whole.link) == ((2,), "boom", 7)
     with pytest.raises(TimelineError, match="length in samples"):
-        lay(replace(recording(rate), sound=Sound(streams=(1,))), 0, 100, rate)
+        lay(replace(recording(rate), sound=Sound(streams=(1,))), 0, clip)
 
 
 def test_shortened_reels_do_not_meet():
