@@ -15,10 +15,10 @@ from handlers.day.load import Recording, Take
 from handlers.media.probe import probe
 from handlers.media.source import shown
 from handlers.sync import records
-from handlers.sync.compete import decide
 from handlers.sync.envelope import envelope
-from handlers.sync.match import sync, unclaimed
+from handlers.sync.match import unclaimed
 from handlers.sync.read import read_clip, read_recording
+from handlers.sync.several import match_all
 
 _PPM = 1_000_000
 _MIDNIGHT = 86_400
@@ -51,8 +51,8 @@ def match(
     if not readable:
         return Sound(rows=tuple(rows))
     clips = [replace(_clip(take), camera=_camera(take)) for take in takes]
-    sounds, options, listen = list(readable.values()), records.Options(), cache(envelope)
-    answers = decide(sync(clips, sounds, options, tell, listen), clips, sounds, options, listen)
+    sounds = list(readable.values())
+    answers = match_all(clips, sounds, records.Options(), tell, cache(envelope))
     heard: dict[Path, list[Heard]] = {}
     for answer in answers:
         if isinstance(answer, records.Match):

@@ -60,7 +60,7 @@ def decide(
         As ``sync``: for each clip its matches, or one refusal with the reason.
     """
     judge = _Judge(clips, recordings, options, listen)
-    matches = [each for each in answers if isinstance(each, Match) and _rests_on_sound(each)]
+    matches = [each for each in answers if isinstance(each, Match) and rests_on_sound(each)]
     for one, other in _pairs(matches, lambda match: match.recording):
         if _overlap(judge.heard(one), judge.heard(other)):
             judge.between_clips(one, other)
@@ -70,8 +70,8 @@ def decide(
     return list(judge.left(answers))
 
 
-def _rests_on_sound(match: Match) -> bool:
-    """Timecode alone does not say that two sound alike."""
+def rests_on_sound(match: Match) -> bool:
+    """Say whether sound speaks for a match: timecode alone does not say that two sound alike."""
     return match.method != _TIMECODE or match.confidence > _MOST_BY_CLOCK
 
 

@@ -28,18 +28,18 @@ class Clip:
     """What counts of a clip.
 
     ``rate`` is the edit rate, ``duration`` in seconds, ``timecode`` that of frame 0,
-    ``sensor_rate`` at how many pictures a second it was shot, where the file says so;
-    ``camera`` names the camera, where anything does.
+    ``sensor_rate`` at how many pictures a second it was shot, where the file says so.
     """
 
     path: Path
     rate: Fraction
+    # Which camera it is of, where anything says so.
+    camera: str | None = None
     duration: Fraction
     timecode: Timecode | None = None
     stamp: Stamp | None = None
     sensor_rate: Fraction | None = None
     has_sound: bool = True
-    camera: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from handlers.sync.envelope import envelope
 from handlers.sync.match import sync
 from handlers.sync.read import read_clip, read_recording
 from handlers.sync.records import Match, Options, Refusal
+from handlers.sync.several import match_all
 from tests import dual
 from tests.speech import fetch_speech, prompts
 
@@ -159,3 +160,32 @@ def test_clocks_of_two_recorders(made, takes):
     assert all("sounds like it too" not in " ".join(each.reasons) for each in answers)
     apart = timed(tight[0], start=36000), timed(tight[1], start=40000)
     assert given(decided(takes[:1], apart)) == []
+
+
+def test_proven_clocks_save_listening(made, takes, rolls):
+    """What they put at another time is left unheard; a recording without timecode is not."""
+    other = made.dry(14)
+    clips = timed(takes[0], "10:00:12:00"), timed(made.clip("other.mov", other), "11:00:00:00")
+    sounds = [
+        timed(rolls[0], start=36000),
+        timed(made.recording("other.wav", other), start=39600),
+        made.recording("loose.wav", made.dry(10)),
+    ]
+    told = []
+    answers = match_all(clips, sounds, Options(), lambda *each: told.append(each), envelope)
+    assert given(answers) == [("take1", "roll1"), ("other", "other")]
+    assert [text for _, text in told] == [
+        "take1.mov and roll1.wav",
+        "other.mov and other.wav",
+        "take1.mov and loose.wav",
+        "other.mov and loose.wav",
+    ]
+    assert [share for share, _ in told] == sorted(share for share, _ in told)
+
+
+def test_a_clock_that_is_wrong_is_followed_by_nobody(takes, rolls):
+    """Sound still finds what timecode puts elsewhere."""
+    clip, sound = timed(takes[0], "14:00:00:00"), timed(rolls[0], start=36000)
+    (found,) = match_all([clip], [sound], Options(), lambda *_: None, envelope)
+    assert found.method == "waveform"
+    assert any("do not overlap" in reason for reason in found.reasons)
