@@ -152,10 +152,7 @@ class Store:
     def _renamed(self, row: sqlite3.Row, new: Accepted, now: float) -> Recorded:
         """Take the asset, its jobs and its published results along to the new name."""
         self._update(row["id"], new, row["version"])
-        self._db.execute(
-            "UPDATE asset SET path = ?, folder = ? WHERE id = ?",
-            (new.look.path, _folder(new.look), row["id"]),
-        )
+        self._db.execute("UPDATE asset SET path = ? WHERE id = ?", (new.look.path, row["id"]))
         moves = tuple(self._move_outputs(row["id"], new))
         self.jobs.revive(row["id"], row["version"], now)
         if not new.rejected:
@@ -182,8 +179,8 @@ class Store:
     def _update(self, asset_id: int, new: Accepted, version: int) -> None:
         self._db.execute(
             "UPDATE asset SET kind = ?, signature = ?, inode = ?, size = ?, fingerprint = ?,"
-            " members = ?, facts = ?, version = ?, gone_at = NULL WHERE id = ?",
-            (*_columns(new), version, asset_id),
+            " members = ?, facts = ?, version = ?, folder = ?, gone_at = NULL WHERE id = ?",
+            (*_columns(new), version, _folder(new.look), asset_id),
         )
 
     def _add_missing_jobs(

@@ -216,6 +216,17 @@ def test_clips_right_in_the_watched_folder_are_a_day_too(studio, media):
     assert studio.query(sql, b"dailies/_day") == [(before[0][0] + 1,)]
 
 
+def test_a_file_with_a_days_name_is_told_of(studio, media):
+    """It has its own place in the journal; the day comes when it is gone."""
+    path = studio.drop("dailies/day01/_day")
+    studio.start()
+    drop_clip(studio, "dailies/day01/A001.mp4", media)
+    studio.wait_for(lambda: "has the name of a day's results; rename it" in studio.log())
+    path.rename(path.with_name("notes"))
+    studio.wait_for(lambda: names(studio) == ["A001.mp4"])
+    studio.wait_states(done=3)
+
+
 @pytest.fixture
 def cards(tmp_path):
     """A storage whose cards are taken apart; nothing runs yet."""

@@ -466,6 +466,17 @@ def test_a_cards_day_lies_in_its_results(store):
         assert put == output
 
 
+def test_a_day_where_a_file_was(store, connection):
+    """It is no file of the folder: no comparison of that finds it gone."""
+    path = b"dailies/d1/_day"
+    store.record(accepted(path, "text", kind=AssetKind.FILE), 1.0)
+    store.mark_gone([path], 2.0)
+    store.record(accepted(path, "day", kind=AssetKind.DAY), 3.0)
+    assert [tuple(row) for row in connection.execute("SELECT kind, folder FROM asset")] == [
+        ("day", b"")
+    ]
+
+
 def test_a_card_moves_before_its_day(store):
     """The day's results come along with the card's."""
     for path, kind, handler in (
