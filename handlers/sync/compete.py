@@ -16,8 +16,9 @@ import numpy as np
 
 from handlers.sync import words
 from handlers.sync.coarse import Line
-from handlers.sync.envelope import VALUES_A_SECOND, Envelope
+from handlers.sync.envelope import VALUES_A_SECOND
 from handlers.sync.fine import SPAN, Listener, examine
+from handlers.sync.match import Listen
 from handlers.sync.records import Clip, Match, Options, Recording, Refusal
 from handlers.sync.sound import RATE, Reader
 from handlers.sync.wave import CHANCE, Side
@@ -45,7 +46,7 @@ def decide(
     clips: Sequence[Clip],
     recordings: Sequence[Recording],
     options: Options,
-    listen: Callable[[Path], Envelope],
+    listen: Listen,
 ) -> list[Match | Refusal]:
     """Leave out the matches that contradict each other; timecode decides where there is any.
 
@@ -97,7 +98,7 @@ class _Judge:
         clips: Sequence[Clip],
         recordings: Sequence[Recording],
         options: Options,
-        listen: Callable[[Path], Envelope],
+        listen: Listen,
     ) -> None:
         self._clips = {clip.path: clip for clip in clips}
         self._recordings = {recording.path: recording for recording in recordings}
