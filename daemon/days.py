@@ -1,9 +1,9 @@
 """Shooting days: once a folder has been quiet, one more job puts together what it holds.
 
-A day is a folder right below a watched one. The journal has it as an asset of kind DAY named
-``<folder>/_day``; each version of it stands for certain versions of the sources in the
-folder and certain runs that made their results, so that whatever changes makes a new one.
-Its job waits for those runs.
+A day is a folder right below a watched one, or a card there; what lies right in the watched
+folder is one more day. The journal has it as an asset of kind DAY named ``<folder>/_day``;
+each version of it stands for certain versions of the sources in the folder and certain runs
+that made their results, so that whatever changes makes a new one. Its job waits for those runs.
 """
 
 from __future__ import annotations
@@ -16,16 +16,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import structlog
 import xxhash
 
 from daemon.inputs import Inputs
 from daemon.jobstore import NewJob
+from daemon.outputs import DAY, is_inside
 from daemon.plan import Plan, Run, Watch
 from daemon.settle import Look
 from daemon.store import Accepted, Recorded, Store
 from handlers.contract import AssetKind
 
-_NAME = b"/_day"
+log = structlog.get_logger()
+
+_NAME = b"/" + os.fsencode(DAY)
 # A recording that lies in no day's folder belongs to the days whose clips came this close to it.
 _NEAR = 86_400.0
 # Each takes a few questions to the journal; thousands at a start must not hold up the rest.
@@ -33,13 +37,16 @@ _MOST_AT_ONCE = 20
 _PICTURES = frozenset({AssetKind.CLIP, AssetKind.SEQUENCE, AssetKind.CARD})
 
 
-def day_of(path: bytes, watch: str) -> bytes | None:
-    """Return the day's folder that a path lies in; None right in the watched folder."""
-    top = os.fsencode(watch) + b"/"
-    if not path.startswith(top):
+def day_of(path: bytes, kind: str, watch: str) -> bytes | None:
+    """Return the folder of the day that something belongs to; None outside the watched folder.
+
+    A card is a day of its own; what else lies right in the watched folder is a day together.
+    """
+    top = os.fsencode(watch)
+    if not path.startswith(top + b"/"):
         return None
-    first, below, _ = path[len(top) :].partition(b"/")
-    return top + first if below else None
+    first, below, _ = path[len(top) + 1 :].partition(b"/")
+    return top + b"/" + first if below or kind == AssetKind.CARD else top
 
 
 def folder_of_day(path: bytes) -> bytes:
@@ -70,19 +77,21 @@ class Days:
         """Look at every day there is: what changed while nobody looked shows by itself."""
         for watch in plan.watches:
             if watch.day_runs:
-                rows = self._rows(
-                    "SELECT DISTINCT path FROM asset WHERE watch = ?", (watch.folder,)
-                )
-                self._touch((day_of(row[0], watch.folder) for row in rows), now)
+                rows = self._rows("SELECT path, kind FROM asset WHERE watch = ?", (watch.folder,))
+                self._touch((day_of(path, kind, watch.folder) for path, kind in rows), now)
 
     def touch(self, plan: Plan, paths: Iterable[bytes], now: float) -> None:
         """Note that something changed at these paths."""
         watches = [watch for watch in plan.watches if watch.day_runs]
         for path in paths if watches else ():
             for watch in watches:
-                self._touch([day_of(path, watch.folder)], now)
+                self._touch([day_of(path, self._kind_of(path), watch.folder)], now)
                 if any(path.startswith(os.fsencode(sound) + b"/") for sound in _sound_of(watch)):
                     self._heard.setdefault(watch.folder, set()).add(path)
+
+    def _kind_of(self, path: bytes) -> str:
+        rows = self._rows("SELECT kind FROM asset WHERE path = ?", (path,))
+        return str(rows[0][0]) if rows else ""
 
     def _touch(self, folders: Iterable[bytes | None], now: float) -> None:
         for folder in folders:
@@ -90,13 +99,13 @@ class Days:
                 self._touched[folder] = now
 
     def journal(
-        self, plan: Plan, arriving: Iterable[bytes], now: float, wall: float, *, hurry: bool
+        self, plan: Plan, arriving: Iterable[Look], now: float, wall: float, *, hurry: bool
     ) -> list[Recorded]:
         """Journal the touched days that have been quiet, inside the caller's transaction.
 
         Args:
             plan: Says how long quiet is.
-            arriving: Paths of what is not journaled yet.
+            arriving: What is not journaled yet.
             now: The monotonic clock.
             wall: The time of day.
             hurry: Do not wait for what may follow, but for what is on its way.
@@ -119,24 +128,28 @@ class Days:
         return watch is None or at + min(run.quiet for run in watch.day_runs) <= now
 
     @staticmethod
-    def _arriving(plan: Plan, folder: bytes, paths: Sequence[bytes]) -> bool:
+    def _arriving(plan: Plan, folder: bytes, looks: Sequence[Look]) -> bool:
         watch = _watch_of(plan, folder)
         if watch is None:
             return False
-        name = folder[len(os.fsencode(watch.folder)) :]
-        tops = [folder, *(os.fsencode(sound) + name for sound in _sound_of(watch))]
-        return any(path.startswith(top + b"/") for path in paths for top in tops)
+        name = _name(folder, watch.folder)
+        return any(
+            there is not None and _name(there, top) == name
+            for top in (watch.folder, *_sound_of(watch))
+            for look in looks
+            if (there := day_of(look.path, look.kind, top)) is not None
+        )
 
     def _look_up_sound(self, plan: Plan, now: float) -> None:
         """Touch the days that changed sound belongs to."""
         heard, self._heard = self._heard, {}
         for watch in (watch for watch in plan.watches if watch.folder in heard):
             seen: defaultdict[bytes, list[float]] = defaultdict(list)
-            for path, at in self._rows(
-                "SELECT path, seen_at FROM asset WHERE watch = ? AND gone_at IS NULL",
+            for path, kind, at in self._rows(
+                "SELECT path, kind, seen_at FROM asset WHERE watch = ? AND gone_at IS NULL",
                 (watch.folder,),
             ):
-                if (folder := day_of(path, watch.folder)) is not None:
+                if (folder := day_of(path, kind, watch.folder)) is not None:
                     seen[folder].append(at)
             for sound in _sound_of(watch):
                 for path in heard[watch.folder]:
@@ -146,13 +159,14 @@ class Days:
         self, path: bytes, sound: str, watch: Watch, seen: Mapping[bytes, Sequence[float]]
     ) -> Iterator[bytes]:
         """Yield the days that a recording in a folder of sound may belong to."""
-        if not path.startswith(os.fsencode(sound) + b"/"):
+        there = day_of(path, AssetKind.RECORDING, sound)
+        if there is None:
             return
-        named = day_of(path, sound)
+        named = _name(there, sound)
         rows = self._rows("SELECT seen_at FROM asset WHERE path = ?", (path,))
         for folder, times in seen.items():
-            if named is not None:
-                if _name(folder, watch.folder) == _name(named, sound):
+            if named:
+                if _name(folder, watch.folder) == named:
                     yield folder
             elif any(abs(at - rows[0][0]) <= _NEAR for at in times if rows):
                 yield folder
@@ -162,6 +176,9 @@ class Days:
             return None
         path = path_of_day(folder)
         known = self.store.asset_by_path(path)
+        if known is not None and known["kind"] != AssetKind.DAY:
+            log.warning("has the name of a day's results; rename it", asset=os.fsdecode(path))
+            return None
         inputs, digest = self._inputs(watch, folder)
         if not inputs.clips:
             self.store.mark_gone([path], wall)
@@ -205,12 +222,17 @@ class Days:
 
     def _below(self, watch: str, folder: bytes, kinds: Iterable[str]) -> list[sqlite3.Row]:
         kinds = list(kinds)
-        return self._rows(
-            "SELECT * FROM asset WHERE watch = ?"  # noqa: S608 - only marks
-            " AND gone_at IS NULL AND path > ? AND path < ?"
+        # Of a watched folder, which may hold all there is, only what lies right in it.
+        where, place = "folder = ?", [folder]
+        if folder != os.fsencode(watch):
+            where = "(path = ? OR (path > ? AND path < ?))"
+            place = [folder, folder + b"/", folder + b"0"]  # b"0" follows b"/"
+        rows = self._rows(
+            f"SELECT * FROM asset WHERE watch = ? AND gone_at IS NULL AND {where}"  # noqa: S608
             f" AND kind IN ({','.join('?' * len(kinds))}) ORDER BY path",
-            (watch, folder + b"/", folder + b"0", *kinds),  # b"0" follows b"/"
+            (watch, *place, *kinds),
         )
+        return [row for row in rows if day_of(row["path"], row["kind"], watch) == folder]
 
     def _recordings(
         self, sound: str, name: str, clips: Sequence[sqlite3.Row]
@@ -222,11 +244,11 @@ class Days:
             (sound,),
         )
         for row in rows:
-            named = day_of(row["path"], sound)
-            near = named is None and any(
-                abs(clip["seen_at"] - row["seen_at"]) <= _NEAR for clip in clips
-            )
-            if near or (named is not None and _name(named, sound) == name):
+            named = _name(day_of(row["path"], row["kind"], sound) or b"", sound)
+            if named:
+                if named == name:
+                    yield row
+            elif any(abs(clip["seen_at"] - row["seen_at"]) <= _NEAR for clip in clips):
                 yield row
 
     def _latest(self, asset: sqlite3.Row, watch: Watch) -> list[int]:
@@ -252,11 +274,14 @@ def _sound_of(watch: Watch) -> list[str]:
 
 
 def _watch_of(plan: Plan, folder: bytes) -> Watch | None:
-    found = (w for w in plan.watches if folder.startswith(os.fsencode(w.folder) + b"/"))
+    found = (w for w in plan.watches if is_inside(os.fsdecode(folder), w.folder))
     return next((watch for watch in found if watch.day_runs), None)
 
 
 def _name(folder: bytes, watch: str) -> str:
-    """Return a day's name as people tell it apart: day01 and Day01 are one day."""
+    """Return a day's name as people tell it apart: day01 and Day01 are one day.
+
+    Right in the watched folder it is empty.
+    """
     name = os.fsdecode(folder[len(os.fsencode(watch)) + 1 :])
     return unicodedata.normalize("NFC", name).casefold()

@@ -313,9 +313,9 @@ class Intake:
         changed, self._changed = self._changed, []
         return changed
 
-    def arriving(self) -> Iterator[bytes]:
-        """Yield the paths of what is not journaled yet."""
-        return (pending.look.path for pending in self.gate.pending())
+    def arriving(self) -> Iterator[Look]:
+        """Yield what is not journaled yet."""
+        return (pending.look for pending in self.gate.pending())
 
     def waiting(self) -> list[Pending]:
         """Return what is not journaled yet, for showing."""

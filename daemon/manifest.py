@@ -13,6 +13,7 @@ from typing import Any
 import xxhash
 
 from daemon.liveness import progressing
+from daemon.outputs import DAY
 
 MANIFEST = "manifest.json"
 SCHEMA = 1
@@ -75,6 +76,24 @@ def published_anew(old: Path, new: Path, output: str) -> bool:
     return same and other.output == output
 
 
+def came_along(old: Path, new: Path, source: str) -> bool:
+    """Say whether what lies where ``old`` belongs is an older version of it.
+
+    A day's results inside a card's come along with these, while a newer version may just have
+    been made at the former place, ``source``.
+    """
+    one, other = read(old), read(new)
+    if one is None or other is None:
+        return False
+    same = (one.storage, one.journal) == (other.storage, other.journal)
+    return same and other.output == source
+
+
+def holds_day(folder: Path) -> bool:
+    """Say whether a day's results lie inside a published folder: they are not a part of it."""
+    return read(folder / DAY) is not None
+
+
 def xxh3_of(path: Path) -> str:
     """Return the xxh3 (128 bit) of a whole file."""
     state = xxhash.xxh3_128()
@@ -99,14 +118,17 @@ def touched_by_people(folder: Path) -> list[str]:
     """Return the files of a published folder that are not as fxd published them.
 
     Edited files differ from the manifest in size or hash; added ones are not in it.
-    Without a manifest everything is a person's.
+    Without a manifest everything is a person's. A day's results inside are no part of it.
     """
     manifest = read(folder)
+    day = f"{DAY}/" if holds_day(folder) else None
     artifacts = manifest.artifacts if manifest is not None else {}
     return [
         name
         for name in sorted(files_in(folder))
-        if name != MANIFEST and not _as_published(folder / name, artifacts.get(name))
+        if name != MANIFEST
+        and not (day and name.startswith(day))
+        and not _as_published(folder / name, artifacts.get(name))
     ]
 
 

@@ -9,6 +9,8 @@ from itertools import chain, count
 
 from daemon.assets import stem
 
+# A day's results are below those of its folder under this name, which is nobody else's.
+DAY = "_day"
 _LONGEST = 255
 
 
@@ -29,7 +31,8 @@ def candidates(
 
     ``dailies/day01/A001.mov`` gives ``dailies_edit/day01/A001``, then, where that
     is another asset's, ``A001_mov``, ``A001_mov_2`` and so on. Where a folder on the way
-    ``holds_results`` of another asset (of ``dailies/day01.mov``), it is ``day01_2``.
+    ``holds_results`` of another asset (of ``dailies/day01.mov``), it is ``day01_2``. A day's name
+    is left to days: ``dailies/_day.mov`` gives ``day_mov``.
     """
     relative = os.fsdecode(asset_path).removeprefix(watch + "/")
     parent, _, name = relative.rpartition("/")
@@ -37,7 +40,10 @@ def candidates(
     for part in filter(None, parent.split("/")):
         folder = _passable(folder, part, holds_results)
     whole = name.replace(".", "_").replace("#", "").strip("_") or name
-    yield _joined(folder, stem(name), "")
+    if name == DAY:
+        whole = DAY
+    elif stem(name).casefold() != DAY:
+        yield _joined(folder, stem(name), "")
     yield _joined(folder, whole, "")
     yield from (_joined(folder, whole, f"_{number}") for number in count(2))
 

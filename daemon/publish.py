@@ -6,9 +6,7 @@ Publishing happens in one thread, one result after another; see writer for who d
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
-import functools
 import json
 import os
 import re
@@ -20,18 +18,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from daemon import manifest
+from daemon.disk import EXCHANGE, NOREPLACE, UNSUPPORTED, rename, sync, sync_folder
 from daemon.errors import DaemonError
 from daemon.liveness import progressing
 from daemon.manifest import Manifest
+from daemon.outputs import DAY
 
 STAGING = ".fxd-staging-"
 _STAGED = re.compile(r"^\d+-\d+$")
 _SWAP = re.compile(r"^swap-\d+-\d+\.json$")
 _SWAP_DRAFT = re.compile(r"^swap-\d+-\d+\.tmp$")
-_AT_FDCWD = -100
-_NOREPLACE = 1
-_EXCHANGE = 2
-_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTTY, errno.EOPNOTSUPP})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +144,8 @@ def publish(place: Place, artifacts: Sequence[Mapping[str, Any]], facts: Mapping
     if place.target.exists():
         _replace(place)
     else:
-        _rename(place.staging, place.target, _NOREPLACE)
-        _sync_folder(place.target.parent)
+        rename(place.staging, place.target, NOREPLACE)
+        sync_folder(place.target.parent)
 
 
 def _refuse_strangers(staging: Path) -> None:
@@ -175,6 +171,8 @@ def _checked(staging: Path, artifact: Mapping[str, Any]) -> dict[str, Any]:
     relative = PurePosixPath(artifact["path"])
     if relative.is_absolute() or ".." in relative.parts or str(relative) == manifest.MANIFEST:
         raise DaemonError(f"a handler named an artifact outside its folder: {relative}")
+    if relative.parts[0] == DAY:
+        raise DaemonError(f"a handler named an artifact where a day's results go: {relative}")
     try:
         info = (staging / relative).lstat()
     except FileNotFoundError:
@@ -213,8 +211,8 @@ def _keep(old: Path, new: Path, name: str) -> str:
         number += 1
     wanted.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(source, wanted)
-    _sync(wanted, os.O_RDONLY)
-    _sync_folder(wanted.parent)
+    sync(wanted)
+    sync_folder(wanted.parent)
     return str(wanted.relative_to(new))
 
 
@@ -228,61 +226,41 @@ def _make_durable(folder: Path, parent: os.stat_result) -> None:
         for name in names:
             path = Path(current) / name
             inherit(path, parent)
-            _sync(path, os.O_RDONLY)
+            sync(path)
             progressing()
         inherit(Path(current), parent)
-        _sync_folder(Path(current))
-
-
-def _sync(path: Path, flags: int) -> None:
-    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _sync_folder(path: Path) -> None:
-    _sync(path, os.O_RDONLY | os.O_DIRECTORY)
-
-
-@functools.cache
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def _rename(source: Path, target: Path, flags: int) -> None:
-    """Rename with the kernel's renameat2, or plainly where a file system lacks the flag."""
-    result = _libc().renameat2(
-        _AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), ctypes.c_uint(flags)
-    )
-    if result == 0:
-        return
-    code = ctypes.get_errno()
-    if flags == _NOREPLACE and code in _UNSUPPORTED:
-        source.rename(target)
-        return
-    raise OSError(code, os.strerror(code), str(target))
+        sync_folder(Path(current))
 
 
 def _replace(place: Place) -> None:
     """Swap the new folder with the published one, then let the old one go."""
     try:
-        _rename(place.staging, place.target, _EXCHANGE)
+        rename(place.staging, place.target, EXCHANGE)
     except OSError as error:
-        if error.errno not in _UNSUPPORTED:
+        if error.errno not in UNSUPPORTED:
             raise
         _replace_in_steps(place)
         return
-    _sync_folder(place.target.parent)
-    _sync_folder(place.staging_root)
+    sync_folder(place.target.parent)
+    sync_folder(place.staging_root)
     _let_go(place.staging, place.target)
 
 
 def _let_go(old: Path, new: Path) -> None:
     """Delete a replaced folder; an edit that came in the last moment is kept first."""
-    _keep_edits(old, new)
+    _hand_over(old, new)
     shutil.rmtree(old)
+
+
+def _hand_over(old: Path, new: Path) -> None:
+    """Give what is not of the old results alone to the new: a day's results, people's edits."""
+    if manifest.holds_day(old):
+        if (new / DAY).exists():
+            _keep_edits(old / DAY, new / DAY)
+        else:
+            rename(old / DAY, new / DAY, NOREPLACE)
+            sync_folder(new)
+    _keep_edits(old, new)
 
 
 def _replace_in_steps(place: Place) -> None:
@@ -292,9 +270,9 @@ def _replace_in_steps(place: Place) -> None:
     names = {"staging": place.staging.name, "aside": aside.name, "target": place.output}
     temporary = note.with_suffix(".tmp")
     temporary.write_text(json.dumps(names), encoding="utf-8")
-    _sync(temporary, os.O_RDONLY)
+    sync(temporary)
     temporary.rename(note)
-    _sync_folder(place.staging_root)
+    sync_folder(place.staging_root)
     _complete_swap(place.storage, note)
 
 
@@ -307,12 +285,12 @@ def _complete_swap(storage: Path, note: Path) -> None:
         if target.is_dir() and not aside.exists():
             target.rename(aside)
         staging.rename(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     if aside.is_dir():
-        _keep_edits(aside, target)
+        _hand_over(aside, target)
     # Before anything is deleted: a folder deleted in part looks as if people had changed it.
     note.unlink()
-    _sync_folder(note.parent)
+    sync_folder(note.parent)
     if aside.is_dir():
         shutil.rmtree(aside)
 
@@ -344,12 +322,22 @@ def sweep(storage: Path, root: str, storage_id: str) -> None:
 
 
 def _sweep_one(storage: Path, path: Path) -> None:
-    found = manifest.read(path)
-    if found is not None and path.name != f"{found.job}-{found.token}":
-        target = _inside(storage, found.output)
+    output = _replaced_output(path)
+    if output is not None:
+        target = _inside(storage, output)
         if target.is_dir():
-            _keep_edits(path, target)
+            _hand_over(path, target)
     shutil.rmtree(path)
+
+
+def _replaced_output(path: Path) -> str | None:
+    """Return where a folder in staging was published before another took its place."""
+    found = manifest.read(path)
+    if found is not None:
+        return None if path.name == f"{found.job}-{found.token}" else found.output
+    # Nothing was published there but a day, inside.
+    day = manifest.read(path / DAY)
+    return None if day is None else str(PurePosixPath(day.output).parent)
 
 
 def published(place: Place) -> Manifest | None:
@@ -375,13 +363,15 @@ def move(storage: Path, source: str, target: str) -> None:
     if manifest.published_anew(old, new, target):
         _let_go(old, new)
         return
+    if manifest.came_along(old, new, source):
+        _let_go(new, old)
     if new.exists():
         what = f"{target} is in the way; move it elsewhere"
         raise FileExistsError(errno.EEXIST, what, str(new))
     make_folders(storage, new.parent)
-    _rename(old, new, _NOREPLACE)
-    _sync_folder(new.parent)
-    _sync_folder(old.parent)
+    rename(old, new, NOREPLACE)
+    sync_folder(new.parent)
+    sync_folder(old.parent)
     with contextlib.suppress(OSError):
         old.parent.rmdir()
 

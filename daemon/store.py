@@ -12,11 +12,14 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 
 from daemon import outputs
 from daemon.jobstore import OVERTAKEN, JobStore, NewJob
 from daemon.settle import Look
 from handlers.contract import AssetKind
+
+_DAY = b"/" + os.fsencode(outputs.DAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,10 +152,7 @@ class Store:
     def _renamed(self, row: sqlite3.Row, new: Accepted, now: float) -> Recorded:
         """Take the asset, its jobs and its published results along to the new name."""
         self._update(row["id"], new, row["version"])
-        self._db.execute(
-            "UPDATE asset SET path = ?, folder = ? WHERE id = ?",
-            (new.look.path, _folder(new.look), row["id"]),
-        )
+        self._db.execute("UPDATE asset SET path = ? WHERE id = ?", (new.look.path, row["id"]))
         moves = tuple(self._move_outputs(row["id"], new))
         self.jobs.revive(row["id"], row["version"], now)
         if not new.rejected:
@@ -179,8 +179,8 @@ class Store:
     def _update(self, asset_id: int, new: Accepted, version: int) -> None:
         self._db.execute(
             "UPDATE asset SET kind = ?, signature = ?, inode = ?, size = ?, fingerprint = ?,"
-            " members = ?, facts = ?, version = ?, gone_at = NULL WHERE id = ?",
-            (*_columns(new), version, asset_id),
+            " members = ?, facts = ?, version = ?, folder = ?, gone_at = NULL WHERE id = ?",
+            (*_columns(new), version, _folder(new.look), asset_id),
         )
 
     def _add_missing_jobs(
@@ -212,29 +212,46 @@ class Store:
         ).fetchone()
         if row is not None:
             return bytes(row[0])
-        free = (
-            candidate
-            for candidate in outputs.candidates(root, watch, asset_path, self._holds_results)
-            if self._is_free(candidate)
+        candidates = chain(
+            self._inside_card(root, asset_path),
+            outputs.candidates(root, watch, asset_path, self._holds_results),
         )
-        found = next(free)
+        found = next(path for path in candidates if self._is_free(path, asset_path))
         self._db.execute(
             "INSERT INTO output VALUES (?, ?, ?, ?)",
             (found, outputs.key_of(found), asset_id, handler),
         )
         return found
 
+    def _inside_card(self, root: str, asset_path: bytes) -> list[bytes]:
+        """Return where a card's day goes: into the card's own results, beside its clips."""
+        card = asset_path.removesuffix(_DAY)
+        rows = self._db.execute(
+            "SELECT output.path FROM output JOIN asset ON asset.id = asset_id"
+            " WHERE asset.path = ? AND asset.kind = ?",
+            (card, AssetKind.CARD),
+        )
+        top = os.fsencode(root) + b"/"
+        return [row[0] + _DAY for row in rows if row[0].startswith(top) and card != asset_path]
+
     def _holds_results(self, path: bytes) -> bool:
         key = (outputs.key_of(path),)
         return self._has("SELECT 1 FROM output WHERE key = ?", key)
 
-    def _is_free(self, path: bytes) -> bool:
-        """Say whether nobody's results are in a folder, below it, or on their way out of it."""
+    def _is_free(self, path: bytes, asset_path: bytes) -> bool:
+        """Say whether nobody's results are in a folder, below it, or on their way out of it.
+
+        A card's own day may be below.
+        """
         key = outputs.key_of(path)
         below = (key + b"/", key + b"0")  # b"0" follows b"/"
         return not (
             self._holds_results(path)
-            or self._has("SELECT 1 FROM output WHERE key >= ? AND key < ?", below)
+            or self._has(
+                "SELECT 1 FROM output JOIN asset ON asset.id = asset_id"
+                " WHERE key >= ? AND key < ? AND asset.path <> ?",
+                (*below, asset_path + _DAY),
+            )
             or self._has("SELECT 1 FROM intent WHERE source = ?", (path,))
         )
 
@@ -323,12 +340,15 @@ class Store:
     def moves(self) -> list[Move]:
         """Return published folders that still have to follow a renamed source, and now can.
 
-        Of a source that was renamed again and again, each move waits for the one before.
+        Of a source that was renamed again and again, each move waits for the one before; a day
+        inside a card's results waits for these, which take it along.
         """
         rows = self._db.execute(
             "SELECT id, source, target FROM intent WHERE kind = 'move' AND NOT EXISTS"
-            " (SELECT 1 FROM intent AS earlier WHERE earlier.target = intent.source"
-            " AND earlier.id < intent.id) ORDER BY id"
+            " (SELECT 1 FROM intent AS earlier WHERE earlier.id < intent.id"
+            " AND (earlier.target = intent.source"
+            " OR CAST(earlier.source || ? AS BLOB) = intent.source)) ORDER BY id",
+            (_DAY,),
         )
         return [Move(id=row[0], source=row[1], target=row[2]) for row in rows]
 

@@ -6,6 +6,7 @@ Apart from the other commands because it alone needs the configuration.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -26,8 +27,8 @@ def submit(
     Raises:
         DaemonError: The asset is not known, or nothing takes it.
     """
-    path = os.fsencode(str(request["path"]))
-    row = store.asset_by_path(path) or store.asset_by_path(path_of_day(path))
+    handler = request.get("handler")
+    row = _asset(store, plan, os.fsencode(str(request["path"])), handler)
     if row is None:
         raise DaemonError(
             f"{request['path']} is not known: it is not whole yet, or in no watched folder"
@@ -39,9 +40,18 @@ def submit(
             now,
             again=True,
         )
-        for run in _runs_for(plan, dict(row), request.get("handler"))
+        for run in _runs_for(plan, dict(row), handler)
     ]
     return {"message": f"{len(ids)} jobs are queued", "jobs": ids}
+
+
+def _asset(store: Store, plan: Plan, path: bytes, handler: str | None) -> sqlite3.Row | None:
+    """Return the asset of that name: the day of a folder, or of a card for a handler of days."""
+    spec = plan.specs.get(handler or "")
+    rows = [store.asset_by_path(path), store.asset_by_path(path_of_day(path))]
+    known = [row for row in rows if row is not None]
+    taken = [row for row in known if spec is not None and row["kind"] in spec.kinds]
+    return next(iter(taken + known), None)
 
 
 def _runs_for(plan: Plan, row: Mapping[str, Any], handler: str | None) -> list[Run]:

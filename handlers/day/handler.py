@@ -108,6 +108,7 @@ class _Day:
             "day": self.name,
             "takes": [_take(take) for take in self.material.takes],
             "recordings": [recording.name for recording in self.material.recordings],
+            "without_clip": list(self.sound.unused),
             "sync": [dict(row) for row in self.sound.rows],
             "timelines": {
                 name: dict(delivered[name]) | {"clips": [_piece(piece) for piece in pieces]}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from handlers.day.load import Recording, Take
 from handlers.media.probe import probe
 from handlers.media.source import shown
 from handlers.sync import records
-from handlers.sync.match import sync, unclaimed
+from handlers.sync.envelope import envelope
+from handlers.sync.match import unclaimed
 from handlers.sync.read import read_clip, read_recording
+from handlers.sync.several import match_all
 from handlers.sync.sound import Part
 
 _PPM = 1_000_000
@@ -28,6 +31,11 @@ class Sound:
 
     heard: Mapping[Path, Sequence[Heard]] = field(default_factory=dict)
     rows: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def unused(self) -> list[str]:
+        """The names of the recordings that no take was given, unreadable ones too."""
+        return [str(row["recording"]) for row in self.rows if not row.get("clip")]
 
 
 def match(
@@ -43,8 +51,9 @@ def match(
             rows.append({"recording": recording.name, "refusal": str(error)})
     if not readable:
         return Sound(rows=tuple(rows))
-    clips = [_clip(take) for take in takes]
-    answers = sync(clips, list(readable.values()), records.Options(), tell)
+    clips = [replace(_clip(take), camera=_camera(take)) for take in takes]
+    sounds = list(readable.values())
+    answers = match_all(clips, sounds, records.Options(), tell, cache(envelope))
     heard: dict[Path, list[Heard]] = {}
     for answer in answers:
         if isinstance(answer, records.Match):
@@ -53,9 +62,9 @@ def match(
     unused = [
         {
             "recording": shown(recording.path),
-            "refusal": f"{shown(recording.path)} belongs to no clip of this day.",
+            "refusal": f"{shown(recording.path)} was given to no clip of this day.",
         }
-        for recording in unclaimed(answers, list(readable.values()))
+        for recording in unclaimed(answers, sounds)
     ]
     return Sound(heard=heard, rows=(*rows, *unused))
 
@@ -72,6 +81,11 @@ def _clip(take: Take) -> records.Clip:
         sensor_rate=_sensor_rate(take),
         has_sound=False,
     )
+
+
+def _camera(take: Take) -> str | None:
+    found = take.said.get("camera_index")
+    return str(found) if found else None
 
 
 def _sensor_rate(take: Take) -> Fraction | None:

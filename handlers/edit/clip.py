@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from handlers.analysis import qc
 from handlers.analysis.table import Table
 from handlers.contract import Context, UnusableMedia
 from handlers.edit import quality, record, selects, sheet, tables, timeline
@@ -27,7 +26,7 @@ from handlers.media.look import Hints, Look, choose_look, still_look
 from handlers.media.probe import Probe, VideoFacts
 from handlers.media.proxy import ProxySettings, ProxyWriter
 from handlers.media.source import shown
-from handlers.report.load import load_clip
+from handlers.report.load import clip_page
 from handlers.report.write import write_clip_page
 from handlers.turnover.deliver import deliver
 from handlers.turnover.model import Logged
@@ -95,6 +94,8 @@ class _Clip:
         notes: list[str] = []
         self.look: Look | None = choose_look(self.params.look, video, hints, notes.append)
         self.notes = (*self.said.findings, *notes)
+        # What the JSON files hold, by their stems: markers and the page are made of it.
+        self.written: dict[str, dict[str, Any]] = {}
         self.watcher = TakeWatcher()
         # Slates are heard on the first stream: recorders and cameras put the mix there.
         self.ear = ClapListener(source.audio[0].rate) if source.audio else None
@@ -112,15 +113,20 @@ class _Clip:
         found = self._decode(measured)
         edit = self._edit(found)
         times = found.decoder.times if edit.vfr else None
-        tables.write_shots(self.task.folder, edit, times)
-        tables.write_json(self.task.folder / "metadata.json", self.said.to_json())
-        self._analyse(measured, edit, found, times)
+        self.written["shots"] = tables.write_shots(self.task.folder, edit, times)
+        self._write("metadata", self.said.to_json())
+        table = self._analyse(measured, edit, found, times)
         self._deliver(edit)
         self._sheet(edit)
-        verified = certificate(self.task.path, found.decoder, edit.start, examined)
-        tables.write_json(self.task.folder / "verified.json", verified)
-        write_clip_page(self.task.folder, load_clip(self.task.folder, edit.name))
-        return edit, str(verified["verdict"])
+        self._write("verified", certificate(self.task.path, found.decoder, edit.start, examined))
+        columns = table.columns if table is not None else {}
+        page = clip_page(self.task.folder, self.written, columns, edit.name)
+        write_clip_page(self.task.folder, page)
+        return edit, str(self.written["verified"]["verdict"])
+
+    def _write(self, stem: str, content: dict[str, Any]) -> None:
+        tables.write_json(self.task.folder / f"{stem}.json", content)
+        self.written[stem] = content
 
     def _tell(self, fraction: float, message: str) -> None:
         self.context.check_cancelled()
@@ -190,11 +196,13 @@ class _Clip:
         edit: Edit,
         found: PassResult,
         times: Sequence[float] | None,
-    ) -> None:
-        """Write what was measured, and what it suggests."""
+    ) -> Table | None:
+        """Write what was measured, and what it suggests; return the measures, if any."""
         table: Table | None = None
         if measured is not None:
-            table = quality.write(self.task.folder, measured, self.source, edit, found, self.params)
+            table, self.written["qc"] = quality.write(
+                self.task.folder, measured, self.source, edit, found, self.params
+            )
         seen = self.watcher.finish()
         if times is not None:
             rows = np.round(np.asarray(times) * float(edit.rate)).astype(np.int64)
@@ -202,13 +210,12 @@ class _Clip:
         heard = self.ear.finish() if self.ear is not None and measured is not None else []
         columns = table.columns if table is not None else {}
         suggested = selects.suggest(columns, edit.frames, seen, heard, edit.rate)
-        selects.write(self.task.folder, suggested, edit.name, edit.start)
+        self.written["selects"] = selects.write(self.task.folder, suggested, edit.name, edit.start)
+        return table
 
     def _deliver(self, edit: Edit) -> None:
         folder = self.task.folder
-        remarks = markers(
-            tables.read_json(folder / selects.NAME), tables.read_json(folder / qc.NAME)
-        )
+        remarks = markers(self.written["selects"], self.written.get("qc"))
         line = timeline.timeline(edit, remarks, logged(self.said))
         home = self.context.published
         if home is not None:

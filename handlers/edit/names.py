@@ -27,8 +27,11 @@ def artifact_stem(path: Path) -> str:
 
 
 def unique_stems(paths: Iterable[Path]) -> list[str]:
-    """Return a stem for each clip of a card; of two with one name, the second gets a number."""
-    taken: set[str] = set()
+    """Return a stem for each clip of a card; of two with one name, the second gets a number.
+
+    None is ``_day``: that folder is for what all the clips add up to.
+    """
+    taken = {"_day"}
     stems = []
     for path in paths:
         stem = base = artifact_stem(path)

@@ -85,8 +85,8 @@ def load_voice(context: Context) -> Voice | None:
 
 def write(
     folder: Path, measured: Measured, source: Probe, edit: Edit, found: PassResult, params: Any
-) -> Table:
-    """Write ``analysis.npz`` and ``qc.json``; return the table."""
+) -> tuple[Table, dict[str, Any]]:
+    """Write ``analysis.npz`` and ``qc.json``; return the table and what qc.json holds."""
     meter, decoder = measured.meter, found.decoder
     times: Sequence[float] | None = decoder.times if edit.vfr else None
     made = meter.finish(edit.frames, times)
@@ -106,8 +106,9 @@ def write(
     )
     findings = [*qc.check(subject, params.qc), *_noted(measured.notes)]
     made.save(folder / table.NAME)
-    write_json(folder / qc.NAME, qc.to_json(subject, findings))
-    return made
+    content = qc.to_json(subject, findings)
+    write_json(folder / qc.NAME, content)
+    return made, content
 
 
 def _noted(sentences: Sequence[str]) -> list[Finding]:

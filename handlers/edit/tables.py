@@ -37,10 +37,12 @@ def read_json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def write_shots(folder: Path, edit: Edit, times: Sequence[float] | None) -> None:
-    """Write both tables into ``folder``."""
-    write_json(folder / "shots.json", to_json(edit, times))
+def write_shots(folder: Path, edit: Edit, times: Sequence[float] | None) -> dict[str, Any]:
+    """Write both tables into ``folder``; return what shots.json holds."""
+    content = to_json(edit, times)
+    write_json(folder / "shots.json", content)
     with (folder / "shots.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows([getattr(shot, name) for name in COLUMNS] for shot in edit.shots)
+    return content

@@ -1,4 +1,4 @@
-"""Building a clip's page from the files of its result folder; each of them may be missing."""
+"""Building a clip's page from what is in its result folder; each of the files may be missing."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from handlers.media.timecode import Timecode, parse
 from handlers.report.records import ClipPage, Clock, Finding, Selects, Shot, Span
 from handlers.report.strips import frame_columns
+
+Columns = Mapping[str, npt.NDArray[Any]]
+
+DOCUMENTS = ("shots", "qc", "selects", "metadata", "verified")
+"""The stems of the JSON files that a page is made of."""
 
 _SHEET = "contact-sheet.jpg"
 # Together at most a few megabytes of a page.
@@ -27,10 +33,23 @@ def load_clip(folder: Path, title: str | None = None) -> ClipPage:
     Reads ``shots.json``, ``analysis.npz``, ``qc.json``, ``selects.json``,
     ``metadata.json``, ``verified.json``, the contact sheet and the proxy's name.
     """
-    shots, quality, selects = (
-        _json(folder / f"{name}.json") for name in ("shots", "qc", "selects")
-    )
-    columns = _columns(folder / "analysis.npz")
+    said = {name: _json(folder / f"{name}.json") for name in DOCUMENTS}
+    return clip_page(folder, said, _columns(folder / "analysis.npz"), title)
+
+
+def clip_page(
+    folder: Path, documents: Mapping[str, Any], columns: Columns, title: str | None = None
+) -> ClipPage:
+    """Build a page of what is known of a clip whose contact sheet and proxy lie in ``folder``.
+
+    Args:
+        folder: The clip's results.
+        documents: What its JSON files hold, by their stems; each may be missing or empty.
+        columns: The analysis table's, as far as there are any.
+        title: The clip's name where no document says it.
+    """
+    shots, quality, selects, metadata, verified = (documents.get(name) or {} for name in DOCUMENTS)
+    columns = frame_columns(columns)
     said = next((found for found in (shots, quality, selects) if found), {})
     clock = _clock(said, shots, columns)
     sheet = folder / _SHEET
@@ -41,13 +60,13 @@ def load_clip(folder: Path, title: str | None = None) -> ClipPage:
         clock=clock,
         proxy=proxy.name if proxy and clock else None,
         sheet=sheet.name if sheet.is_file() else None,
-        verdict=_json(folder / "verified.json").get("verdict"),
+        verdict=verified.get("verdict"),
         shots=tuple(_shots(shots)),
         pictures=pictures(sheet),
         selects=_selects(selects) if selects else None,
         findings=tuple(_findings(quality)) if quality else None,
         columns=columns,
-        metadata=_json(folder / "metadata.json"),
+        metadata=metadata,
     )
 
 
@@ -92,7 +111,7 @@ def _columns(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     with np.load(path, allow_pickle=False) as table:
-        return frame_columns({name: table[name] for name in table.files})
+        return {name: table[name] for name in table.files}
 
 
 def _clock(

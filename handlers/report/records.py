@@ -136,6 +136,7 @@ class DayClip:
 class SyncRow:
     """Which sound belongs to a clip, or why none was taken.
 
+    Of a recording that no clip was given, ``clip`` is empty and ``refusal`` says so.
     ``offset`` is the sample of the recording that sounds at the clip's frame 0;
     ``sample_rate`` in hertz; ``drift`` in parts per million.
     """

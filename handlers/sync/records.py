@@ -35,6 +35,8 @@ class Clip:
 
     path: Path
     rate: Fraction
+    # Which camera it is of, where anything says so.
+    camera: str | None = None
     duration: Fraction
     timecode: Timecode | None = None
     stamp: Stamp | None = None

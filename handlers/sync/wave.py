@@ -26,8 +26,8 @@ from handlers.sync.sound import RATE, Reader, Source
 # Spans for a first look at a line, and for measuring it.
 _FIRST, _ALL = 12, 40
 _SPAN_SECONDS = SPAN / RATE
-# A first look below this score, in deviations, is chance.
-_WORTH_MORE = 5.5
+CHANCE = 5.5
+"""A first look below this score, in deviations, is chance."""
 # What a match takes: the height of all spans together, and how many of them lie on one line.
 _SCORE, _FEWEST = 11.0, 2
 # A phrase that sounds twice alike fills two spans of five; below the height of ``_TALL`` a
@@ -115,7 +115,7 @@ def _look(
     clip: Side, listener: Listener, recording: Side, reader: Reader, line: Line
 ) -> Evidence | None:
     evidence = examine(listener, reader, line, _middles(clip, recording, line, _FIRST))
-    return evidence if evidence.score > _WORTH_MORE else None
+    return evidence if evidence.score > CHANCE else None
 
 
 def _best(looks: Sequence[Evidence]) -> list[Evidence]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 
 from handlers.media.source import shown
 from handlers.sync.clock import Placing
@@ -58,6 +59,38 @@ def other_day(recording: Recording) -> str:
         f"the timecode of {shown(recording.path)} overlaps, but it was recorded on another day "
         "and its sound does not agree"
     )
+
+
+def same_stretch(recording: Recording, rival: Clip) -> str:
+    """Say that another clip has the same sound, and was not shot at the same time."""
+    return (
+        f"the same stretch of {shown(recording.path)} sounds like {shown(rival.path)} too, and "
+        "nothing says that two cameras shot it"
+    )
+
+
+def other_camera(rival: Clip) -> str:
+    """Say that another camera's clip has the same sound."""
+    return f"{shown(rival.path)} of another camera has the same stretch of it"
+
+
+def not_together(recording: Recording, rival: Recording) -> str:
+    """Say that two recordings fit alike and were not made at the same time."""
+    return (
+        f"{shown(recording.path)} and {shown(rival.path)} both sound like it and were not made at "
+        "the same time"
+    )
+
+
+def other_recorder(rival: Recording) -> str:
+    """Say that another recording sounds like it as well."""
+    return f"{shown(rival.path)} sounds like it too; nothing says whether both ran with the camera"
+
+
+def sounds_alike(clip: Path, reasons: Sequence[str]) -> str:
+    """Say that all that fits a clip fits something else as well."""
+    why = "; ".join(dict.fromkeys(reasons))
+    return f"{shown(clip)} is left without sound: {why}. Match it by hand, or jam timecode."
 
 
 def sound_agrees(evidence: Evidence) -> str:

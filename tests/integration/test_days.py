@@ -182,14 +182,106 @@ def test_once_puts_days_together_without_waiting_for_quiet(tmp_path, media):
     assert studio.states() == {"done": 2}
 
 
-def test_clips_right_in_the_watched_folder_make_no_day(studio, media):
-    """Only a folder is a day: what lies outside has no end."""
+# What lies right in the watched folder.
+
+ROOT, CARD = "dailies_copy/_day", "dailies/A001R2EC"
+
+
+def test_clips_right_in_the_watched_folder_are_a_day_too(studio, media):
+    """Folders there stay days of their own; sound that lies in no folder belongs to it."""
     studio.start()
     drop_clip(studio, "dailies/A001.mp4", media)
-    drop_clip(studio, "dailies/day01/A002.mp4", media)
-    studio.wait_state(DAY, "done")
+    drop_clip(studio, "dailies/day01/B001.mp4", media)
+    drop_sound(studio, "dailies/take.wav")
+    drop_sound(studio, "audio/loose.wav")
+    drop_sound(studio, "audio/day01/roll.wav")
+    studio.wait_for(lambda: names(studio, ROOT) == ["A001.mp4", "loose.wav", "take.wav"])
+    studio.wait_for(lambda: names(studio) == ["B001.mp4", "loose.wav", "roll.wav"])
+    assert assert_whole(studio.storage / ROOT)["source"]["path"] == "dailies/_day"
+    assert gathered(studio, ROOT)["clips/0001/copy/note.txt"]["path"].endswith(
+        "dailies_copy/A001/note.txt"
+    )
+    (studio.storage / "dailies/A001.mp4").rename(studio.storage / "dailies/A002.mp4")
+    studio.wait_for(lambda: "A002.mp4" in names(studio, ROOT))
+    studio.stop()
+    studio.start()
+    drop_clip(studio, "dailies/day01/B002.mp4", media)
+    studio.wait_for(lambda: "B002.mp4" in names(studio))
+    sql = "SELECT COUNT(*) FROM job JOIN asset ON asset.id = asset_id WHERE path = ?"
+    before = studio.query(sql, b"dailies/_day")
+    assert names(studio, ROOT) == ["A002.mp4", "loose.wav", "take.wav"]
+    drop_sound(studio, "audio/day02/roll.wav")
+    studio.fxd("submit", studio.storage / "dailies", "--handler", "gather")
+    studio.wait_state("dailies/_day", "done")
+    assert studio.query(sql, b"dailies/_day") == [(before[0][0] + 1,)]
+
+
+def test_a_file_with_a_days_name_is_told_of(studio, media):
+    """It has its own place in the journal; the day comes when it is gone."""
+    path = studio.drop("dailies/day01/_day")
+    studio.start()
+    drop_clip(studio, "dailies/day01/A001.mp4", media)
+    studio.wait_for(lambda: "has the name of a day's results; rename it" in studio.log())
+    path.rename(path.with_name("notes"))
+    studio.wait_for(lambda: names(studio) == ["A001.mp4"])
     studio.wait_states(done=3)
-    assert names(studio) == ["A002.mp4"]
+
+
+@pytest.fixture
+def cards(tmp_path):
+    """A storage whose cards are taken apart; nothing runs yet."""
+    watches = [{"folder": "dailies", "run": ["shelve", GATHER]}, WATCHES[1]]
+    it = Studio(tmp_path, watches)
+    yield it
+    it.stop(signal.SIGKILL)
+
+
+def drop_card(studio, media, *clips, name=CARD):
+    """Drop a card, or more clips onto it."""
+    for clip in clips:
+        drop_clip(studio, f"{name}/M4ROOT/CLIP/{clip}.mp4", media)
+
+
+def test_a_card_alone_is_a_day(cards, media):
+    """Its day lies beside its clips' folders, and outlives that these are made again."""
+    cards.start()
+    drop_card(cards, media, "C0001")
+    drop_sound(cards, "audio/a001r2ec/roll.wav")
+    day = cards.storage / "dailies_copy/A001R2EC/_day"
+    result = "dailies_copy/A001R2EC/_day"
+    cards.wait_for(lambda: names(cards, result) == ["A001R2EC", "roll.wav"])
+    assert gathered(cards, result)["clips/0001/shelve/C0001/size.txt"]
+    assert_whole(day.parent)
+    assert not (cards.storage / ROOT).exists()
+    (day / "notes.txt").write_text("mine")
+    (day.parent / "C0001/size.txt").write_text("mine too")
+    drop_card(cards, media, "C0002")
+    cards.wait_for(lambda: "clips/0001/shelve/C0002/size.txt" in gathered(cards, result))
+    assert (day / "notes.txt").read_text() == "mine"
+    assert (day.parent / "C0001/size.edited.txt").read_text() == "mine too"
+    manifest = json.loads((day.parent / "manifest.json").read_text())
+    assert manifest["kept"] == ["C0001/size.edited.txt"]
+    for options in ([], ["--handler", "gather"]):
+        before = (day / "manifest.json").read_text()
+        cards.fxd("submit", cards.storage / CARD, *options)
+        cards.wait_for(lambda before=before: cards.text_of(f"{result}/manifest.json") != before)
+        cards.wait_for((day / "notes.txt").is_file)
+
+
+def test_a_renamed_card_takes_its_day_along(cards, media):
+    """Nothing is made again."""
+    cards.start()
+    drop_card(cards, media, "C0001")
+    cards.wait_state(f"{CARD}/_day", "done")
+    (cards.storage / CARD).rename(cards.storage / "dailies/tuesday")
+    moved = cards.storage / "dailies_copy/tuesday/_day"
+    cards.wait_for((moved / "day.json").exists)
+    sql = "SELECT CAST(path AS TEXT) FROM output WHERE handler = 'gather'"
+    cards.wait_for(lambda: cards.query(sql) == [("dailies_copy/tuesday/_day",)])
+    cards.wait_for(lambda: not cards.query("SELECT 1 FROM intent"))
+    assert not (cards.storage / "dailies_copy/A001R2EC").exists()
+    assert cards.query("SELECT COUNT(*) FROM job") == [(2,)]
+    assert_whole(moved)
 
 
 def _dailies(*runs):

@@ -65,6 +65,22 @@ class Copy:
         )
 
 
+class Shelve:
+    """Gives each clip of a card a folder, as whoever edits a card does."""
+
+    def run(self, asset, context):
+        """Write the size of each file."""
+        for path in asset.members:
+            folder = context.staging / path.stem
+            folder.mkdir()
+            (folder / "size.txt").write_text(f"{path.stat().st_size}\n")
+        found = [
+            Artifact(path=f"{path.stem}/size.txt", role="size", media_type="text/plain")
+            for path in asset.members
+        ]
+        return HandlerResult(artifacts=tuple(found))
+
+
 class Gather:
     """Writes down what a day gave it."""
 
@@ -205,6 +221,15 @@ ACT = HandlerSpec(
     treatment=Treatment.ANALYSIS,
     needs=Needs(memory=300),
 )
+SHELVE = HandlerSpec(
+    name="shelve",
+    version="1",
+    kinds=frozenset({AssetKind.CARD}),
+    params=NoParams,
+    target="fxd_test_handlers:Shelve",
+    treatment=Treatment.ANALYSIS,
+    suffix="_copy",
+)
 GATHER = HandlerSpec(
     name="gather",
     version="1",
@@ -213,5 +238,5 @@ GATHER = HandlerSpec(
     target="fxd_test_handlers:Gather",
     treatment=Treatment.ANALYSIS,
     suffix="_copy",
-    members=frozenset({AssetKind.CLIP, AssetKind.RECORDING}),
+    members=frozenset({AssetKind.CLIP, AssetKind.CARD, AssetKind.RECORDING}),
 )

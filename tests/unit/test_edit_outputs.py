@@ -298,6 +298,7 @@ def test_clips_of_one_name_get_numbers():
     """On a card the same name may stand in two folders."""
     paths = [Path("a/C1.mov"), Path("b/c1.MOV"), Path("c/C1.mp4")]
     assert names.unique_stems(paths) == ["C1", "c1_2", "C1_3"]
+    assert names.unique_stems([Path("_Day.mov")]) == ["_Day_2"]
 
 
 def test_hostile_names_make_valid_files(tmp_path):

@@ -38,6 +38,12 @@ def test_sequence_loses_its_hashes():
     assert first(b"dailies/shot_####.dpx", 2) == [b"dailies_edit/shot", b"dailies_edit/shot__dpx"]
 
 
+def test_a_days_name():
+    """Whoever else is called so keeps out of the way of the day's results."""
+    assert first(b"dailies/_day", 2) == [b"dailies_edit/_day", b"dailies_edit/_day_2"]
+    assert first(b"dailies/_Day.mov", 2) == [b"dailies_edit/Day_mov", b"dailies_edit/Day_mov_2"]
+
+
 def test_only_digits():
     """A sequence of bare numbers keeps its place holders: an empty name would be the root."""
     assert first(b"dailies/####.dpx", 2) == [b"dailies_edit/####", b"dailies_edit/dpx"]

@@ -9,7 +9,7 @@ import stat
 import pytest
 import xxhash
 
-from daemon import manifest, publish
+from daemon import disk, manifest, publish
 from daemon.errors import DaemonError
 from daemon.publish import STAGING, Place
 
@@ -132,7 +132,7 @@ def test_discard_after_an_exchange(storage):
     where = place(storage, token=2)
     made(where, {"a": "2"})
     manifest.write(where.staging, where.identity() | {"artifacts": [artifact("a", "2")]})
-    publish._rename(where.staging, where.target, 2)
+    disk.rename(where.staging, where.target, 2)
     (where.staging / "b").write_text("late")
     publish.discard(where)
     assert tree(where.target) == {"a": "2", "b": "late"}
@@ -432,7 +432,7 @@ def test_a_swap_that_points_outside_is_refused(storage, replacing):
 
 def test_a_crash_after_the_exchange(storage, replacing):
     """The old folder, swapped into staging, gives up its last edits and goes."""
-    publish._rename(replacing.staging, replacing.target, 2)
+    disk.rename(replacing.staging, replacing.target, 2)
     (replacing.staging / "b").write_text("late")
     publish.sweep(storage, "dailies_edit", STORE)
     assert tree(replacing.target) == {"a.csv": "2", "a.edited.csv": "mine", "b": "late"}
@@ -509,6 +509,91 @@ def test_move_to_where_the_results_were_made_again(storage):
         assert not (storage / "dailies_edit/A").exists()
 
 
+# A day's results inside a card's.
+
+
+@pytest.fixture
+def card(storage):
+    """A published card with its day inside, a file of which a person has changed."""
+    run(place(storage, output="dailies_edit/CARD"), {"C1/a": "1"})
+    run(place(storage, job=2, output="dailies_edit/CARD/_day"), {"d": "1"})
+    (storage / "dailies_edit/CARD/_day/d").write_text("mine")
+    return storage / "dailies_edit/CARD"
+
+
+def inside(folder):
+    """Files of a published folder, without manifests."""
+    return {name: text for name, text in tree(folder).items() if not name.endswith(".json")}
+
+
+CARD_AGAIN = {"C1/a": "2", "_day/d": "mine"}
+
+
+def test_a_day_stays_when_its_card_is_published_again(storage, card):
+    """It is handed over as it is, and is no edit of the card."""
+    run(place(storage, token=2, output="dailies_edit/CARD"), {"C1/a": "2"})
+    assert inside(card) == CARD_AGAIN
+    assert manifest.read(card / "_day").job == 2
+    assert json.loads((card / "manifest.json").read_text())["kept"] == []
+
+
+def test_a_kill_before_a_day_is_handed_over(storage, card):
+    """The next start finds it in the replaced folder."""
+    again = place(storage, token=2, output="dailies_edit/CARD")
+    run(again, {"C1/a": "2"})
+    # As if the exchange were the last that happened.
+    old = storage / "old"
+    run(place(storage, output="old"), {"C1/a": "1"})
+    said = json.loads((old / "manifest.json").read_text()) | {"output": "dailies_edit/CARD"}
+    (old / "manifest.json").write_text(json.dumps(said))
+    (card / "_day").rename(old / "_day")
+    old.rename(again.staging)
+    publish.sweep(storage, "dailies_edit", STORE)
+    assert inside(card) == CARD_AGAIN
+    assert staged(storage) == []
+
+
+def test_a_day_that_was_there_before_its_card(storage):
+    """Nothing else was in the folder; a kill after the exchange loses nothing either."""
+    run(place(storage, job=2, output="dailies_edit/CARD/_day"), {"d": "1"})
+    again = place(storage, output="dailies_edit/CARD")
+    run(again, {"C1/a": "2"})
+    card = storage / "dailies_edit/CARD"
+    assert inside(card) == {"C1/a": "2", "_day/d": "1"}
+    again.staging.mkdir()
+    (card / "_day").rename(again.staging / "_day")
+    publish.sweep(storage, "dailies_edit", STORE)
+    assert inside(card) == {"C1/a": "2", "_day/d": "1"}
+
+
+def test_a_newer_day_at_the_former_place(storage, card):
+    """It follows the renamed card, and what people changed in the older is beside it."""
+    new = storage / "dailies_edit/NEW"
+    publish.move(storage, "dailies_edit/CARD", "dailies_edit/NEW")
+    assert (new / "_day/d").read_text() == "mine"
+    run(place(storage, job=3, output="dailies_edit/CARD/_day"), {"d": "2"})
+    publish.move(storage, "dailies_edit/CARD/_day", "dailies_edit/NEW/_day")
+    assert inside(new) == {"C1/a": "1", "_day/d": "2", "_day/d.edited": "mine"}
+    assert not card.exists()
+
+
+def test_card_and_day_made_again_elsewhere(storage, card):
+    """Of the older ones only people's edits are left."""
+    run(place(storage, token=2, output="dailies_edit/NEW"), {"C1/a": "2"})
+    run(place(storage, job=4, output="dailies_edit/NEW/_day"), {"d": "2"})
+    publish.move(storage, "dailies_edit/CARD", "dailies_edit/NEW")
+    new = storage / "dailies_edit/NEW"
+    assert inside(new) == {"C1/a": "2", "_day/d": "2", "_day/d.edited": "mine"}
+    assert not card.exists()
+
+
+def test_no_artifact_takes_a_days_place(storage):
+    """The folder is not the handler's to fill."""
+    where = place(storage)
+    with pytest.raises(DaemonError, match="where a day's results go: _day/x"):
+        publish.publish(where, made(where, {"_day/x": "1"}), {})
+
+
 @pytest.mark.parametrize(
     "there", [{"journal": "an earlier one"}, {"output": "dailies_edit/C"}, None]
 )
@@ -545,10 +630,10 @@ def test_rename_errors_are_told(storage):
     """What the kernel refuses is an OSError with its path."""
     (storage / "x").mkdir()
     with pytest.raises(FileNotFoundError, match="x"):
-        publish._rename(storage / "nothing", storage / "x", 2)
+        disk.rename(storage / "nothing", storage / "x", 2)
     (storage / "y").mkdir()
     with pytest.raises(FileExistsError):
-        publish._rename(storage / "x", storage / "y", 1)
+        disk.rename(storage / "x", storage / "y", 1)
 
 
 def test_a_flag_that_is_not_known(storage):
@@ -556,8 +641,8 @@ def test_a_flag_that_is_not_known(storage):
     for name in ("x", "y"):
         (storage / name).mkdir()
     with pytest.raises(OSError, match="Invalid argument") as caught:
-        publish._rename(storage / "x", storage / "y", 0x4000)
-    assert caught.value.errno in publish._UNSUPPORTED
+        disk.rename(storage / "x", storage / "y", 0x4000)
+    assert caught.value.errno in disk.UNSUPPORTED
 
 
 def test_an_exchange_that_was_stopped_is_completed(storage, replacing, monkeypatch):

@@ -203,3 +203,17 @@ def test_a_refusal_needs_no_numbers(tmp_path):
     assert "+3.0 samples" in text
     assert " ms" not in text
     assert "1 of 2" in text
+    assert "Recordings without" not in text
+
+
+def test_clips_are_counted_and_strays_named(tmp_path):
+    """Two recorders are one clip with sound; what belongs to none counts for nothing."""
+    rows_ = (
+        SyncRow(clip="a", recording="T1.wav"),
+        SyncRow(clip="a", recording="lav.wav"),
+        SyncRow(clip="b", refusal="Nothing sounds like it."),
+        SyncRow(clip="", recording="WILD01.wav", refusal="It was given to no clip of this day."),
+    )
+    text = write_day_page(tmp_path, DayPage(title="Day", sync=rows_)).read_text("utf-8")
+    assert "<dd>1 of 2</dd>" in text
+    assert "<dt>Recordings without a clip</dt><dd>WILD01.wav</dd>" in text

@@ -212,81 +212,28 @@ def test_speech_over_the_trims():
 
 
 def test_selects_file(made, tmp_path):
-    """What is written is read again; times are the source's timecode."""
+    """What is returned is what is written; times are the source's timecode."""
     truth, _, found = made("head")
-    path = selects.write(tmp_path, found, "12A-3.mov", truth.start_timecode)
-    content = json.loads(path.read_text(encoding="utf-8"))
-    assert path.name == "selects.json"
+    said = selects.write(tmp_path, found, "12A-3.mov", truth.start_timecode)
+    content = json.loads((tmp_path / "selects.json").read_text(encoding="utf-8"))
+    assert content == said
     assert content["schema"] == "fxd.selects/1"
     assert content["rate"] == "25/1"
     assert content["take"]["source_in"] == str(truth.start_timecode + found.take.start)
     assert content["ranges"][0]["source_out"] == str(truth.start_timecode + found.ranges[0].end)
     assert content["slate"]["source_in"] == str(truth.start_timecode + found.slate.frame)
-    again = selects.read(path)
-    assert again.slate is again.claps[-1]
-    assert again.take == found.take
-    assert again.ranges == found.ranges
-    written = selects.to_json(again, "12A-3.mov", truth.start_timecode)
-    assert written == content
+    assert content["slate"] == content["claps"][-1]
 
 
-def test_selects_without_slate(made, tmp_path):
+def test_selects_without_slate(made):
     """A clip without a slate makes a file like any other."""
     _, _, found = made("none")
-    found = replace(found, look=None)
-    path = selects.write(tmp_path, found, "x.mov", Timecode(frames=0, rate=found.rate))
-    again = selects.read(path)
-    assert again.slate is None
-    assert again.look is None
-    assert again.faults == found.faults
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"schema": "fxd.shots/1"},
-        {"take": None},
-        {"rate": "25/0"},
-        {"ranges": [{"start": 1}]},
-        {"look": "AAAA"},
-        {"claps": [{"frame": 1, "seconds": 0, "place": "nowhere"}]},
-    ],
-)
-def test_damaged_files(made, tmp_path, change):
-    """A file of something else is refused in a sentence that names it."""
-    truth, _, found = made("head")
-    content = selects.to_json(found, "a.mov", truth.start_timecode) | change
-    path = tmp_path / "selects.json"
-    path.write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(selects.SelectsError, match=r"selects\.json"):
-        selects.read(path)
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", "\x00"])
-def test_no_json(tmp_path, text):
-    """Nor is anything else taken for one."""
-    path = tmp_path / "selects.json"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(selects.SelectsError):
-        selects.read(path)
-
-
-def test_markers(made):
-    """Everything suggested is a marker, in order, with its reason and confidence in words."""
-    _, _, found = made("head")
-    markers = selects.markers(found, ranges=1)
-    kinds = [marker.kind for marker in markers]
-    assert kinds.count("slate") == 1
-    assert kinds.count("clap") == 1
-    assert kinds.count("take") == 1
-    assert kinds.count("range") == 1
-    assert kinds.count("fault") == len(found.faults)
-    assert [marker.start for marker in markers] == sorted(marker.start for marker in markers)
-    best = next(marker for marker in markers if marker.kind == "range")
-    assert best.name == "Select 1"
-    assert best.frames == found.ranges[0].end - found.ranges[0].start
-    assert f"(confidence {found.ranges[0].confidence:.2f})" in best.comment
-    assert all(marker.frames >= 1 for marker in markers)
+    content = selects.to_json(
+        replace(found, look=None), "x.mov", Timecode(frames=0, rate=found.rate)
+    )
+    assert content["slate"] is None
+    assert content["look"] is None
+    assert len(content["faults"]) == len(found.faults)
 
 
 def test_the_recorder_of_a_generated_day(made, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -442,3 +443,54 @@ def test_the_journal_itself_refuses_strangers(connection):
     """Foreign keys hold: no job without its asset."""
     with pytest.raises(sqlite3.IntegrityError):
         connection.execute("INSERT INTO output VALUES (x'00', x'00', 77, 'edit')")
+
+
+# A card's day.
+
+
+def test_a_cards_day_lies_in_its_results(store):
+    """Wherever these are; a folder's day lies beside its clips, outside of other results."""
+    clip, card, day = AssetKind.CLIP, AssetKind.CARD, AssetKind.DAY
+    for path, kind, output in (
+        (b"dailies/A001.RDM", card, b"dailies_edit/A001"),
+        (b"dailies/A001.RDM/_day", day, b"dailies_edit/A001/_day"),
+        (b"dailies/d1.mov", clip, b"dailies_edit/d1"),
+        (b"dailies/d1/_day", day, b"dailies_edit/d1_2/_day"),
+        # The day may have its place before the card has.
+        (b"dailies/B/_day", day, b"dailies_edit/B/_day"),
+        (b"dailies/B", card, b"dailies_edit/B"),
+    ):
+        job = replace(OTHER if kind is day else EDIT, output_root="dailies_edit")
+        found = store.record(accepted(path, str(path), kind=kind, jobs=(job,)), 1.0)
+        put = store.output_path(found.asset_id, job.handler, "dailies_edit", "dailies", path)
+        assert put == output
+
+
+def test_a_day_where_a_file_was(store, connection):
+    """It is no file of the folder: no comparison of that finds it gone."""
+    path = b"dailies/d1/_day"
+    store.record(accepted(path, "text", kind=AssetKind.FILE), 1.0)
+    store.mark_gone([path], 2.0)
+    store.record(accepted(path, "day", kind=AssetKind.DAY), 3.0)
+    assert [tuple(row) for row in connection.execute("SELECT kind, folder FROM asset")] == [
+        ("day", b"")
+    ]
+
+
+def test_a_card_moves_before_its_day(store):
+    """The day's results come along with the card's."""
+    for path, kind, handler in (
+        (b"dailies/A", AssetKind.CARD, "edit"),
+        (b"dailies/A/_day", AssetKind.DAY, "day"),
+    ):
+        job = replace(EDIT, handler=handler)
+        new = path.replace(b"A", b"B", 1)
+        first = store.record(accepted(path, str(kind), kind=kind, jobs=(job,)), 1.0)
+        store.output_path(first.asset_id, job.handler, "dailies_edit", "dailies", path)
+        store.mark_gone([path], 2.0)
+        store.record(accepted(new, str(kind), kind=kind, jobs=(job,)), 3.0)
+    (card,) = store.moves()
+    assert (card.source, card.target) == (b"dailies_edit/A", b"dailies_edit/B")
+    store.finish_intent(card.id)
+    (day,) = store.moves()
+    assert (day.source, day.target) == (b"dailies_edit/A/_day", b"dailies_edit/B/_day")
