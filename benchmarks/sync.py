@@ -27,7 +27,6 @@ from benchmarks.bench import REPOSITORY, scratch
 from benchmarks.row import Row, at_least, at_most, figure, quantile
 from benchmarks.sync_peer import beside_peer
 from benchmarks.sync_sets import HALLS, PULLS, MadeSet, Make, Studio, Truth
-from handlers.sync.envelope import EnvelopeStore
 from handlers.sync.match import sync
 from handlers.sync.read import read_clip, read_recording
 from handlers.sync.records import Match, Options
@@ -130,8 +129,7 @@ def perform(job: Job) -> list[Outcome]:
         made = job.make(Studio(folder, job.seed, held_out=job.held_out))
         clips = [read_clip(path) for path in made.clips]
         recordings = [read_recording(path) for path in made.recordings]
-        store = EnvelopeStore(folder / "envelopes")
-        answers = sync(clips, recordings, Options(), lambda *_: None, store)
+        answers = sync(clips, recordings, Options(), lambda *_: None)
     found = {(each.clip, each.recording): each for each in answers if isinstance(each, Match)}
     rates = {each.path: each.rate for each in recordings}
     return [

@@ -6,16 +6,12 @@ material is decoded once and compared as often as needed.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import zipfile
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import xxhash
 from scipy.fft import rfft
 
 from handlers.sync.sound import RATE, Reader, Samples, Source
@@ -47,33 +43,6 @@ class Envelope:
     levels: Levels
     duration: Fraction
     channels: int
-
-    def save(self, path: Path) -> None:
-        """Write as ``.npz``."""
-        length = np.array([self.duration.numerator, self.duration.denominator], np.int64)
-        with path.open("wb") as file:
-            np.savez_compressed(
-                file, levels=self.levels, duration=length, channels=np.int64(self.channels)
-            )
-
-    @classmethod
-    def load(cls, path: Path) -> Envelope:
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            OSError: It cannot be read.
-            ValueError: It is no envelope.
-        """
-        with np.load(path, allow_pickle=False) as data:
-            if not {"levels", "duration", "channels"} <= set(data.files):
-                raise ValueError(f"{path.name} holds no envelope")
-            levels, length = data["levels"], data["duration"]
-            channels = int(data["channels"])
-        if levels.dtype != np.uint8 or levels.ndim != 3 or levels.shape[1] != BANDS:
-            raise ValueError(f"{path.name} holds an envelope of another version")
-        return cls(
-            levels=levels, duration=Fraction(int(length[0]), int(length[1])), channels=channels
-        )
 
 
 def envelope(source: Path | Source) -> Envelope:
@@ -121,40 +90,3 @@ def _band_power(samples: Samples, values: int) -> Samples:
     bands = np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1)
     scale = np.float32(2 / (_WINDOW * (window**2).sum()))
     return np.asarray(bands.T * scale, np.float32)
-
-
-class EnvelopeStore:
-    """Envelopes in a folder, so that a file is decoded once however often it is compared.
-
-    One is taken for the file that it was made of while size and time of change are the same.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __call__(self, source: Path | Source) -> Envelope:
-        """Return the envelope of a clip or recording, from the folder where it is there.
-
-        Raises:
-            UnusableMedia: The file cannot be opened, or holds no sound.
-        """
-        kept = self._folder / f"{_identity(source)}.npz"
-        with contextlib.suppress(OSError, ValueError, zipfile.BadZipFile):
-            return Envelope.load(kept)
-        made = envelope(source)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        # Renamed into place: a run that is killed leaves no half of one behind.
-        partial = kept.with_suffix(f".{os.getpid()}.part")
-        made.save(partial)
-        partial.replace(kept)
-        return made
-
-
-def _identity(source: Path | Source) -> str:
-    files = source.files if isinstance(source, Source) else (source,)
-    digest = xxhash.xxh3_128()
-    for path in files:
-        stat = path.stat()
-        name = os.fsencode(path.absolute())
-        digest.update(b"%s\0%d\0%d\0" % (name, stat.st_size, stat.st_mtime_ns))
-    return digest.hexdigest()

@@ -54,7 +54,7 @@ def sync(
         recordings: all that may belong to any of them, from ``read_recording``.
         options: how to compare.
         tell: called with a share in 0..1 and a message, at least after each pair.
-        listen: gives a file's envelope; ``EnvelopeStore`` keeps them between runs.
+        listen: gives a file's envelope; each is asked for once.
 
     Returns:
         For each clip, in order, one match a recording that belongs to it, the surest first;

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from handlers.contract import UnusableMedia
-from handlers.sync.envelope import BANDS, Envelope, EnvelopeStore, envelope
+from handlers.sync.envelope import BANDS, envelope
 from handlers.sync.sound import RATE, Reader
 from tests import dual
 
@@ -139,32 +139,3 @@ def test_envelope(tmp_path, noise):
     assert level[4, 150] == pytest.approx(-9, abs=1)
     assert level[4, 50] < -80
     assert level[7, 150] < -40
-
-
-def test_envelope_is_kept_while_the_file_is_the_same(tmp_path):
-    """A changed file is read anew; a damaged envelope too."""
-    rng = np.random.default_rng(2)
-    path = dual.write_wav(tmp_path / "r.wav", rng.normal(0, 0.1, 16000))
-    store = EnvelopeStore(tmp_path / "kept")
-    first = store(path)
-    (kept,) = (tmp_path / "kept").iterdir()
-    before = kept.stat().st_mtime_ns
-    again = store(path)
-    assert np.array_equal(first.levels, again.levels)
-    assert (again.duration, again.channels) == (1, 1)
-    assert kept.stat().st_mtime_ns == before
-    kept.write_bytes(b"no archive")
-    assert np.array_equal(store(path).levels, first.levels)
-    dual.write_wav(path, rng.normal(0, 0.1, 32000))
-    assert store(path).duration == 2
-
-
-def test_envelopes_of_other_kinds(tmp_path):
-    """Arrays that are none are told apart."""
-    path = tmp_path / "x.npz"
-    np.savez(path, levels=np.zeros(3))
-    with pytest.raises(ValueError, match="no envelope"):
-        Envelope.load(path)
-    np.savez(path, levels=np.zeros((1, 3, 4)), duration=[1, 1], channels=1)
-    with pytest.raises(ValueError, match="another version"):
-        Envelope.load(path)
