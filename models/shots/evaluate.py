@@ -6,6 +6,7 @@ sequences, and the trunk goes over each window once for both.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,7 +155,8 @@ class PairJudge:
 
     def read(self, frames: Frames, name: str) -> NDArray[np.float32]:
         """Have the trunk look at each window, or remember what it said: [windows, 100, 2]."""
-        path = self._cache / f"{name}.npy" if self._cache else None
+        seen = hashlib.sha256(frames.tobytes()).hexdigest()[:16]
+        path = self._cache / f"{name}-{seen}.npy" if self._cache else None
         if path is not None and path.exists():
             kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
             return kept

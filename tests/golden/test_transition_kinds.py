@@ -64,13 +64,16 @@ def test_real_take(judge, media) -> None:
      (Kind.WIPE, "wipe")],
 )  # fmt: skip
 def test_kind_and_range(judge, bikes, kind: Kind, said: str) -> None:
-    """Between two real shots, 24 frames long; the nearest boundary is meant."""
-    takes = np.split(bikes, CUTS)
-    begin = transitions.single_take(takes[2], len(takes[2]))
-    example = transitions.append(begin, takes[4], kind, 24, np.random.default_rng(4))
-    (label,) = example.labels
-    shot = min(found(judge, example.frames), key=lambda one: abs(one.start - label.boundary))
-    assert shot.transition_in == said
-    assert abs(shot.start - label.boundary) <= 3
-    assert abs(shot.transition_start - label.start) <= 10
-    assert abs(shot.transition_end - label.end) <= 10
+    """Between real shots, 24 frames long: of four one at most is off by more than two frames."""
+    takes, off = np.split(bikes, CUTS), []
+    for old, new, seed in ((2, 4, 4), (2, 4, 2), (4, 2, 5), (1, 3, 1)):
+        begin = transitions.single_take(takes[old], len(takes[old]) + 10)
+        example = transitions.append(begin, takes[new], kind, 24, np.random.default_rng(seed))
+        (label,) = example.labels
+        (shot,) = found(judge, example.frames)
+        assert shot.transition_in == said
+        assert abs(shot.transition_start - label.start) <= 8
+        assert abs(shot.transition_end - label.end) <= 8
+        off.append(abs(shot.start - label.boundary))
+    assert sorted(off)[2] <= 2
+    assert max(off) <= 3

@@ -13,7 +13,7 @@ from models.shots.events import Event
 from models.shots.learn import Amount, Order
 from models.shots.windows import WIDE, FrameScores, WindowJudge
 
-LITTLE = Amount(windows=2, light=3, wipes=1, epochs=1, sequences=1, takes=1)
+LITTLE = Amount(windows=2, light=3, wipes=1, long=1, epochs=1, sequences=1, takes=1)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_second_run_prepares_nothing_again(learnt) -> None:
     """Windows that are cached stay as they are; other settings begin anew."""
     order, _ = learnt
     shards = {path: path.stat().st_mtime_ns for path in order.folder.rglob("windows/*/*.npz")}
-    assert len(shards) == 3
+    assert len(shards) == 4
     files = learn._footage(order)[2]
     learn._claim(order, files)
     assert {path: path.stat().st_mtime_ns for path in shards} == shards
