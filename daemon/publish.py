@@ -234,6 +234,8 @@ def _make_durable(folder: Path, parent: os.stat_result) -> None:
 
 def _replace(place: Place) -> None:
     """Swap the new folder with the published one, then let the old one go."""
+    # It may have followed its source; after a kill the sweep asks it where its place was.
+    manifest.rehome(place.target, place.output, place.swap_note.with_suffix(".tmp"))
     try:
         rename(place.staging, place.target, EXCHANGE)
     except OSError as error:

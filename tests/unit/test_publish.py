@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import stat
+import sys
 
 import pytest
 import xxhash
@@ -551,6 +552,39 @@ def test_a_kill_before_a_day_is_handed_over(storage, card):
     publish.sweep(storage, "dailies_edit", STORE)
     assert inside(card) == CARD_AGAIN
     assert staged(storage) == []
+
+
+def killed_after_the_exchange(where, artifacts):
+    """Publish in a process that ends with the first call after the old day came into staging."""
+    child = os.fork()
+    if child == 0:
+        sys.addaudithook(lambda *_: os._exit(9) if (where.staging / "_day").exists() else None)
+        try:
+            publish.publish(where, artifacts, {})
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+def test_a_kill_before_a_renamed_cards_day_is_handed_over(storage, card):
+    """The sweep looks for the card where it is now, not where it was first published."""
+    publish.move(storage, "dailies_edit/CARD", "dailies_edit/NEW")
+    (storage / "dailies_edit/NEW/manifest.json").chmod(0o640)
+    again = place(storage, token=2, output="dailies_edit/NEW")
+    artifacts = made(again, {"C1/a": "2"})
+    killed_after_the_exchange(again, artifacts)
+    assert stat.S_IMODE((again.staging / "manifest.json").stat().st_mode) == 0o640
+    assert manifest.read(again.staging / "_day").output == "dailies_edit/CARD/_day"
+    publish.sweep(storage, "dailies_edit", STORE)
+    assert inside(storage / "dailies_edit/NEW") == CARD_AGAIN
+    assert staged(storage) == []
+    assert not card.exists()
+
+
+def test_a_folder_without_a_manifest_has_no_home(storage):
+    """Of a person's folder nothing is rewritten."""
+    manifest.rehome(storage / "dailies", "elsewhere", storage / "draft")
+    assert list((storage / "dailies").iterdir()) == []
 
 
 def test_a_day_that_was_there_before_its_card(storage):
