@@ -171,7 +171,7 @@ def _checked(staging: Path, artifact: Mapping[str, Any]) -> dict[str, Any]:
     relative = PurePosixPath(artifact["path"])
     if relative.is_absolute() or ".." in relative.parts or str(relative) == manifest.MANIFEST:
         raise DaemonError(f"a handler named an artifact outside its folder: {relative}")
-    if relative.parts[0] == DAY:
+    if relative.parts[:1] == (DAY,):
         raise DaemonError(f"a handler named an artifact where a day's results go: {relative}")
     try:
         info = (staging / relative).lstat()

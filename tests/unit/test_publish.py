@@ -270,6 +270,13 @@ def test_an_artifact_that_is_not_there(storage):
         publish.publish(where, [artifact("a", "1")], {})
 
 
+def test_an_artifact_without_a_name(storage):
+    """The folder itself is no artifact."""
+    where = place(storage)
+    with pytest.raises(DaemonError, match=r"not what its handler said: [.]"):
+        publish.publish(where, [*made(where, {}), artifact("", "1")], {})
+
+
 def test_an_artifact_of_another_size(storage):
     """What the child hashed must be what lies there."""
     where = place(storage)
