@@ -115,6 +115,16 @@ def came_along(old: Path, new: Path, source: str) -> bool:
     return same and other.output == source
 
 
+def day_came_first(old: Path, new: Path, output: str) -> bool:
+    """Say whether nothing but the day of ``old`` lies at ``output``, where ``old`` is to move.
+
+    It was put together after the rename, and published before the rest could follow.
+    """
+    if not published_anew(old, new / DAY, f"{output}/{DAY}"):
+        return False
+    return [path.name for path in new.iterdir()] == [DAY]
+
+
 def holds_day(folder: Path) -> bool:
     """Say whether a day's results lie inside a published folder: they are not a part of it."""
     return read(folder / DAY) is not None

@@ -367,6 +367,8 @@ def move(storage: Path, source: str, target: str) -> None:
         return
     if manifest.came_along(old, new, source):
         _let_go(new, old)
+    if manifest.day_came_first(old, new, target):
+        _take_day(old, new)
     if new.exists():
         what = f"{target} is in the way; move it elsewhere"
         raise FileExistsError(errno.EEXIST, what, str(new))
@@ -376,6 +378,15 @@ def move(storage: Path, source: str, target: str) -> None:
     sync_folder(old.parent)
     with contextlib.suppress(OSError):
         old.parent.rmdir()
+
+
+def _take_day(old: Path, new: Path) -> None:
+    """Give a card's results the newer day that lies alone where they are about to go."""
+    if (old / DAY).exists():
+        _let_go(old / DAY, new / DAY)
+    rename(new / DAY, old / DAY, NOREPLACE)
+    sync_folder(old)
+    new.rmdir()
 
 
 def discard(place: Place) -> None:

@@ -628,6 +628,36 @@ def test_card_and_day_made_again_elsewhere(storage, card):
     assert not card.exists()
 
 
+def test_a_day_that_was_at_the_new_place_first(storage, card):
+    """The card follows and takes it in; edits of the older day are beside it."""
+    new = storage / "dailies_edit/NEW"
+    run(place(storage, job=4, output="dailies_edit/NEW/_day"), {"d": "2"})
+    for _ in range(2):
+        publish.move(storage, "dailies_edit/CARD", "dailies_edit/NEW")
+        assert inside(new) == {"C1/a": "1", "_day/d": "2", "_day/d.edited": "mine"}
+        assert manifest.read(new / "_day").job == 4
+        assert not card.exists()
+
+
+def test_a_day_that_was_at_the_new_place_alone(storage):
+    """The older one is gone already, as after a kill between the two steps."""
+    run(place(storage, output="dailies_edit/CARD"), {"C1/a": "1"})
+    run(place(storage, job=4, output="dailies_edit/NEW/_day"), {"d": "2"})
+    publish.move(storage, "dailies_edit/CARD", "dailies_edit/NEW")
+    assert inside(storage / "dailies_edit/NEW") == {"C1/a": "1", "_day/d": "2"}
+
+
+def test_what_lies_beside_a_day_is_in_the_way(storage, card):
+    """What a person put there stays, and so do both days."""
+    new = storage / "dailies_edit/NEW"
+    run(place(storage, job=4, output="dailies_edit/NEW/_day"), {"d": "2"})
+    (new / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="dailies_edit/NEW is in the way"):
+        publish.move(storage, "dailies_edit/CARD", "dailies_edit/NEW")
+    assert inside(new) == {"_day/d": "2", "notes.txt": "mine"}
+    assert inside(card) == {"C1/a": "1", "_day/d": "mine"}
+
+
 def test_no_artifact_takes_a_days_place(storage):
     """The folder is not the handler's to fill."""
     where = place(storage)
