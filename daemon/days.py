@@ -75,9 +75,11 @@ class Days:
 
     def begin(self, plan: Plan, now: float) -> None:
         """Look at every day there is: what changed while nobody looked shows by itself."""
+        # Known days first: a renamed one is only found once its former place is known to be empty.
+        sql = "SELECT path, kind FROM asset WHERE watch = ? ORDER BY kind <> 'day'"
         for watch in plan.watches:
             if watch.day_runs:
-                rows = self._rows("SELECT path, kind FROM asset WHERE watch = ?", (watch.folder,))
+                rows = self._rows(sql, (watch.folder,))
                 self._touch((day_of(path, kind, watch.folder) for path, kind in rows), now)
 
     def touch(self, plan: Plan, paths: Iterable[bytes], now: float) -> None:
@@ -114,7 +116,7 @@ class Days:
         ready = [
             folder for folder, at in self._touched.items() if self._quiet(plan, folder, at, now)
         ]
-        on_the_way = list(arriving) if ready or hurry else []
+        on_the_way = _on_the_way(plan, arriving) if ready or hurry else set()
         made: list[Recorded | None] = []
         for folder in list(self._touched) if hurry else ready:
             if len(made) < _MOST_AT_ONCE and not self._arriving(plan, folder, on_the_way):
@@ -128,17 +130,12 @@ class Days:
         return watch is None or at + min(run.quiet for run in watch.day_runs) <= now
 
     @staticmethod
-    def _arriving(plan: Plan, folder: bytes, looks: Sequence[Look]) -> bool:
+    def _arriving(plan: Plan, folder: bytes, on_the_way: set[tuple[str, str]]) -> bool:
         watch = _watch_of(plan, folder)
         if watch is None:
             return False
         name = _name(folder, watch.folder)
-        return any(
-            there is not None and _name(there, top) == name
-            for top in (watch.folder, *_sound_of(watch))
-            for look in looks
-            if (there := day_of(look.path, look.kind, top)) is not None
-        )
+        return any((top, name) in on_the_way for top in (watch.folder, *_sound_of(watch)))
 
     def _look_up_sound(self, plan: Plan, now: float) -> None:
         """Touch the days that changed sound belongs to."""
@@ -271,6 +268,14 @@ class Days:
 
 def _sound_of(watch: Watch) -> list[str]:
     return list(dict.fromkeys(folder for run in watch.day_runs for folder in run.sound))
+
+
+def _on_the_way(plan: Plan, looks: Iterable[Look]) -> set[tuple[str, str]]:
+    """Return the names of the days that something arrives for, each with its watched folder."""
+    watches = [watch for watch in plan.watches if watch.day_runs]
+    tops = {top for watch in watches for top in (watch.folder, *_sound_of(watch))}
+    days = {(top, day_of(look.path, look.kind, top)) for look in looks for top in tops}
+    return {(top, _name(there, top)) for top, there in days if there is not None}
 
 
 def _watch_of(plan: Plan, folder: bytes) -> Watch | None:

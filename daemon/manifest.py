@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import xxhash
 
+from daemon.disk import sync, sync_folder
 from daemon.liveness import progressing
 from daemon.outputs import DAY
 
@@ -64,6 +66,30 @@ def write(folder: Path, data: Mapping[str, Any]) -> None:
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
+def rehome(folder: Path, output: str, draft: Path) -> None:
+    """Let the manifest of a published folder say where the folder is now, in one step.
+
+    Args:
+        folder: The folder, which may have followed its renamed source; without a manifest
+            of fxd it is left as it is.
+        output: Where it is, relative to the storage.
+        draft: Where the new text is made first, on the same file system.
+
+    Raises:
+        OSError: It cannot be written to now.
+    """
+    found = read(folder)
+    if found is None or found.output == output:
+        return
+    path = folder / MANIFEST
+    data = json.loads(path.read_bytes()) | {"output": output}
+    draft.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    shutil.copymode(path, draft)
+    sync(draft)
+    draft.rename(path)
+    sync_folder(folder)
+
+
 def published_anew(old: Path, new: Path, output: str) -> bool:
     """Say whether results that were to move to ``output`` have been made again there.
 
@@ -87,6 +113,16 @@ def came_along(old: Path, new: Path, source: str) -> bool:
         return False
     same = (one.storage, one.journal) == (other.storage, other.journal)
     return same and other.output == source
+
+
+def day_came_first(old: Path, new: Path, output: str) -> bool:
+    """Say whether nothing but the day of ``old`` lies at ``output``, where ``old`` is to move.
+
+    It was put together after the rename, and published before the rest could follow.
+    """
+    if not published_anew(old, new / DAY, f"{output}/{DAY}"):
+        return False
+    return [path.name for path in new.iterdir()] == [DAY]
 
 
 def holds_day(folder: Path) -> bool:

@@ -171,7 +171,7 @@ def _checked(staging: Path, artifact: Mapping[str, Any]) -> dict[str, Any]:
     relative = PurePosixPath(artifact["path"])
     if relative.is_absolute() or ".." in relative.parts or str(relative) == manifest.MANIFEST:
         raise DaemonError(f"a handler named an artifact outside its folder: {relative}")
-    if relative.parts[0] == DAY:
+    if relative.parts[:1] == (DAY,):
         raise DaemonError(f"a handler named an artifact where a day's results go: {relative}")
     try:
         info = (staging / relative).lstat()
@@ -234,6 +234,8 @@ def _make_durable(folder: Path, parent: os.stat_result) -> None:
 
 def _replace(place: Place) -> None:
     """Swap the new folder with the published one, then let the old one go."""
+    # It may have followed its source; after a kill the sweep asks it where its place was.
+    manifest.rehome(place.target, place.output, place.swap_note.with_suffix(".tmp"))
     try:
         rename(place.staging, place.target, EXCHANGE)
     except OSError as error:
@@ -365,6 +367,8 @@ def move(storage: Path, source: str, target: str) -> None:
         return
     if manifest.came_along(old, new, source):
         _let_go(new, old)
+    if manifest.day_came_first(old, new, target):
+        _take_day(old, new)
     if new.exists():
         what = f"{target} is in the way; move it elsewhere"
         raise FileExistsError(errno.EEXIST, what, str(new))
@@ -374,6 +378,15 @@ def move(storage: Path, source: str, target: str) -> None:
     sync_folder(old.parent)
     with contextlib.suppress(OSError):
         old.parent.rmdir()
+
+
+def _take_day(old: Path, new: Path) -> None:
+    """Give a card's results the newer day that lies alone where they are about to go."""
+    if (old / DAY).exists():
+        _let_go(old / DAY, new / DAY)
+    rename(new / DAY, old / DAY, NOREPLACE)
+    sync_folder(old)
+    new.rmdir()
 
 
 def discard(place: Place) -> None:

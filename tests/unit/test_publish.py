@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import stat
+import sys
 
 import pytest
 import xxhash
@@ -267,6 +268,13 @@ def test_an_artifact_that_is_not_there(storage):
     made(where, {})
     with pytest.raises(DaemonError, match="did not make: a"):
         publish.publish(where, [artifact("a", "1")], {})
+
+
+def test_an_artifact_without_a_name(storage):
+    """The folder itself is no artifact."""
+    where = place(storage)
+    with pytest.raises(DaemonError, match=r"not what its handler said: [.]"):
+        publish.publish(where, [*made(where, {}), artifact("", "1")], {})
 
 
 def test_an_artifact_of_another_size(storage):
@@ -553,6 +561,39 @@ def test_a_kill_before_a_day_is_handed_over(storage, card):
     assert staged(storage) == []
 
 
+def killed_after_the_exchange(where, artifacts):
+    """Publish in a process that ends with the first call after the old day came into staging."""
+    child = os.fork()
+    if child == 0:
+        sys.addaudithook(lambda *_: os._exit(9) if (where.staging / "_day").exists() else None)
+        try:
+            publish.publish(where, artifacts, {})
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+def test_a_kill_before_a_renamed_cards_day_is_handed_over(storage, card):
+    """The sweep looks for the card where it is now, not where it was first published."""
+    publish.move(storage, "dailies_edit/CARD", "dailies_edit/NEW")
+    (storage / "dailies_edit/NEW/manifest.json").chmod(0o640)
+    again = place(storage, token=2, output="dailies_edit/NEW")
+    artifacts = made(again, {"C1/a": "2"})
+    killed_after_the_exchange(again, artifacts)
+    assert stat.S_IMODE((again.staging / "manifest.json").stat().st_mode) == 0o640
+    assert manifest.read(again.staging / "_day").output == "dailies_edit/CARD/_day"
+    publish.sweep(storage, "dailies_edit", STORE)
+    assert inside(storage / "dailies_edit/NEW") == CARD_AGAIN
+    assert staged(storage) == []
+    assert not card.exists()
+
+
+def test_a_folder_without_a_manifest_has_no_home(storage):
+    """Of a person's folder nothing is rewritten."""
+    manifest.rehome(storage / "dailies", "elsewhere", storage / "draft")
+    assert list((storage / "dailies").iterdir()) == []
+
+
 def test_a_day_that_was_there_before_its_card(storage):
     """Nothing else was in the folder; a kill after the exchange loses nothing either."""
     run(place(storage, job=2, output="dailies_edit/CARD/_day"), {"d": "1"})
@@ -585,6 +626,36 @@ def test_card_and_day_made_again_elsewhere(storage, card):
     new = storage / "dailies_edit/NEW"
     assert inside(new) == {"C1/a": "2", "_day/d": "2", "_day/d.edited": "mine"}
     assert not card.exists()
+
+
+def test_a_day_that_was_at_the_new_place_first(storage, card):
+    """The card follows and takes it in; edits of the older day are beside it."""
+    new = storage / "dailies_edit/NEW"
+    run(place(storage, job=4, output="dailies_edit/NEW/_day"), {"d": "2"})
+    for _ in range(2):
+        publish.move(storage, "dailies_edit/CARD", "dailies_edit/NEW")
+        assert inside(new) == {"C1/a": "1", "_day/d": "2", "_day/d.edited": "mine"}
+        assert manifest.read(new / "_day").job == 4
+        assert not card.exists()
+
+
+def test_a_day_that_was_at_the_new_place_alone(storage):
+    """The older one is gone already, as after a kill between the two steps."""
+    run(place(storage, output="dailies_edit/CARD"), {"C1/a": "1"})
+    run(place(storage, job=4, output="dailies_edit/NEW/_day"), {"d": "2"})
+    publish.move(storage, "dailies_edit/CARD", "dailies_edit/NEW")
+    assert inside(storage / "dailies_edit/NEW") == {"C1/a": "1", "_day/d": "2"}
+
+
+def test_what_lies_beside_a_day_is_in_the_way(storage, card):
+    """What a person put there stays, and so do both days."""
+    new = storage / "dailies_edit/NEW"
+    run(place(storage, job=4, output="dailies_edit/NEW/_day"), {"d": "2"})
+    (new / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="dailies_edit/NEW is in the way"):
+        publish.move(storage, "dailies_edit/CARD", "dailies_edit/NEW")
+    assert inside(new) == {"_day/d": "2", "notes.txt": "mine"}
+    assert inside(card) == {"C1/a": "1", "_day/d": "mine"}
 
 
 def test_no_artifact_takes_a_days_place(storage):
