@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from handlers.analysis.meter import Meter
+from handlers.analysis.params import QcParams
 from handlers.contract import AssetKind
 from handlers.edit.spec import EditParams, ProxyParams
 from handlers.media.probe import probe
@@ -142,6 +144,29 @@ class Weigh(Told):
     def _frame(message):
         number = message.partition(": frame ")[2].partition(" ")[0].replace(",", "")
         return int(number) if number else 0
+
+
+def test_the_table_of_a_long_clip_is_in_memory_once(tmp_path):
+    """Figures move from the meter into the table column by column; the meter is empty after it."""
+    frames = 50_000
+    path = clip(tmp_path / "A001.mov", frames=2, audio="stereo")
+    source = probe(path)
+    meter = Meter(source, source.video, QcParams())
+    with av.open(str(path)) as container:
+        meter.push(next(container.decode(video=0)))
+    tracemalloc.start(1)
+    try:
+        for _ in range(frames - 1):
+            meter.push(None)
+        meter.begin(Fraction(0))
+        made = meter.finish(frames)
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    table = sum(column.nbytes for column in made.columns.values())
+    assert table / frames < 120
+    assert peak / frames < 240
+    assert kept - table < 1 << 20
 
 
 def test_a_long_clip_keeps_figures_only(tmp_path):
