@@ -91,7 +91,7 @@ class Meter:
         self.streams[index].push(frame, None if seconds is None else seconds - self._origin)
 
     def finish(self, rows: int, times: Sequence[float] | None = None) -> Table:
-        """Return the table.
+        """Return the table; what was measured goes into it and is not kept here.
 
         Args:
             rows: The clip's length on the edit rate.
@@ -102,8 +102,10 @@ class Meter:
             "seconds": np.arange(rows) * (self._rate.denominator / self._rate.numerator),
             "decoded": np.array(self._decoded, bool)[shown],
         }
-        for name, values in self._picture().items():
-            columns[name] = values[shown]
+        measured = self._picture()
+        for name in list(measured):
+            # One after the other: a long clip's columns are not in memory twice.
+            columns[name] = measured.pop(name)[shown]
         again = np.diff(shown, prepend=-1) == 0
         for name in SINCE_BEFORE:
             # A picture of a variable rate that is shown for several frames moves once.

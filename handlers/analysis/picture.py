@@ -74,7 +74,8 @@ class PictureMeter:
         self._exposure = Exposure(self.reader)
         self._motion = Motion(_aspect(video), video.rotation)
         self._light = Light()
-        self._rows = array("f")
+        # By column: none is copied when they are handed over.
+        self._columns = {name: array("f") for name in MEASURES}
         self._tails = bytearray()
         self._owed = 0
 
@@ -88,24 +89,29 @@ class PictureMeter:
         row = (*counted, focus(middle, small, self._lit), *self._motion(lit), self._light(lit))
         # Lost frames before the first good one are stood in for by it.
         for _ in range(self._owed + 1):
-            self._rows.extend(row)
+            for column, value in zip(self._columns.values(), row, strict=True):
+                column.append(value)
             self._tails += tail
         self._owed = 0
 
     def repeat(self) -> None:
         """Let the last picture stand for one more frame; before the first, that one will."""
-        if not self._rows:
+        if not self._tails:
             self._owed += 1
             return
-        since = len(SINCE_BEFORE)
-        self._rows.extend((*self._rows[-len(MEASURES) : -since], *([0.0] * since)))
+        for name, column in self._columns.items():
+            column.append(0.0 if name in SINCE_BEFORE else column[-1])
         self._tails += self._tails[-TAIL * _TAIL_TYPE.itemsize :]
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """Return float32 [n] of each of ``MEASURES``, and "tail" float16 [n, 32]."""
-        rows = np.frombuffer(self._rows, np.float32).reshape(-1, len(MEASURES))
-        made = {name: rows[:, place].copy() for place, name in enumerate(MEASURES)}
-        return made | {"tail": np.frombuffer(bytes(self._tails), _TAIL_TYPE).reshape(-1, TAIL)}
+        """Hand over float32 [n] of each of ``MEASURES``, and "tail" float16 [n, 32].
+
+        They are not kept here: of a long clip they are most of the memory.
+        """
+        columns, tails = self._columns, self._tails
+        self._columns, self._tails = {name: array("f") for name in MEASURES}, bytearray()
+        made = {name: np.frombuffer(column, np.float32) for name, column in columns.items()}
+        return made | {"tail": np.frombuffer(tails, _TAIL_TYPE).reshape(-1, TAIL)}
 
     def _lit(self, plane: Plane) -> Image:
         """Return display-like luma of code values, float32 of the same shape."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 
@@ -53,7 +54,7 @@ class StreamMeter:
         # How many samples it takes until frames are measured again.
         self._wanted = self._sample(_TOGETHER)
         self._onset = Onset(facts.rate, facts.channels)
-        self._made: list[dict[str, NDArray[np.float32]]] = []
+        self._made = {name: array("f") for name in _EMPTY}
 
     @property
     def seconds(self) -> float:
@@ -71,7 +72,10 @@ class StreamMeter:
             self._measure(_TOGETHER)
 
     def finish(self, rows: int) -> dict[str, Column]:
-        """Return level_db, peak_db, audio_clipped, digital_zero [rows, c], phase, onset [rows]."""
+        """Return level_db, peak_db, audio_clipped, digital_zero [rows, c], phase, onset [rows].
+
+        They are handed over: nothing is kept of them here.
+        """
         left = self._waiting
         if left:
             frames = 1
@@ -83,12 +87,12 @@ class StreamMeter:
         return {name: self._column(name, rows, empty) for name, empty in _EMPTY.items()}
 
     def _column(self, name: str, rows: int, empty: float) -> Column:
-        parts = [made[name] for made in self._made]
-        shape = (0,) if name in _SINGLE else (0, self.facts.channels)
-        whole = np.concatenate([np.zeros(shape, np.float32), *parts])[:rows]
-        padding = [(0, rows - len(whole))] + [(0, 0)] * (whole.ndim - 1)
-        made: Column = np.pad(whole, padding, constant_values=empty).astype(np.float32)
-        return made
+        shape = () if name in _SINGLE else (self.facts.channels,)
+        made, self._made[name] = self._made[name], array("f")
+        measured = np.frombuffer(made, np.float32).reshape(-1, *shape)[:rows]
+        whole = np.full((rows, *shape), empty, np.float32)
+        whole[: len(measured)] = measured
+        return whole
 
     def _sample(self, row: int) -> int:
         return round(row * self._frame)
@@ -100,7 +104,9 @@ class StreamMeter:
         together = np.concatenate(self._pieces)
         now, rest = together[: ends[-1]], together[ends[-1] :]
         self._pieces, self._waiting = [rest], len(rest)
-        self._made.append(measure(now, ends, self.facts.rate) | {"onset": self._onset(now, ends)})
+        made = measure(now, ends, self.facts.rate) | {"onset": self._onset(now, ends)}
+        for name, values in made.items():
+            self._made[name].frombytes(values.tobytes())
         self._rows += frames
         self._wanted = self._sample(self._rows + _TOGETHER) - self._sample(self._rows)
 
@@ -203,12 +209,12 @@ def joined(streams: Iterable[dict[str, Column]]) -> dict[str, Column]:
     ``phase`` is that of the first stream with two channels; of mono streams, as cameras
     write them, no correlation is known.
     """
-    every = list(streams)
-    names = [name for name in _EMPTY if name not in _SINGLE]
-    made: dict[str, Column] = {
-        name: np.concatenate([columns[name] for columns in every], axis=1) for name in names
-    }
-    phases = [one["phase"] for one in every if one["level_db"].shape[1] > 1]
-    made["phase"] = (phases or [every[0]["phase"]])[0]
-    made["onset"] = np.max([columns["onset"] for columns in every], axis=0)
-    return made
+    every = [dict(one) for one in streams]
+    paired = [one["phase"] for one in every if one["level_db"].shape[1] > 1]
+    phase = (paired or [every[0]["phase"]])[0]
+    made: dict[str, Column] = {}
+    for name in _EMPTY:
+        # Taken out of the streams one after the other, not to be in memory twice.
+        parts = [columns.pop(name) for columns in every]
+        made[name] = np.max(parts, axis=0) if name in _SINGLE else np.concatenate(parts, axis=1)
+    return made | {"phase": phase}

@@ -26,7 +26,10 @@ COLUMNS = (
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write valid UTF-8 JSON."""
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    with path.open("w", encoding="utf-8") as file:
+        # Bit by bit: the times of a long clip of variable rate are many times their text.
+        json.dump(content, file, ensure_ascii=False, indent=1)
+        file.write("\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
