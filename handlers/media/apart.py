@@ -30,7 +30,7 @@ from handlers.media.probe import (
     raise_if_passing,
     usable,
 )
-from handlers.media.source import open_media, shown, sound_streams
+from handlers.media.source import open_media, picture_stream, shown, sound_streams
 from handlers.media.timecode import Timecode
 
 _OP_ATOM = "060e2b34.04010102.0d010201.10"
@@ -59,7 +59,7 @@ def beside(picture: Path) -> tuple[Path, ...]:
         return tuple(file for file in _files(folder) if name.fullmatch(file.name))
     umid = _material(picture)
     others = (file for file in _files(picture.parent) if file.suffix.lower() == ".mxf")
-    return tuple(file for file in others if umid and file != picture and umid in _head(file))
+    return tuple(file for file in others if umid and file != picture and _says(file, umid, picture))
 
 
 def complete(picture: Path, found: Probe) -> Probe:
@@ -75,9 +75,11 @@ def complete(picture: Path, found: Probe) -> Probe:
     notes: list[str] = []
     for path in _reached(picture):
         with usable(path), open_media(path) as container:
+            if picture_stream(container) is not None:
+                continue
             own = probe_container(container, path)
             code = start.read(container, path, found.video.rate).timecode
-        if own.video is not None or not own.audio or not _belongs(path, picture):
+        if not own.audio or not _belongs(path, picture):
             continue
         index = _FIRST + len(files)
         files.append(SoundFile(path=path, stream=index, duration=own.duration or Fraction(0)))
@@ -103,19 +105,23 @@ def _reached(picture: Path) -> tuple[Path, ...]:
 
 def _strangers(picture: Path, files: Sequence[SoundFile]) -> Iterator[str]:
     """Name what bears the name of a picture's sound and is none: nobody else would tell of it."""
-    own = OP_ATOM_TRACK.fullmatch(picture.name)
-    # Avid's names have no head: they say nothing of what belongs together.
-    if own is None or own["kind"].upper() != "V" or not own["head"]:
-        return
     known = {file.path for file in files}
     for path in _files(picture.parent):
-        match = OP_ATOM_TRACK.fullmatch(path.name)
-        alike = match and match["head"].casefold() == own["head"].casefold()
-        if match and alike and match["kind"].upper() == "A" and path not in known:
+        if _is_namesake(path, picture) and path not in known:
             yield (
                 f"{shown(path)} is named as the sound of {shown(picture)}, but is of another "
                 "material; it was not laid. Give it another name if it is a clip of its own."
             )
+
+
+def _is_namesake(path: Path, picture: Path) -> bool:
+    """Say whether a file is named as a picture's sound."""
+    own, match = (OP_ATOM_TRACK.fullmatch(each.name) for each in (picture, path))
+    # Avid's names have no head: they say nothing of what belongs together.
+    if own is None or match is None or not own["head"]:
+        return False
+    alike = match["head"].casefold() == own["head"].casefold()
+    return alike and (own["kind"].upper(), match["kind"].upper()) == ("V", "A")
 
 
 def _contradiction(
@@ -143,6 +149,17 @@ def _entries(folder: Path) -> list[Path]:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in _entries(folder) if path.is_file() and path.name[0] != "."]
+
+
+def _says(path: Path, umid: bytes, picture: Path) -> bool:
+    """Say whether a file carries an identifier."""
+    try:
+        return umid in _head(path)
+    except OSError:
+        # Only what is named as the picture's sound is worth waiting for.
+        if _is_namesake(path, picture):
+            raise
+        return False
 
 
 def _head(path: Path) -> bytes:

@@ -94,8 +94,18 @@ def _check_with_sound(path: Path) -> Probe:
     found = _check_file(path)
     if found.video is not None:
         for sound in apart.beside(path):
-            _check_file(sound)
+            if not _shows(sound):
+                _check_file(sound)
     return apart.complete(path, found)
+
+
+def _shows(path: Path) -> bool:
+    """Say whether a file, whole or not, has a picture of its own: it is no other one's sound."""
+    try:
+        with open_media(path) as container:
+            return picture_stream(container) is not None
+    except (FFmpegError, NotMedia, UnknownCodec):
+        return False
 
 
 def _check_file(path: Path) -> Probe:
