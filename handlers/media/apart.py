@@ -62,6 +62,15 @@ def beside(picture: Path) -> tuple[Path, ...]:
     return tuple(file for file in others if umid and file != picture and _says(file, umid, picture))
 
 
+def namesakes(picture: Path) -> list[Path]:
+    """Return the files that are named as a picture's sound, whatever they are.
+
+    Raises:
+        OSError: Its folder cannot be read.
+    """
+    return [path for path in _files(picture.parent) if _is_namesake(path, picture)]
+
+
 def complete(picture: Path, found: Probe) -> Probe:
     """Return a clip's probe with the sound that lies beside it.
 
@@ -106,8 +115,8 @@ def _reached(picture: Path) -> tuple[Path, ...]:
 def _strangers(picture: Path, files: Sequence[SoundFile]) -> Iterator[str]:
     """Name what bears the name of a picture's sound and is none: nobody else would tell of it."""
     known = {file.path for file in files}
-    for path in _files(picture.parent):
-        if _is_namesake(path, picture) and path not in known:
+    for path in namesakes(picture):
+        if path not in known:
             yield (
                 f"{shown(path)} is named as the sound of {shown(picture)}, but is of another "
                 "material; it was not laid. Give it another name if it is a clip of its own."

@@ -7,6 +7,7 @@ say where each picture lies, and a sample of those places must not be empty.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from fractions import Fraction
@@ -93,10 +94,20 @@ def _check_with_sound(path: Path) -> Probe:
     """Look at a file, and at those beside it that hold its sound."""
     found = _check_file(path)
     if found.video is not None:
-        for sound in apart.beside(path):
-            if not _shows(sound):
-                _check_file(sound)
+        sounds = apart.beside(path)
+        for sound in sounds:
+            _check_sound(sound)
+        for named in apart.namesakes(path):
+            # What is whole and none of this clip's sound is only told.
+            with contextlib.suppress(UnusableMedia):
+                if named not in sounds:
+                    _check_sound(named)
     return apart.complete(path, found)
+
+
+def _check_sound(path: Path) -> None:
+    if not _shows(path):
+        _check_file(path)
 
 
 def _shows(path: Path) -> bool:

@@ -121,6 +121,23 @@ def test_another_picture_holds_nothing_up(tmp_path):
     assert [file.path for file in probe_clip(path).sound_files] == sounds
 
 
+def test_the_check_waits_for_what_is_named_as_sound(tmp_path):
+    """Sound of which too little is there to say whose it is, is waited for; a text is not."""
+    path = picture_file(tmp_path / "shot_v1.mxf", frames=5)
+    sound = sound_file(tmp_path / "shot_a1.mxf", tone(0.2, 440))
+    join(path, sound)
+    data = sound.read_bytes()
+    for arrived in (b"", bytes(len(data)), data[:1024]):
+        sound.write_bytes(arrived)
+        report = check.check(path, AssetKind.CLIP)
+        assert report.verdict is Verdict.INCOMPLETE
+        assert report.reason.startswith("shot_a1.mxf")
+    sound.write_bytes(data)
+    (tmp_path / "shot_a2.mxf").write_text("notes of the day\n")
+    report = check.check(path, AssetKind.CLIP)
+    assert (report.verdict, report.facts.channels) == (Verdict.WHOLE, 1)
+
+
 # Root may open whatever it likes, a daemon may not.
 AS_ANYBODY = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
 LOOK = """
