@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 from av.error import FFmpegError
@@ -79,26 +80,62 @@ def complete(picture: Path, found: Probe) -> Probe:
     """
     if found.video is None:
         return found
+    heard, copies = _told_apart(list(_heard(picture, found.video.rate)))
     files: list[SoundFile] = []
     facts: list[AudioFacts] = []
     notes: list[str] = []
+    for index, (path, own, code, _) in enumerate(heard, _FIRST):
+        files.append(SoundFile(path=path, stream=index, duration=own.duration or Fraction(0)))
+        facts.append(dataclasses.replace(own.audio[0], index=index))
+        notes += _contradiction(picture, found.timecode, path, code)
+    notes += [_copy(picture, path, first) for path, first in copies]
+    known = [each.path for each in heard] + [path for path, _ in copies]
+    return dataclasses.replace(
+        found,
+        audio=(*found.audio, *facts),
+        sound_files=tuple(files),
+        notes=(*found.notes, *notes, *_strangers(picture, known)),
+    )
+
+
+class _Sound(NamedTuple):
+    """A file of a clip's sound: what it is, its timecode on the clip's rate, its own identifier."""
+
+    path: Path
+    facts: Probe
+    code: Timecode | None
+    package: str
+
+
+def _heard(picture: Path, rate: Fraction) -> Iterator[_Sound]:
     for path in _reached(picture):
         with usable(path), open_media(path) as container:
             if picture_stream(container) is not None:
                 continue
             own = probe_container(container, path)
-            code = start.read(container, path, found.video.rate).timecode
-        if not own.audio or not _belongs(path, picture):
-            continue
-        index = _FIRST + len(files)
-        files.append(SoundFile(path=path, stream=index, duration=own.duration or Fraction(0)))
-        facts.append(dataclasses.replace(own.audio[0], index=index))
-        notes += _contradiction(picture, found.timecode, path, code)
-    return dataclasses.replace(
-        found,
-        audio=(*found.audio, *facts),
-        sound_files=tuple(files),
-        notes=(*found.notes, *notes, *_strangers(picture, files)),
+            code = start.read(container, path, rate).timecode
+            said = [each.metadata.get("file_package_umid", "") for each in container.streams]
+        if own.audio and _belongs(path, picture):
+            # On a P2 card the names tell one track from the other.
+            package = "".join(said) if path.parent == picture.parent else ""
+            yield _Sound(path, own, code, package or os.fspath(path))
+
+
+def _told_apart(every: Sequence[_Sound]) -> tuple[list[_Sound], list[tuple[Path, Path]]]:
+    """Return each sound once, and each copy with what it is a copy of."""
+    first: dict[str, _Sound] = {}
+    # A copy is seldom named as a track.
+    for each in sorted(every, key=lambda one: not OP_ATOM_TRACK.fullmatch(one.path.name)):
+        first.setdefault(each.package, each)
+    heard = [each for each in every if first[each.package] is each]
+    copies = [(one.path, first[one.package].path) for one in every if one not in heard]
+    return heard, copies
+
+
+def _copy(picture: Path, path: Path, first: Path) -> str:
+    return (
+        f"{shown(path)} is a copy of {shown(first)}, the sound of {shown(picture)}; "
+        "it was not laid. Remove it."
     )
 
 
@@ -112,9 +149,8 @@ def _reached(picture: Path) -> tuple[Path, ...]:
         ) from error
 
 
-def _strangers(picture: Path, files: Sequence[SoundFile]) -> Iterator[str]:
+def _strangers(picture: Path, known: Sequence[Path]) -> Iterator[str]:
     """Name what bears the name of a picture's sound and is none: nobody else would tell of it."""
-    known = {file.path for file in files}
     for path in namesakes(picture):
         if path not in known:
             yield (

@@ -138,6 +138,21 @@ def test_the_check_waits_for_what_is_named_as_sound(tmp_path):
     assert (report.verdict, report.facts.channels) == (Verdict.WHOLE, 1)
 
 
+def test_a_copy_of_sound_is_no_other_track(tmp_path):
+    """A file that was duplicated is laid once, under its own name, and the copy is told."""
+    path, sounds = avid(tmp_path)
+    copy = tmp_path / "A01 copy.mxf"
+    shutil.copyfile(sounds[0], copy)
+    source = probe_clip(path)
+    assert [file.path for file in source.sound_files] == sounds
+    assert [file.stream for file in source.sound_files] == [one.index for one in source.audio]
+    (said,) = source.notes
+    assert said == (
+        f"A01 copy.mxf is a copy of {sounds[0].name}, the sound of {path.name}; "
+        "it was not laid. Remove it."
+    )
+
+
 # Root may open whatever it likes, a daemon may not.
 AS_ANYBODY = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
 LOOK = """
