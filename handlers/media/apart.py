@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 from av.error import FFmpegError
@@ -30,7 +31,7 @@ from handlers.media.probe import (
     raise_if_passing,
     usable,
 )
-from handlers.media.source import open_media, shown, sound_streams
+from handlers.media.source import open_media, picture_stream, shown, sound_streams
 from handlers.media.timecode import Timecode
 
 _OP_ATOM = "060e2b34.04010102.0d010201.10"
@@ -59,7 +60,16 @@ def beside(picture: Path) -> tuple[Path, ...]:
         return tuple(file for file in _files(folder) if name.fullmatch(file.name))
     umid = _material(picture)
     others = (file for file in _files(picture.parent) if file.suffix.lower() == ".mxf")
-    return tuple(file for file in others if umid and file != picture and umid in _head(file))
+    return tuple(file for file in others if umid and file != picture and _says(file, umid, picture))
+
+
+def namesakes(picture: Path) -> list[Path]:
+    """Return the files that are named as a picture's sound, whatever they are.
+
+    Raises:
+        OSError: Its folder cannot be read.
+    """
+    return [path for path in _files(picture.parent) if _is_namesake(path, picture)]
 
 
 def complete(picture: Path, found: Probe) -> Probe:
@@ -70,24 +80,62 @@ def complete(picture: Path, found: Probe) -> Probe:
     """
     if found.video is None:
         return found
+    heard, copies = _told_apart(list(_heard(picture, found.video.rate)))
     files: list[SoundFile] = []
     facts: list[AudioFacts] = []
     notes: list[str] = []
-    for path in _reached(picture):
-        with usable(path), open_media(path) as container:
-            own = probe_container(container, path)
-            code = start.read(container, path, found.video.rate).timecode
-        if own.video is not None or not own.audio or not _belongs(path, picture):
-            continue
-        index = _FIRST + len(files)
+    for index, (path, own, code, _) in enumerate(heard, _FIRST):
         files.append(SoundFile(path=path, stream=index, duration=own.duration or Fraction(0)))
         facts.append(dataclasses.replace(own.audio[0], index=index))
         notes += _contradiction(picture, found.timecode, path, code)
+    notes += [_copy(picture, path, first) for path, first in copies]
+    known = [each.path for each in heard] + [path for path, _ in copies]
     return dataclasses.replace(
         found,
         audio=(*found.audio, *facts),
         sound_files=tuple(files),
-        notes=(*found.notes, *notes, *_strangers(picture, files)),
+        notes=(*found.notes, *notes, *_strangers(picture, known)),
+    )
+
+
+class _Sound(NamedTuple):
+    """A file of a clip's sound: what it is, its timecode on the clip's rate, its own identifier."""
+
+    path: Path
+    facts: Probe
+    code: Timecode | None
+    package: str
+
+
+def _heard(picture: Path, rate: Fraction) -> Iterator[_Sound]:
+    for path in _reached(picture):
+        with usable(path), open_media(path) as container:
+            if picture_stream(container) is not None:
+                continue
+            own = probe_container(container, path)
+            code = start.read(container, path, rate).timecode
+            said = [each.metadata.get("file_package_umid", "") for each in container.streams]
+        if own.audio and _belongs(path, picture):
+            # On a P2 card the names tell one track from the other.
+            package = "".join(said) if path.parent == picture.parent else ""
+            yield _Sound(path, own, code, package or os.fspath(path))
+
+
+def _told_apart(every: Sequence[_Sound]) -> tuple[list[_Sound], list[tuple[Path, Path]]]:
+    """Return each sound once, and each copy with what it is a copy of."""
+    first: dict[str, _Sound] = {}
+    # A copy is seldom named as a track.
+    for each in sorted(every, key=lambda one: not OP_ATOM_TRACK.fullmatch(one.path.name)):
+        first.setdefault(each.package, each)
+    heard = [each for each in every if first[each.package] is each]
+    copies = [(one.path, first[one.package].path) for one in every if one not in heard]
+    return heard, copies
+
+
+def _copy(picture: Path, path: Path, first: Path) -> str:
+    return (
+        f"{shown(path)} is a copy of {shown(first)}, the sound of {shown(picture)}; "
+        "it was not laid. Remove it."
     )
 
 
@@ -101,21 +149,24 @@ def _reached(picture: Path) -> tuple[Path, ...]:
         ) from error
 
 
-def _strangers(picture: Path, files: Sequence[SoundFile]) -> Iterator[str]:
+def _strangers(picture: Path, known: Sequence[Path]) -> Iterator[str]:
     """Name what bears the name of a picture's sound and is none: nobody else would tell of it."""
-    own = OP_ATOM_TRACK.fullmatch(picture.name)
-    # Avid's names have no head: they say nothing of what belongs together.
-    if own is None or own["kind"].upper() != "V" or not own["head"]:
-        return
-    known = {file.path for file in files}
-    for path in _files(picture.parent):
-        match = OP_ATOM_TRACK.fullmatch(path.name)
-        alike = match and match["head"].casefold() == own["head"].casefold()
-        if match and alike and match["kind"].upper() == "A" and path not in known:
+    for path in namesakes(picture):
+        if path not in known:
             yield (
                 f"{shown(path)} is named as the sound of {shown(picture)}, but is of another "
                 "material; it was not laid. Give it another name if it is a clip of its own."
             )
+
+
+def _is_namesake(path: Path, picture: Path) -> bool:
+    """Say whether a file is named as a picture's sound."""
+    own, match = (OP_ATOM_TRACK.fullmatch(each.name) for each in (picture, path))
+    # Avid's names have no head: they say nothing of what belongs together.
+    if own is None or match is None or not own["head"]:
+        return False
+    alike = match["head"].casefold() == own["head"].casefold()
+    return alike and (own["kind"].upper(), match["kind"].upper()) == ("V", "A")
 
 
 def _contradiction(
@@ -143,6 +194,17 @@ def _entries(folder: Path) -> list[Path]:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in _entries(folder) if path.is_file() and path.name[0] != "."]
+
+
+def _says(path: Path, umid: bytes, picture: Path) -> bool:
+    """Say whether a file carries an identifier."""
+    try:
+        return umid in _head(path)
+    except OSError:
+        # Only what is named as the picture's sound is worth waiting for.
+        if _is_namesake(path, picture):
+            raise
+        return False
 
 
 def _head(path: Path) -> bytes:

@@ -7,6 +7,7 @@ say where each picture lies, and a sample of those places must not be empty.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from fractions import Fraction
@@ -93,9 +94,29 @@ def _check_with_sound(path: Path) -> Probe:
     """Look at a file, and at those beside it that hold its sound."""
     found = _check_file(path)
     if found.video is not None:
-        for sound in apart.beside(path):
-            _check_file(sound)
+        sounds = apart.beside(path)
+        for sound in sounds:
+            _check_sound(sound)
+        for named in apart.namesakes(path):
+            # What is whole and none of this clip's sound is only told.
+            with contextlib.suppress(UnusableMedia):
+                if named not in sounds:
+                    _check_sound(named)
     return apart.complete(path, found)
+
+
+def _check_sound(path: Path) -> None:
+    if not _shows(path):
+        _check_file(path)
+
+
+def _shows(path: Path) -> bool:
+    """Say whether a file, whole or not, has a picture of its own: it is no other one's sound."""
+    try:
+        with open_media(path) as container:
+            return picture_stream(container) is not None
+    except (FFmpegError, NotMedia, UnknownCodec):
+        return False
 
 
 def _check_file(path: Path) -> Probe:

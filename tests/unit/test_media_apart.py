@@ -1,6 +1,9 @@
 """Sound beside its picture, in real OP-Atom files: found, laid under it, checked, delivered."""
 
+import os
 import shutil
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from fractions import Fraction
 
@@ -107,6 +110,83 @@ def test_what_only_bears_the_name_of_a_clips_sound(tmp_path):
     (said,) = source.notes
     assert said.startswith("shot_a1.mxf is named as the sound of shot_v1.mxf, but is of another")
     assert probe_clip(tmp_path / "shot_a1.mxf").notes == ()
+
+
+def test_another_picture_holds_nothing_up(tmp_path):
+    """A copy of the picture that has arrived by half is no sound: nobody waits for it."""
+    path, sounds = avid(tmp_path)
+    (tmp_path / "V01 copy.mxf").write_bytes(path.read_bytes()[:200_000])
+    report = check.check(path, AssetKind.CLIP)
+    assert (report.verdict, report.facts.channels) == (Verdict.WHOLE, 2)
+    assert [file.path for file in probe_clip(path).sound_files] == sounds
+
+
+def test_the_check_waits_for_what_is_named_as_sound(tmp_path):
+    """Sound of which too little is there to say whose it is, is waited for; a text is not."""
+    path = picture_file(tmp_path / "shot_v1.mxf", frames=5)
+    sound = sound_file(tmp_path / "shot_a1.mxf", tone(0.2, 440))
+    join(path, sound)
+    data = sound.read_bytes()
+    for arrived in (b"", bytes(len(data)), data[:1024]):
+        sound.write_bytes(arrived)
+        report = check.check(path, AssetKind.CLIP)
+        assert report.verdict is Verdict.INCOMPLETE
+        assert report.reason.startswith("shot_a1.mxf")
+    sound.write_bytes(data)
+    (tmp_path / "shot_a2.mxf").write_text("notes of the day\n")
+    report = check.check(path, AssetKind.CLIP)
+    assert (report.verdict, report.facts.channels) == (Verdict.WHOLE, 1)
+
+
+def test_a_copy_of_sound_is_no_other_track(tmp_path):
+    """A file that was duplicated is laid once, under its own name, and the copy is told."""
+    path, sounds = avid(tmp_path)
+    copy = tmp_path / "A01 copy.mxf"
+    shutil.copyfile(sounds[0], copy)
+    source = probe_clip(path)
+    assert [file.path for file in source.sound_files] == sounds
+    assert [file.stream for file in source.sound_files] == [one.index for one in source.audio]
+    (said,) = source.notes
+    assert said == (
+        f"A01 copy.mxf is a copy of {sounds[0].name}, the sound of {path.name}; "
+        "it was not laid. Remove it."
+    )
+
+
+# Root may open whatever it likes, a daemon may not.
+AS_ANYBODY = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+LOOK = """
+import sys
+from pathlib import Path
+from handlers.contract import AssetKind, TransientFailure
+from handlers.media import check
+from handlers.media.clip import probe_clip
+path = Path(sys.argv[1])
+print(check.check(path, AssetKind.CLIP).verdict)
+try:
+    print(len(probe_clip(path).audio))
+except TransientFailure as error:
+    print(error)
+"""
+
+
+def looked_at(path):
+    """What the check and the job say of a clip, where rights count."""
+    command = [*(AS_ANYBODY if os.geteuid() == 0 else []), sys.executable, "-c", LOOK, str(path)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def test_a_neighbour_that_cannot_be_opened(tmp_path):
+    """What is named as the clip's sound is waited for, anything else is not its sound."""
+    path = picture_file(tmp_path / "shot_v1.mxf", frames=5)
+    join(path, sound_file(tmp_path / "shot_a1.mxf", tone(0.2, 440)))
+    locked = tmp_path / "unrelated.mxf"
+    locked.touch(mode=0)
+    assert looked_at(path) == ["whole", "1"]
+    locked.rename(tmp_path / "shot_a2.mxf")
+    verdict, said = looked_at(path)
+    assert verdict == "incomplete"
+    assert said.startswith("the sound of shot_v1.mxf cannot be reached now (Permission denied)")
 
 
 def test_damaged_sound_is_told(tmp_path):
