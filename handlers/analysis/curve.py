@@ -175,8 +175,8 @@ _BY_NAME = (
     (r"f\W?log\W?2", Curve(name="F-Log2", to_scene=_flog2, scaled=False, black=0.0929)),
     (r"f\W?log", Curve(name="F-Log", to_scene=_flog, scaled=False, black=0.0929)),
     (r"n\W?log", Curve(name="N-Log", to_scene=_nlog, scaled=False, black=0.1244)),
-    # The curve of D-Log M is another, and not published.
-    (r"d\W?log(?!\W?m)", Curve(name="D-Log", to_scene=_dlog, scaled=False, black=0.0929)),
+    # The curves of D-Log M and D-Log2 are others.
+    (r"d\W?log(?![\W_]?[m2])", Curve(name="D-Log", to_scene=_dlog, scaled=False, black=0.0929)),
     (r"hlg|hybrid\W?log|b67", _BY_TRANSFER["arib_std_b67"]),
     (r"pq|2084", _BY_TRANSFER["smpte2084"]),
 )

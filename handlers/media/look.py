@@ -82,11 +82,12 @@ _CURVES = (
      LogCurve(name="S-Log3", space="S-Log3 S-Gamut3", scaled=False)),
     (r"s\W?log\W?3", LogCurve(name="S-Log3", space="S-Log3 S-Gamut3.Cine", scaled=False)),
     (r"s\W?log\W?2", LogCurve(name="S-Log2", scaled=False, primaries=S_GAMUT)),
-    (r"f\W?log\W?2", LogCurve(name="F-Log2", scaled=False)),
-    (r"f\W?log", LogCurve(name="F-Log", scaled=False)),
+    # F-Log2 C has another gamut.
+    (r"f\W?log\W?2(?![\W_]?c(?![a-z]))", LogCurve(name="F-Log2", scaled=False)),
+    (r"f\W?log(?!\W?2)", LogCurve(name="F-Log", scaled=False)),
     (r"n\W?log", LogCurve(name="N-Log", scaled=False)),
-    # The curve of D-Log M is another, and not published.
-    (r"d\W?log(?!\W?m)", LogCurve(name="D-Log", scaled=False, primaries=D_GAMUT)),
+    # The curves of D-Log M and D-Log2 are others.
+    (r"d\W?log(?![\W_]?[m2])", LogCurve(name="D-Log", scaled=False, primaries=D_GAMUT)),
     (r"v\W?log", LogCurve(name="V-Log", space="V-Log V-Gamut", scaled=False)),
     (r"c(anon)?\W?log\W?2", LogCurve(name="Canon Log 2", space="CanonLog2 CinemaGamut D55")),
     (r"c(anon)?\W?log\W?3", LogCurve(name="Canon Log 3", space="CanonLog3 CinemaGamut D55")),

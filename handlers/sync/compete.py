@@ -17,10 +17,10 @@ import numpy as np
 from handlers.sync import words
 from handlers.sync.coarse import Line
 from handlers.sync.envelope import VALUES_A_SECOND
-from handlers.sync.fine import SPAN, Listener, examine
-from handlers.sync.match import Listen
+from handlers.sync.fine import SPAN_SECONDS, Listener, examine
+from handlers.sync.match import DOUBT, MOST_BY_CLOCK, Listen
 from handlers.sync.records import Clip, Match, Options, Recording, Refusal
-from handlers.sync.sound import RATE, Reader
+from handlers.sync.sound import Reader
 from handlers.sync.wave import CHANCE, Side
 
 Span = tuple[float, float]
@@ -28,13 +28,8 @@ Span = tuple[float, float]
 
 _DAY = 86_400.0
 _TIMECODE = "timecode"
-# Timecode that no sound confirms gives a confidence up to this.
-_MOST_BY_CLOCK = 0.8
 # Common sound of less than this, in seconds, is two that follow each other.
 _LEAST = 1.0
-# What a doubt that is kept leaves of a confidence.
-_DOUBT = 0.8
-_SPAN_SECONDS = SPAN / RATE
 # Spans that are compared on each side of a clip.
 _MOST = 6
 # Where levels move by less than this share of what they do in the clip, nothing can be compared.
@@ -73,7 +68,7 @@ def decide(
 
 def rests_on_sound(match: Match) -> bool:
     """Say whether sound speaks for a match: timecode alone does not say that two sound alike."""
-    return match.method != _TIMECODE or match.confidence > _MOST_BY_CLOCK
+    return match.method != _TIMECODE or match.confidence > MOST_BY_CLOCK
 
 
 def _pairs(
@@ -177,7 +172,7 @@ class _Judge:
         """Return the spans in which as much happens as in the clip: in silence all agrees."""
         side = Side.of(recording.source, self._listen(recording.source))
         least = _LIVELY * _stir(side, *heard)
-        half = _SPAN_SECONDS / 2
+        half = SPAN_SECONDS / 2
         return [at for at in middles if _stir(side, at - half, at + half) >= least]
 
     def left(self, answers: Sequence[Match | Refusal]) -> Iterator[Match | Refusal]:
@@ -198,7 +193,7 @@ class _Judge:
         weaker = self._weaker.get(id(answer), [])
         if isinstance(answer, Refusal):
             return answer
-        confidence = answer.confidence * (_DOUBT if weaker else 1)
+        confidence = answer.confidence * (DOUBT if weaker else 1)
         reasons = dict.fromkeys((*answer.reasons, *weaker, *others))
         return replace(answer, confidence=confidence, reasons=tuple(reasons))
 
@@ -218,7 +213,7 @@ def _same_time(times: Sequence[float | None], apart: float, tolerance: float) ->
 
 def _middles(begin: float, end: float) -> list[float]:
     """Return the middles of spans that lie wholly between two seconds, evenly spread."""
-    count = min(_MOST, int((end - begin) / _SPAN_SECONDS))
+    count = min(_MOST, int((end - begin) / SPAN_SECONDS))
     step = (end - begin) / count if count > 0 else 0.0
     return [begin + step * (number + 0.5) for number in range(count)]
 

@@ -23,6 +23,7 @@ Spectrum = npt.NDArray[np.complexfloating[Any, Any]]
 
 # Samples: the length of a span, and how far beside the line is searched.
 SPAN = 4 * RATE
+SPAN_SECONDS = SPAN / RATE
 _REACH = 1200
 _LENGTH = SPAN + 2 * _REACH
 # Delays are read at this multiple of the low rate.

@@ -22,13 +22,15 @@ from handlers.sync.wave import Found, Side, compare
 Tell = Callable[[float, str], None]
 Listen = Callable[[Source], Envelope]
 
-# Confidence in timecode alone: with dates, without, and where sound was there to confirm it.
-_DATED, _UNDATED, _UNHEARD = 0.8, 0.6, 0.5
-# What each doubt leaves of a confidence.
+MOST_BY_CLOCK = 0.8
+"""Confidence in timecode that no sound confirms: up to this, where there are dates."""
+# The same without dates, and where sound was there to confirm it.
+_UNDATED, _UNHEARD = 0.6, 0.5
+DOUBT = 0.8
+"""What each doubt leaves of a confidence."""
 # Without timecode: so many places of a few seconds must agree, or one so far from chance, in
 # deviations. Through two places any speed can be laid, so 0.1 % takes three.
 _PLACES, _SINGLE, _PULLED, _PLACES_PULLED = 2, 20.0, 5e-4, 3
-_DOUBT = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +200,7 @@ def _by_sound(
     reasons = [words.sound_agrees(evidence)]
     confidence = _confidence(evidence)
     if contradiction := words.clocks_contradict(clip, recording, evidence, places):
-        confidence *= _DOUBT
+        confidence *= DOUBT
         reasons.append(contradiction)
     return _measured(clip, recording, "waveform", evidence, confidence, reasons)
 
@@ -232,12 +234,12 @@ def _by_clock(
     if not place.dates_agree:
         return words.other_day(recording)
     unheard = listened and heard.side is not None
-    confidence = _UNHEARD if unheard else _DATED if place.dated else _UNDATED
+    confidence = _UNHEARD if unheard else MOST_BY_CLOCK if place.dated else _UNDATED
     reasons = ["the timecodes overlap", words.unconfirmed(heard=unheard)]
     doubts = [place.doubt, "" if place.dated else words.UNDATED, words.odd_rate(recording)]
     doubts += recording.remarks
     for doubt in filter(None, doubts):
-        confidence *= _DOUBT
+        confidence *= DOUBT
         reasons.append(doubt)
     return Match(
         clip=heard.clip.path,

@@ -7,6 +7,7 @@ two. Where clocks are proven right, what they rule out need not be listened to.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from handlers.sync.clock import placings
 from handlers.sync.compete import decide, rests_on_sound
@@ -49,7 +50,7 @@ def match_all(
     for number, (clip, matches) in enumerate(zip(clips, proven, strict=True), len(clips)):
         told = _part(tell, number, 2 * len(clips))
         if matches:
-            rest = [each for each in recordings if each.path not in right]
+            rest = _rest(clip, matches, recordings, right)
             answers += _more(matches, sync([clip], rest, options, told, listen))
         else:
             answers += sync([clip], recordings, options, told, listen)
@@ -66,6 +67,22 @@ def _proven(
         each
         for each in found
         if isinstance(each, Match) and each.method == "timecode" and rests_on_sound(each)
+    ]
+
+
+def _rest(
+    clip: Clip, matches: Sequence[Match], recordings: Sequence[Recording], right: set[Path]
+) -> list[Recording]:
+    """Return what else may belong to a clip; ``right`` are the recordings with a proven clock.
+
+    A proven clock rules out what it puts at another time, not what it puts beside this clip:
+    a second recorder may have been silent there.
+    """
+    taken = {match.recording for match in matches}
+    return [
+        each
+        for each in recordings
+        if each.path not in taken and (each.path not in right or placings(clip, each))
     ]
 
 

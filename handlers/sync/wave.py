@@ -20,12 +20,11 @@ from handlers.sync.coarse import (
     search,
 )
 from handlers.sync.envelope import VALUES_A_SECOND, Envelope
-from handlers.sync.fine import SPAN, Array, Evidence, Listener, examine
-from handlers.sync.sound import RATE, Reader, Source
+from handlers.sync.fine import SPAN_SECONDS, Array, Evidence, Listener, examine
+from handlers.sync.sound import Reader, Source
 
 # Spans for a first look at a line, and for measuring it.
 _FIRST, _ALL = 12, 40
-_SPAN_SECONDS = SPAN / RATE
 CHANCE = 5.5
 """A first look below this score, in deviations, is chance."""
 # What a match takes: the height of all spans together, and how many of them lie on one line.
@@ -142,7 +141,7 @@ def _middles(clip: Side, recording: Side, line: Line, most: int) -> Array:
     """Choose the middles of spans, in seconds of the clip: the liveliest of each stretch."""
     first = max(0.0, -line.offset / line.ratio)
     last = min(clip.seconds, (recording.seconds - line.offset) / line.ratio)
-    count = int(np.clip((last - first) / _SPAN_SECONDS, 0, most))
+    count = int(np.clip((last - first) / SPAN_SECONDS, 0, most))
     if count == 0:
         return np.array([(first + last) / 2]) if last - first > 1 else np.zeros(0)
     edges = np.linspace(first, last, count + 1)
@@ -152,10 +151,10 @@ def _middles(clip: Side, recording: Side, line: Line, most: int) -> Array:
 
 
 def _liveliest(values: npt.NDArray[np.float32], begin: float, end: float) -> float:
-    half = _SPAN_SECONDS / 2
+    half = SPAN_SECONDS / 2
     low, high = (int(edge * VALUES_A_SECOND) for edge in (begin, end))
     stir = np.abs(values[:, low:high]).sum(axis=0)
-    width = int(_SPAN_SECONDS * VALUES_A_SECOND)
+    width = int(SPAN_SECONDS * VALUES_A_SECOND)
     if len(stir) <= width:
         return (begin + end) / 2
     total = np.cumsum(np.concatenate([[0], stir]))

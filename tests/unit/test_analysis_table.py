@@ -88,7 +88,7 @@ def test_hdr_white_is_bright_and_no_highlight():
         assert 0.65 < shown < 0.9
 
 
-@pytest.mark.parametrize("gamma", ["Rec.709", "catalog", "D-Log M", "", None])
+@pytest.mark.parametrize("gamma", ["Rec.709", "catalog", "D-Log M", "dlog_m", "D-Log2", "", None])
 def test_other_names_are_no_log(gamma):
     """What only looks like one of the names is none."""
     assert not curve_of("bt709", gamma).is_log

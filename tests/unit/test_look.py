@@ -66,8 +66,9 @@ def facts(range_="tv", transfer="bt709"):
         ("Log3G10", "Log3G10"), ("Blackmagic Film Gen 5", "Film Gen 5"),
         ("DaVinci Intermediate", "DaVinci Intermediate"),
         ("Rec.709", None), ("catalogc", None), ("", None), (None, None), ("S-Log2", "S-Log2"),
-        ("F-Log", "F-Log"), ("F-Log2 C", "F-Log2"), ("N-Log", "N-Log"), ("D-Log", "D-Log"),
-        ("D-Log M", None),
+        ("F-Log", "F-Log"), ("F-Log2", "F-Log2"), ("N-Log", "N-Log"), ("D-Log", "D-Log"),
+        ("D-Log M", None), ("dlog_m", None), ("D-Log2", None), ("d_log2", None),
+        ("F-Log2 C", None), ("F-Log2C", None), ("flog2_c", None), ("F-Log2/Custom", "F-Log2"),
     ],
 )  # fmt: skip
 def test_a_cameras_words_for_its_curve(gamma, name):

@@ -183,6 +183,27 @@ def test_proven_clocks_save_listening(made, takes, rolls):
     assert [share for share, _ in told] == sorted(share for share, _ in told)
 
 
+def test_a_recorder_that_is_silent_beside_a_clip_is_still_laid(made):
+    """Another clip proved its clock; here that clock is all there is to go by."""
+    first, second = made.dry(14), made.dry(14)
+    clips = [
+        timed(made.clip("first.mov", first), "10:00:00:00"),
+        timed(made.clip("second.mov", second), "10:00:14:00"),
+    ]
+    sounds = [
+        timed(made.recording("mixer.wav", first, second), start=36000),
+        timed(made.recording("silent.wav", first, np.zeros_like(second)), start=36000),
+    ]
+    answers = match_all(clips, sounds, Options(), lambda *_: None, envelope)
+    assert sorted(given(answers)) == [
+        ("first", "mixer"), ("first", "silent"), ("second", "mixer"), ("second", "silent"),
+    ]  # fmt: skip
+    (silent,) = [each for each in answers if (each.clip.stem, each.recording.stem)
+                 == ("second", "silent")]  # fmt: skip
+    assert silent.method == "timecode"
+    assert silent.confidence <= 0.5
+
+
 def test_a_clock_that_is_wrong_is_followed_by_nobody(takes, rolls):
     """Sound still finds what timecode puts elsewhere."""
     clip, sound = timed(takes[0], "14:00:00:00"), timed(rolls[0], start=36000)
