@@ -146,7 +146,9 @@ def group(names: Iterable[str], *, proxies: bool = False) -> list[Group]:
 
 def _sound_beside(names: Sequence[str]) -> set[str]:
     """Return the tracks of sound whose picture is there, too."""
-    tracks = {name: match for name in names if (match := OP_ATOM_TRACK.fullmatch(name))}
+    named = {name: match for name in names if (match := OP_ATOM_TRACK.fullmatch(name))}
+    # A plain A01.mxf may be anybody's clip.
+    tracks = {name: match for name, match in named.items() if match["head"] or match["avid"]}
     pictures = {m["head"].casefold() for m in tracks.values() if m["kind"].upper() == "V"}
     return {
         name

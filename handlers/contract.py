@@ -56,12 +56,12 @@ SEQUENCE_ENDINGS = frozenset("cin dpx exr jpeg jpg png tga tif tiff".split())  #
 
 
 OP_ATOM_TRACK = re.compile(
-    r"(?P<head>.*?)(?P<kind>[AV])\d{1,2}(?:\.[0-9A-F]{8}_[0-9A-F]+[AV]?)?\.MXF",
+    r"(?P<head>.*?)(?P<kind>[AV])\d{1,2}(?P<avid>\.[0-9A-F]{8}_[0-9A-F]+[AV]?)?\.MXF",
     re.IGNORECASE | re.DOTALL,
 )
 """Names of an OP-Atom set's tracks: C0001V01.MXF and C0001A01.MXF, clip_v1.mxf and clip_a1.mxf,
 Avid's V01.DF338FB9_1F15001F15094V.mxf and A01.DF338FBA_1F15001F150A9A.mxf. Sound makes no job where
-a picture of the same head is."""
+a picture of the same head is; a plain A01.mxf, which has none, is a clip."""
 
 
 class Treatment(StrEnum):

@@ -71,6 +71,12 @@ def test_sound_of_an_op_atom_set_is_no_asset_of_its_own():
     assert {kinds[name] for name in ("C0002A01.MXF", "C0001V01.MXF")} == {AssetKind.CLIP}
 
 
+def test_a_plain_track_name_makes_no_clip_vanish():
+    """Only Avid's own ending says that a name without a head is a track of sound."""
+    names = ["V01.mxf", "A01.mxf", "V01.DF338FB9_1F15001F15094V.mxf", "a2.MXF"]
+    assert {each.kind for each in assets.group(names)} == {AssetKind.CLIP}
+
+
 def test_runs_stay_apart():
     """Another head, another padding or another ending is another sequence."""
     names = ["a_0001.dpx", "b_0001.dpx", "a_00001.dpx", "a_0001.exr", "a_0001.DPX"]
