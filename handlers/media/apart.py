@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,8 @@ _OP_ATOM = "060e2b34.04010102.0d010201.10"
 _UMID_BYTES = 32
 # The material package is described at the very beginning of a file.
 _HEAD = 1 << 16
+# The package's identifier among its properties: tag and length, then the UMID (SMPTE ST 377-1).
+_PACKAGE = re.compile(rb"\x44\x01\x00\x20(.{%d})" % _UMID_BYTES, re.DOTALL)
 # Files of sound count from here on, behind whatever streams the picture's file has.
 _FIRST = 1000
 # How far sound is read ahead of the picture, in seconds.
@@ -199,7 +202,7 @@ def _files(folder: Path) -> list[Path]:
 def _says(path: Path, umid: bytes, picture: Path) -> bool:
     """Say whether a file carries an identifier."""
     try:
-        return umid in _head(path)
+        return umid in _packages(path)
     except OSError:
         # Only what is named as the picture's sound is worth waiting for.
         if _is_namesake(path, picture):
@@ -207,9 +210,19 @@ def _says(path: Path, umid: bytes, picture: Path) -> bool:
         return False
 
 
-def _head(path: Path) -> bytes:
+def _packages(path: Path) -> frozenset[bytes]:
+    """Return the identifiers of the packages that a file describes."""
+    said = path.stat()
+    version = said.st_size, said.st_mtime_ns, said.st_ino
+    # A file that says nothing may still arrive, and not all storage dates each write.
+    return _read_packages(path, version) or _read_packages.__wrapped__(path, version)
+
+
+@functools.lru_cache(maxsize=4096)
+def _read_packages(path: Path, _version: tuple[int, int, int]) -> frozenset[bytes]:
+    """Read on once for all clips of a folder; only a change of the file makes it read again."""
     with path.open("rb") as file:
-        return file.read(_HEAD)
+        return frozenset(_PACKAGE.findall(file.read(_HEAD)))
 
 
 def _belongs(path: Path, picture: Path) -> bool:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from fractions import Fraction
+from pathlib import Path
 
 import aaf2
 import av
@@ -19,7 +20,7 @@ from handlers.edit.spec import EditParams, ProxyParams
 from handlers.media import apart, cards, check, mhl
 from handlers.media.clip import frames_at, open_decoder, probe_clip
 from tests.golden.clips import clip, number_of, numbers
-from tests.opatom import avid, join, p2, picture_file, sound_file, tone
+from tests.opatom import avid, join, material, p2, picture_file, sound_file, tone
 from tests.unit.test_edit_handler import read, run
 
 P2_NEXT = "<Next><ClipName>0002CD</ClipName></Next>"
@@ -151,6 +152,24 @@ def test_a_copy_of_sound_is_no_other_track(tmp_path):
         f"A01 copy.mxf is a copy of {sounds[0].name}, the sound of {path.name}; "
         "it was not laid. Remove it."
     )
+
+
+def test_a_folder_is_read_once(tmp_path):
+    """Bytes that lie there since the last look are not read again; what was written anew is."""
+    path, (first, second) = avid(tmp_path)
+    counts = [read_so_far()]
+    for _ in range(2):
+        assert apart.beside(path) == (first, second)
+        counts.append(read_so_far())
+    once, again = np.diff(counts)
+    assert once - again >= 2 * (1 << 16)
+    first.write_bytes(first.read_bytes().replace(material(path), bytes(32)) + b"more")
+    assert apart.beside(path) == (second,)
+
+
+def read_so_far():
+    """How many bytes this process has read, files and all."""
+    return int(Path("/proc/self/io").read_text().split("rchar:")[1].split()[0])
 
 
 # Root may open whatever it likes, a daemon may not.
