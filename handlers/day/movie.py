@@ -179,11 +179,17 @@ def _sound(piece: Piece, sound: Heard | None) -> Iterator[Samples]:
     for part in sound.files:
         late = part.begin - at
         if late > 0:
-            yield np.zeros((round(late / sound.rate * _RATE), _CHANNELS), np.float32)
+            yield from _silence(round(late / sound.rate * _RATE))
             at += late
         if at < part.begin + part.samples:
             yield from _resampled(part.path, (at - part.begin) / sound.rate)
             at = Fraction(part.begin + part.samples)
+
+
+def _silence(count: int) -> Iterator[Samples]:
+    """Yield so many samples a second at a time: a recorder may have begun an hour late."""
+    for begin in range(0, count, _RATE):
+        yield np.zeros((min(_RATE, count - begin), _CHANNELS), np.float32)
 
 
 def _resampled(path: Path, begin: Fraction) -> Iterator[Samples]:
@@ -195,7 +201,7 @@ def _resampled(path: Path, begin: Fraction) -> Iterator[Samples]:
         if skip is None:
             early = round((begin - seconds) * _RATE)
             skip = max(0, early)
-            yield np.zeros((max(0, -early), _CHANNELS), np.float32)
+            yield from _silence(-early)
         frame.pts = None
         for part in resampler.resample(frame):
             block = _stereo(part)

@@ -52,6 +52,7 @@ def write(
         title=name,
         clips=tuple(clips),
         sync=tuple(_sync(row) for row in sound.rows),
+        synced=len(sound.heard),
         movie=Movie(file=cut.file, clock=clock, name="Rough cut") if cut and clock else None,
         notes=material.missing,
     )

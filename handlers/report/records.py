@@ -164,10 +164,15 @@ class Movie:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayPage:
-    """All that a day's page shows; ``notes`` are sentences about the day as a whole."""
+    """All that a day's page shows; ``notes`` are sentences about the day as a whole.
+
+    ``synced`` is how many of ``clips`` have a recording: ``sync`` cannot tell, since clips of two
+    cards may have one name.
+    """
 
     title: str
     clips: tuple[DayClip, ...] = ()
     sync: tuple[SyncRow, ...] = ()
+    synced: int = 0
     movie: Movie | None = None
     notes: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -71,18 +71,8 @@ def write_day_page(folder: Path, page: DayPage) -> Path:
         page=page,
         clips=sorted(enumerate(page.clips), key=lambda clip: _slating(clip[1])),
         pictures=MOST_PICTURES,
-        synced=_synced(page.sync),
+        strays=[row.recording for row in page.sync if row.recording and not row.clip],
     )
-
-
-def _synced(rows: Sequence[SyncRow]) -> dict[str, Any]:
-    """Count clips: one may have several recordings, and a recording may have none."""
-    done = len({row.clip for row in rows if row.clip and row.recording})
-    return {
-        "clips": done,
-        "of": done + sum(bool(row.clip) and not row.recording for row in rows),
-        "strays": [row.recording for row in rows if row.recording and not row.clip],
-    }
 
 
 def _slating(clip: Any) -> tuple[Any, ...]:

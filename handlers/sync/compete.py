@@ -21,7 +21,7 @@ from handlers.sync.fine import SPAN_SECONDS, Listener, examine
 from handlers.sync.match import DOUBT, MOST_BY_CLOCK, Listen
 from handlers.sync.records import Clip, Match, Options, Recording, Refusal
 from handlers.sync.sound import Reader
-from handlers.sync.wave import CHANCE, Side
+from handlers.sync.wave import Side, convincing
 
 Span = tuple[float, float]
 """From one second to another."""
@@ -34,6 +34,8 @@ _LEAST = 1.0
 _MOST = 6
 # Where levels move by less than this share of what they do in the clip, nothing can be compared.
 _LIVELY = 0.5
+# Recorders that ran together agree nearly everywhere; a song fills a part of what is around a clip.
+_TOGETHER = 0.8
 
 
 def decide(
@@ -137,9 +139,9 @@ class _Judge:
         times = [None if sound.start is None else float(sound.start) for sound in (first, second)]
         clocks = _same_time(times, self._begin(one) - self._begin(other), self._tolerance)
         together = clocks or self._ran_together(one, other)
-        if together is None and clocks is None:
-            self._weaker[id(one)].append(words.other_recorder(second))
-            self._weaker[id(other)].append(words.other_recorder(first))
+        if clocks is None and together is not False:
+            self._doubt(one, words.other_recorder(second))
+            self._doubt(other, words.other_recorder(first))
         elif not together:
             self._contest(one, words.not_together(first, second))
             self._contest(other, words.not_together(second, first))
@@ -148,6 +150,11 @@ class _Judge:
         """Leave out one of two that cannot both be right, unless it is timecode that placed it."""
         if match.method != _TIMECODE:
             self._against[id(match)].append(reason)
+
+    def _doubt(self, match: Match, reason: str) -> None:
+        """Make a match less sure, unless timecode and sound agree upon it."""
+        if match.method != _TIMECODE:
+            self._weaker[id(match)].append(reason)
 
     def _ran_together(self, one: Match, other: Match) -> bool | None:
         """Say whether two recordings agree before and after the clip too; None: nothing to hear.
@@ -166,7 +173,8 @@ class _Judge:
         if not lively:
             return None
         with Reader(first.source) as mine, Reader(second.source) as theirs:
-            return examine(Listener(mine), theirs, line, np.array(lively)).score > CHANCE
+            found = examine(Listener(mine), theirs, line, np.array(lively))
+        return convincing(found) and found.share >= _TOGETHER
 
     def _lively(self, recording: Recording, heard: Span, middles: Sequence[float]) -> list[float]:
         """Return the spans in which as much happens as in the clip: in silence all agrees."""

@@ -163,7 +163,7 @@ class Reader:
     ends before the next begins there is silence; what goes on beyond that is left out.
 
     Raises:
-        UnusableMedia: It cannot be opened, or holds no sound.
+        UnusableMedia: It cannot be opened, holds no sound, or its parts differ in channels.
     """
 
     def __init__(self, source: Path | Source) -> None:
@@ -175,6 +175,7 @@ class Reader:
                 [opened.enter_context(contextlib.closing(_File(file))) for file in part.files]
                 for part in source.parts
             ]
+            self._check(source)
             self._files = opened.pop_all()
         self._begins = [round(part.begin * RATE) for part in source.parts]
 
@@ -188,6 +189,16 @@ class Reader:
         trace: TracebackType | None,
     ) -> None:
         self._files.close()
+
+    def _check(self, source: Source) -> None:
+        """Refuse parts that do not go on where the first left off."""
+        for files, part in zip(self._parts, source.parts, strict=True):
+            count = sum(file.channels for file in files)
+            if count != self.channels:
+                raise UnusableMedia(
+                    f"{shown(part.files[0])} goes on {shown(self.path)} with {count} channels of "
+                    f"sound instead of {self.channels}; give the parts the same count."
+                )
 
     @property
     def channels(self) -> int:

@@ -84,7 +84,7 @@ def not_together(recording: Recording, rival: Recording) -> str:
 
 def other_recorder(rival: Recording) -> str:
     """Say that another recording sounds like it as well."""
-    return f"{shown(rival.path)} sounds like it too; nothing says whether both ran with the camera"
+    return f"{shown(rival.path)} sounds like it too; no timecode says whether both ran with it"
 
 
 def sounds_alike(clip: Path, reasons: Sequence[str]) -> str:

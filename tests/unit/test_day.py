@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import tracemalloc
 import wave
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from handlers.contract import Asset, AssetKind, Input
-from handlers.day import assemble, load, movie
+from handlers.day import assemble, hear, load, movie, pages
 from handlers.day.assemble import Heard, HeardPart, Piece
 from handlers.media.clip import probe_clip
 from handlers.media.probe import probe
@@ -265,6 +266,18 @@ def test_a_recorder_that_starts_late_is_silence_first(takes, tmp_path):
     assert len(found) >= 30 * 1920
 
 
+def test_silence_before_a_late_recorder_is_not_held_at_once(takes, tmp_path):
+    """Twenty minutes of it would be half a gigabyte; the frames of the piece are all it takes."""
+    path = click_track(tmp_path / "r.wav", 2400)
+    heard = {takes[0].path: [sound(path, -20 * 60 * 48000, seconds=4.0)]}
+    tracemalloc.start()
+    as_movie(tmp_path / "m.mov", [Piece(take=takes[0], start=0, end=30)], heard)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 32 << 20
+    assert np.abs(heard_in(tmp_path / "m.mov")).max() < 0.01
+
+
 def test_a_split_recording_goes_on_under_the_movie(takes, tmp_path):
     """The click of the second part comes where it would in one file, a pause between included."""
     parts = [click_track(tmp_path / "T01.wav", 100, 0.5), click_track(tmp_path / "T01-2.wav", 9600)]
@@ -328,6 +341,20 @@ def test_a_day_is_read_from_its_inputs(takes, tmp_path):
     assert found.takes[0].proxy == take.folder / "A001_C001.mov"
     assert [each.name for each in found.recordings] == ["roll.wav"]
     assert found.missing == ("bad.mov: edit: no picture",)
+
+
+def test_clips_of_one_name_on_two_cards_are_two_with_sound(tmp_path):
+    """The page counts files: names repeat from card to card."""
+    for card in ("A", "B"):
+        (tmp_path / card).mkdir()
+    both = tuple(a_take(tmp_path / card, "C0001") for card in ("A", "B"))
+    heard = {take.path: [sound(tmp_path / "r.wav", 0)] for take in both}
+    rows = tuple({"clip": take.name, "recording": "r.wav"} for take in both)
+    page = tmp_path / "page"
+    page.mkdir()
+    material = load.Material(takes=both, recordings=(), missing=())
+    pages.write(page, page, "Day", material, hear.Sound(heard=heard, rows=rows), None)
+    assert "<dt>Synced</dt><dd>2 of 2</dd>" in (page / "report.html").read_text("utf-8")
 
 
 def test_a_cards_clips_and_recordings_are_found(takes, tmp_path):

@@ -199,7 +199,9 @@ def test_a_day_of_thousands_of_clips_stays_bounded(tmp_path):
 def test_a_refusal_needs_no_numbers(tmp_path):
     """Nor does a match without a sampling rate."""
     rows_ = (SyncRow(clip="a"), SyncRow(clip="b", recording="T1.wav", offset=3.0))
-    text = write_day_page(tmp_path, DayPage(title="Day", sync=rows_)).read_text("utf-8")
+    clips = tuple(DayClip(name=name, folder=name) for name in "ab")
+    page = DayPage(title="Day", clips=clips, sync=rows_, synced=1)
+    text = write_day_page(tmp_path, page).read_text("utf-8")
     assert "+3.0 samples" in text
     assert " ms" not in text
     assert "1 of 2" in text
@@ -214,6 +216,8 @@ def test_clips_are_counted_and_strays_named(tmp_path):
         SyncRow(clip="b", refusal="Nothing sounds like it."),
         SyncRow(clip="", recording="WILD01.wav", refusal="It was given to no clip of this day."),
     )
-    text = write_day_page(tmp_path, DayPage(title="Day", sync=rows_)).read_text("utf-8")
+    clips = tuple(DayClip(name=name, folder=name) for name in "ab")
+    page = DayPage(title="Day", clips=clips, sync=rows_, synced=1)
+    text = write_day_page(tmp_path, page).read_text("utf-8")
     assert "<dd>1 of 2</dd>" in text
     assert "<dt>Recordings without a clip</dt><dd>WILD01.wav</dd>" in text

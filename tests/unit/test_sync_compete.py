@@ -14,7 +14,7 @@ from handlers.sync.read import read_clip, read_recording
 from handlers.sync.records import Match, Options, Refusal
 from handlers.sync.several import match_all
 from tests import dual
-from tests.speech import fetch_speech, prompts
+from tests.speech import RATE, fetch_speech, prompts
 
 
 class Set:
@@ -139,16 +139,28 @@ def test_two_recordings_of_one_playback_are_refused(takes, rolls):
 
 
 def test_two_recorders_that_ran_together(made, takes):
-    """They agree around the clip as well; without anything there, that stays a doubt."""
+    """They agree around the clip as well; without timecode that stays a doubt."""
     before, after = made.dry(12), made.dry(12)
     pair = [made.recording(f"{name}.wav", before, made.song, after) for name in ("boom", "radio")]
     answers = decided(takes[:1], pair)
     assert sorted(given(answers)) == [("take1", "boom"), ("take1", "radio")]
-    assert all("sounds like it too" not in " ".join(each.reasons) for each in answers)
+    assert all("no timecode says whether both ran" in " ".join(each.reasons) for each in answers)
     tight = [made.recording(f"{name}.wav", made.song) for name in ("mixer", "lavalier")]
     answers = decided(takes[:1], tight)
     assert sorted(given(answers)) == [("take1", "lavalier"), ("take1", "mixer")]
-    assert all("nothing says whether both ran" in " ".join(each.reasons) for each in answers)
+    assert all("no timecode says whether both ran" in " ".join(each.reasons) for each in answers)
+
+
+def test_a_song_around_the_clip_is_no_proof_of_two_recorders(made):
+    """It goes on before and after the clip, but the recordings have other beginnings and ends."""
+    song = made.dry(44)
+    clip = made.clip("verse.mov", song[12 * RATE : 32 * RATE])
+    sounds = [
+        made.recording(name, made.dry(28), song, made.dry(28)) for name in ("am.wav", "pm.wav")
+    ]
+    (answer,) = decided([clip], sounds)
+    assert isinstance(answer, Refusal)
+    assert "were not made at the same time" in answer.reason
 
 
 def test_clocks_of_two_recorders(made, takes):

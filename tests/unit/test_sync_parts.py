@@ -71,6 +71,15 @@ def whole(source):
         return np.concatenate(list(reader.blocks()), axis=1)
 
 
+def test_chapters_with_other_channels_are_refused(tmp_path):
+    """They cannot be read as one; the sentence says which and what to do."""
+    first = dual.write_wav(tmp_path / "a.wav", np.zeros(1600))
+    second = dual.write_wav(tmp_path / "b.wav", np.zeros((2, 1600)))
+    parts = (Part(files=(first,)), Part(files=(second,), begin=Fraction(1, 10)))
+    with pytest.raises(UnusableMedia, match=r"b.wav goes on a.wav with 2 channels .* of 1;"):
+        whole(Source(path=first, parts=parts))
+
+
 def test_parts_sound_as_the_whole(made):
     """Blocks, spans and the envelope of two parts are those of one file."""
     found = read_recording(made.parts[0], made.parts)
