@@ -31,7 +31,7 @@ from handlers.sync.match import sync
 from handlers.sync.read import read_clip, read_recording
 from handlers.sync.records import Match, Options
 
-SEED = 20261127
+SEED = 20261128
 FRAMES_OFF = 0.25
 
 
