@@ -39,6 +39,7 @@ class Order:
     tested: int = 96
     batch: int = 8
     seed: int = 7
+    quick: bool = False
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +70,7 @@ def _order(arguments: Sequence[str] | None) -> Order:
         steps=given.steps,
         seed=given.seed,
     )
-    return replace(order, steps=4, tested=4, batch=2) if given.quick else order
+    return replace(order, steps=4, tested=4, batch=2, quick=True) if given.quick else order
 
 
 def say(line: str) -> None:
@@ -97,9 +98,8 @@ def learn(order: Order) -> BundleInfo | None:
     _require(speech, noise)
     # These load TensorFlow.
     from models.enhance import evaluate  # noqa: PLC0415
-    from models.enhance.deepfilter import forward  # noqa: PLC0415
     from models.enhance.mixing import Mixer, Recipe  # noqa: PLC0415
-    from models.enhance.training import Learner, Settings  # noqa: PLC0415
+    from models.enhance.training import Learner, Settings, forward  # noqa: PLC0415
 
     held_out = Mixer(speech, noise, Recipe(), order.seed + _HELD_OUT_SEED, held_back=True)
     run = forward(model)
@@ -117,7 +117,8 @@ def learn(order: Order) -> BundleInfo | None:
     (order.folder / "metrics.json").write_text(
         json.dumps({"new": metrics, "before": now}, indent=1)
     )
-    why = evaluate.refused(metrics, now)
+    why = "a quick run only shows that all works." if order.quick else None
+    why = why or evaluate.refused(metrics, now)
     if why is not None:
         say(f"Not put into use: {why}")
         return None

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from models.enhance import deepfilter_network
 from models.enhance.mixing import Mixer
 
 Say = Callable[[str], None]
@@ -84,6 +85,27 @@ def _spectra(sound: Any) -> tuple[Any, Any]:
     size = tf.sqrt(tf.square(tf.math.real(spectra)) + tf.square(tf.math.imag(spectra)) + _EPSILON)
     compressed = tf.pow(size, _COMPRESSED)
     return compressed, spectra * tf.cast(compressed / size, tf.complex64)
+
+
+def forward(model: Any) -> Callable[[Any], Any]:
+    """Return a function that cleans noisy speech by DeepFilterNet3, not delayed.
+
+    It maps float32 [batch, n] to the same shape, n a multiple of 480.
+    """
+    first = deepfilter_network.nothing_judged(1)
+
+    def run(noisy: Any) -> Any:
+        batch = tf.shape(noisy)[0]
+        heard = tf.pad(noisy, [[0, 0], [0, deepfilter_network.DELAY]])
+        inputs = {
+            "heard": heard,
+            "sound": heard[:, tf.newaxis],
+            "judged": tf.tile(first, [batch, 1]),
+            "filtered": tf.zeros([batch, 1, deepfilter_network.FILTERED]),
+        }
+        return model(inputs, training=True)["sound"][:, 0, deepfilter_network.DELAY :]
+
+    return run
 
 
 class Learner:
