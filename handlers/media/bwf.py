@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -76,14 +76,20 @@ def read(path: Path) -> Recording | None:
         bodies = {name: chunks.body(file, layout.find(name), _LARGEST_CHUNK) for name in names}
     if len(bodies[b"fmt "]) < 16:
         return None
-    return _recording(path, layout, bodies)
-
-
-def _recording(path: Path, layout: chunks.Layout, bodies: dict[bytes, bytes]) -> Recording:
     _, _, rate, _, block = struct.unpack_from("<HHIIH", bodies[b"fmt "])
     samples = layout.data.size // block if layout.data and block else 0
-    bext = _Bext(bodies[b"bext"]) if len(bodies[b"bext"]) >= _Bext.SIZE else None
-    root = safexml.parse(bodies[b"iXML"].strip(b"\0 \r\n"))
+    found = read_bodies(path, bodies, rate, samples)
+    return replace(found, notes=(*layout.notes, *found.notes))
+
+
+def read_bodies(path: Path, bodies: Mapping[bytes, bytes], rate: int, samples: int) -> Recording:
+    """Read the bodies of bext and iXML, wherever they were found, of so many samples at ``rate``.
+
+    ``path`` is the file that notes speak of.
+    """
+    fixed = bodies.get(b"bext", b"")
+    bext = _Bext(fixed) if len(fixed) >= _Bext.SIZE else None
+    root = safexml.parse(bodies.get(b"iXML", b"").strip(b"\0 \r\n"))
     words = (bext.words() if bext else {}) | (_words(root) if root is not None else {})
     told = _stamp(root) if root is not None else None
     own = bext.time_reference if bext else None
@@ -99,7 +105,7 @@ def _recording(path: Path, layout: chunks.Layout, bodies: dict[bytes, bytes]) ->
         drop_frame=drop,
         words=words,
         tracks=tuple(_tracks(root)) if root is not None else (),
-        notes=(*layout.notes, *_contradictions(path, own, told, rate, words)),
+        notes=tuple(_contradictions(path, own, told, rate, words)),
     )
 
 

@@ -200,9 +200,7 @@ class _Walk:
         if self._declared is None:
             self._note("was never finished: its header does not say how long it is")
         elif self._declared > self._size + 1:
-            self._note(
-                f"is cut off: {self._size:,} of the {self._declared:,} bytes that it promises are there"
-            )
+            self._note(f"is cut off: {self._size:,} of {self._declared:,} promised bytes are there")
         if len(self._found) == MOST_CHUNKS:
             self._note(f"has more than {MOST_CHUNKS:,} chunks; those behind were left out")
         return Layout(
