@@ -25,6 +25,8 @@ _W64_LIST = b"list\x2f\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 # "wave", "fmt ", "data" and what else has four letters share the rest of their GUIDs.
 _W64_REST = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 _MOST_ENTRIES = 256
+# Less than this behind a file that seems finished is somebody's tag, not lost sound.
+_LEAST_SOUND = 1 << 16
 # What stands behind the sound even where the file ends within it.
 _BEHIND_SOUND = frozenset(
     {b"LIST", b"iXML", b"bext", b"cue ", b"_PMX", b"axml", b"chna", b"fact", b"id3 ", b"ID3 ",
@@ -299,11 +301,18 @@ class _Walk:
         if whole is not None:
             self._note("holds more sound than its header has room to say; all of it was taken")
             return whole
-        # A header that is right elsewhere is right here: what lies behind is something else.
-        if self._declared is not None and 0 <= self._declared - chunk.end <= 1:
+        # A header whose sizes agree was finished, or is that of a recorder's last update.
+        agrees = self._declared is not None and 0 <= self._declared - chunk.end <= 1
+        if agrees and chunk.size and not self._goes_on(chunk.end):
             return chunk
         self._note(f"says {chunk.size:,} bytes of sound, and {room:,} are there; all were taken")
         return replace(chunk, size=room)
+
+    def _goes_on(self, place: int) -> bool:
+        """Say whether what lies behind the sound is more of it, and not a tag or reserved room."""
+        head = _at(self._file, place, 4096, self._size)
+        is_tag = head.startswith((b"ID3", b"TAG", b"APETAGEX"))
+        return self._size - place >= _LEAST_SOUND and any(head) and not is_tag
 
     def _followed(self, chunk: Chunk) -> bool:
         """Say whether a chunk that fits into the file, or the file's end, lies behind this one."""

@@ -76,15 +76,20 @@ def renew(body: bytes, line: str, process: Process) -> Edited:
         return Edited(body=body)
     fixed, changed, dropped = bytearray(body[:FIXED]), ["coding history"], []
     if any(fixed[_UMID]):
-        line += f"; from UMID {bytes(fixed[_UMID]).rstrip(bytes(1)).hex().upper()}"
+        line += f"; from UMID {_shown_umid(bytes(fixed[_UMID]))}"
         fixed[_UMID] = process.umid
         changed.append("UMID")
     version = struct.unpack_from("<H", fixed, _VERSION)[0]
-    if version >= 2 and fixed[_LOUDNESS] not in {bytes(10), _UNKNOWN_LOUDNESS}:
+    if version >= 2 and bytes(fixed[_LOUDNESS]) not in {bytes(10), _UNKNOWN_LOUDNESS}:
         fixed[_LOUDNESS] = _UNKNOWN_LOUDNESS
         dropped.append("loudness")
     whole = bytes(fixed) + continued(body[FIXED:], line)
     return Edited(body=whole, changed=tuple(changed), dropped=tuple(dropped))
+
+
+def _shown_umid(umid: bytes) -> str:
+    """Write a UMID as text, its second half only where that says anything."""
+    return (umid if any(umid[32:]) else umid[:32]).hex().upper()
 
 
 def continued(history: bytes, line: str) -> bytes:

@@ -42,9 +42,8 @@ def contradictions(path: Path) -> tuple[str, ...]:
     if header is None:
         return ()
     told = [sentence for sentence in found.notes if "contradicts" in sentence]
-    for sentence in _sentences(path, found, layout, bodies, header):
-        told.append(f"{shown(path)} contradicts itself: {sentence}.")
-    return tuple(told)
+    more = _sentences(path, found, layout, bodies, header)
+    return (*told, *(f"{shown(path)} contradicts itself: {sentence}." for sentence in more))
 
 
 def _sentences(

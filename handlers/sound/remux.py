@@ -17,6 +17,7 @@ from handlers.media.probe import Probe, probe, usable
 from handlers.media.source import open_media, picture_stream, shown
 from handlers.sound.essence import Values
 from handlers.sound.reader import Sound, open_sound
+from handlers.sound.tracks import speakers
 
 _CODECS = {"PCM_U8": "pcm_s16le", "PCM_S8": "pcm_s16le", "PCM_16": "pcm_s16le",
            "PCM_24": "pcm_s24le", "PCM_32": "pcm_s32le", "FLOAT": "pcm_f32le",
@@ -132,5 +133,8 @@ class _Track:
 
 def _layout(sound: Sound) -> str:
     """Return FFmpeg's name of the channels: by the mask, else by their count alone."""
+    names = speakers(sound.channel_mask)
     usual = {1: "mono", 2: "stereo"}
+    if len(names) == sound.channels:
+        return "+".join(names)
     return usual.get(sound.channels) or f"{sound.channels} channels"

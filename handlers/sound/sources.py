@@ -58,9 +58,21 @@ class PcmSource:
             self._start = layout.data.start + skipped
             size = max(0, layout.data.size - skipped)
         self.samples, odd = divmod(size, self._block)
+        counted = self.samples if header.frames is None else header.frames
+        # Some writers of AIFF count the byte that pads the sound as sound.
+        if 0 <= size - counted * self._block <= 1:
+            self.samples, odd = counted, 0
+        self._tell(header.frames, odd)
+
+    def _tell(self, counted: int | None, odd: int) -> None:
         if odd:
             self.notes.append(
-                f"{shown(path)} ends within a sample: its last {odd} bytes were left out."
+                f"{shown(self.path)} ends within a sample: its last {odd} bytes were left out."
+            )
+        if counted not in {None, self.samples}:
+            self.notes.append(
+                f"{shown(self.path)} says {counted:,} samples, and {self.samples:,} are there; "
+                "those were taken."
             )
 
     def values(self, size: int) -> Iterator[Values]:

@@ -183,6 +183,11 @@ def speaker_mask(layout: Any) -> int:
     return sum(1 << place for place in places) if places == sorted(set(places)) else 0
 
 
+def speakers(mask: int) -> list[str]:
+    """Return FFmpeg's names of a mask's speakers, in order."""
+    return [name for place, name in enumerate(_SPEAKERS) if mask >> place & 1]
+
+
 def _start(stream: Any) -> Fraction:
     return (stream.start_time or 0) * Fraction(stream.time_base)
 
