@@ -1,1 +1,1 @@
-"""Sound: what a file holds, how loud it is, what is wrong with it, and the cleaned file."""
+"""Sound: cleaned, measured, described, delivered; everything the recorder wrote is kept."""
