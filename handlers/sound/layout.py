@@ -8,7 +8,7 @@ from typing import Literal
 
 from pyebur128 import ChannelType
 
-Order = Literal["auto", "smpte", "film"]
+Order = Literal["smpte", "film"]
 
 MOST_CHANNELS = 64
 """What the meter takes; recorders write as many tracks."""
@@ -84,34 +84,34 @@ class Layout:
 
 
 def layout(
-    channels: int, *, mask: int = 0, order: Order = "auto", dual_mono: bool = False
+    channels: int, *, mask: int = 0, order: Order = "smpte", dual_mono: bool = False
 ) -> Layout:
     """Say what the channels are.
 
     Args:
         channels: How many there are.
-        mask: The file's WAVE channel mask, 0 where it has none.
-        order: ``auto`` believes the mask and takes SMPTE's order where there is none; ``smpte``
-            (L R C LFE Ls Rs) and ``film`` (L C R Ls Rs LFE) hold whatever the mask says.
-        dual_mono: A single channel is counted twice (EBU R 128: +3 LU).
+        mask: The file's WAVE channel mask, 0 where it has none or is not to be believed.
+        order: What holds without a mask: ``smpte`` (L R C LFE Ls Rs) or ``film``
+            (L C R Ls Rs LFE).
+        dual_mono: A single channel is counted twice, 3 LU louder, as it sounds from two speakers.
     """
-    named, notes = _masked(channels, mask) if order == "auto" else (None, [])
-    if named is None:
+    named, notes = _masked(channels, mask)
+    if not named:
         named, more = _ordered(channels, order)
         notes += more
     return Layout(names=tuple(named), dual_mono=dual_mono, notes=tuple(notes))
 
 
-def _masked(channels: int, mask: int) -> tuple[list[str] | None, list[str]]:
+def _masked(channels: int, mask: int) -> tuple[list[str], list[str]]:
     named = [name for bit, name in enumerate(_BITS) if mask >> bit & 1]
     if not mask:
-        return None, []
+        return [], []
     if len(named) != channels or mask.bit_count() != channels:
         text = f"The channel mask names {mask.bit_count()} speakers for {channels} channels, "
-        return None, [text + "so it was not used."]
+        return [], [text + "so it was not used."]
     both = {"Lb", "Lside"} <= set(named)
-    back, side = (("Lsr", "Rsr"), ("Lss", "Rss")) if both else (("Ls", "Rs"), ("Ls", "Rs"))
-    plain = {"Lb": back[0], "Rb": back[1], "Lside": side[0], "Rside": side[1]}
+    back, side = ("Lsr Rsr", "Lss Rss") if both else ("Ls Rs", "Ls Rs")
+    plain = dict(zip(("Lb", "Rb", "Lside", "Rside"), f"{back} {side}".split(), strict=True))
     return [plain.get(name, name) for name in named], []
 
 
@@ -120,7 +120,5 @@ def _ordered(channels: int, order: Order) -> tuple[list[str], list[str]]:
     if channels not in table:
         text = f"Nothing says which speakers {channels} channels are for: all were weighed alike."
         return [str(number + 1) for number in range(channels)], [text]
-    named = table[channels].split()
-    if channels < 3 or order != "auto":
-        return named, []
-    return named, [f"Nothing says what the channels are: {table[channels]} was assumed."]
+    notes = [f"No channel mask says what the channels are: {table[channels]} was taken."]
+    return table[channels].split(), notes if channels > 2 else []

@@ -7,7 +7,7 @@ sentences where there is nothing to measure.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,7 +108,7 @@ class Loudness:
         spoken = weight * self.rate / STEPS_A_SECOND / self.samples if self.samples else 0.0
         if weight < MOMENTARY:
             return Dialogue(loudness=None, share=min(1.0, spoken))
-        level = _level(float(share @ self.energies) / weight)
+        level = level_of(float(share @ self.energies) / weight)
         return Dialogue(loudness=level, share=min(1.0, spoken))
 
     def entry(self) -> dict[str, Any]:
@@ -130,6 +130,49 @@ class Loudness:
         }
 
 
+class Steps:
+    """Hears sound by tenths of a second, weighted as ITU-R BS.1770 has it.
+
+    Args:
+        rate: Samples a second, 8,000 to 192,000.
+        layout: What the channels are.
+        mode: What else libebur128 is to measure meanwhile.
+
+    Raises:
+        ValueError: the meter takes no such rate.
+    """
+
+    def __init__(self, rate: int, layout: Layout, mode: int = MeasurementMode.MODE_M) -> None:
+        if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+            raise ValueError(f"Loudness is measured from 8 to 192 kHz, not at {rate} Hz.")
+        self.rate = rate
+        self.state = pyebur128.R128State(len(layout.names), rate, int(mode))
+        for channel, kind in enumerate(layout.types):
+            self.state.set_channel(channel, kind)
+        self.done = 0
+        """How many tenths are whole."""
+        self.end = 0
+        """How many samples there were."""
+
+    def __call__(self, block: Samples) -> Iterator[tuple[Samples, float | None]]:
+        """Yield the block's pieces of each tenth, with its mean square where that is whole.
+
+        Args:
+            block: float32 or float64 [n, channels], every value a number.
+        """
+        while len(block):
+            due = step_end(self.done, self.rate) - self.end
+            piece, block = block[:due], block[due:]
+            self.state.add_frames(np.ascontiguousarray(piece).reshape(-1), len(piece))
+            self.end += len(piece)
+            whole = len(piece) == due
+            self.done += whole
+            yield piece, self._energy() if whole else None
+
+    def _energy(self) -> float:
+        return energy_of(pyebur128.get_loudness_window(self.state, 1000 // STEPS_A_SECOND))
+
+
 class Meter:
     """Measures sound block by block; keeps three seconds of it and half a kilobyte a second.
 
@@ -142,44 +185,36 @@ class Meter:
     """
 
     def __init__(self, rate: int, layout: Layout) -> None:
-        if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-            raise ValueError(f"Loudness is measured from 8 to 192 kHz, not at {rate} Hz.")
-        self._rate, self._layout = rate, layout
-        channels = len(layout.names)
-        self._state = pyebur128.R128State(channels, rate, int(_MODE))
-        for channel, kind in enumerate(layout.types):
-            self._state.set_channel(channel, kind)
+        self._steps = Steps(rate, layout, _MODE)
+        self._layout = layout
         self._energies = array("d")
-        self._end = 0
         self._broken = 0
 
     def push(self, block: Samples) -> None:
         """Take the next samples, float32 or float64 [n, channels], as many as you like."""
-        block = self._finite(block)
-        while len(block):
-            due = step_end(len(self._energies), self._rate) - self._end
-            piece, block = block[:due], block[due:]
-            self._state.add_frames(np.ascontiguousarray(piece).reshape(-1), len(piece))
-            self._end += len(piece)
-            if len(piece) == due:
-                self._energies.append(self._step())
+        for _, energy in self._steps(self._finite(block)):
+            if energy is not None:
+                self._energies.append(energy)
 
     def finish(self) -> Loudness:
         """Return what was measured."""
         energies = np.array(self._energies)
-        seconds = self._end / self._rate
-        integrated = _number(pyebur128.get_loudness_global(self._state))
-        spread = pyebur128.get_loudness_range(self._state)
+        rate, samples, state = self._steps.rate, self._steps.end, self._steps.state
+        integrated = _number(pyebur128.get_loudness_global(state))
+        spread = pyebur128.get_loudness_range(state)
         has_range = integrated is not None and len(energies) >= SHORT_TERM
         return Loudness(
-            rate=self._rate,
-            samples=self._end,
+            rate=rate,
+            samples=samples,
             names=self._layout.names,
             integrated=integrated,
             range=_number(spread) if has_range else None,
             true_peaks=self._peaks(pyebur128.get_true_peak),
             sample_peaks=self._peaks(pyebur128.get_sample_peak),
-            notes=(*self._layout.notes, *_notes(seconds, integrated, energies, self._broken)),
+            notes=(
+                *self._layout.notes,
+                *_notes(samples / rate, integrated, energies, self._broken),
+            ),
             energies=energies,
         )
 
@@ -191,14 +226,9 @@ class Meter:
         self._broken += int(good.size - np.count_nonzero(good))
         return np.where(good, block, np.zeros((), block.dtype))
 
-    def _step(self) -> float:
-        level = pyebur128.get_loudness_window(self._state, 1000 // STEPS_A_SECOND)
-        return float(10 ** ((level - _OFFSET) / 10))
-
     def _peaks(self, ask: Any) -> tuple[float | None, ...]:
-        if not self._end:
-            return (None,) * len(self._layout.names)
-        found = [float(ask(self._state, channel)) for channel in range(len(self._layout.names))]
+        state = self._steps.state
+        found = [float(ask(state, channel)) for channel in range(len(self._layout.names))]
         return tuple(20 * float(np.log10(peak)) if peak > _NO_PEAK else None for peak in found)
 
 
@@ -258,7 +288,13 @@ def _notes(
     return made
 
 
-def _level(energy: float) -> float | None:
+def energy_of(level: float) -> float:
+    """Return the weighted mean square of a loudness in LUFS."""
+    return float(10 ** ((level - _OFFSET) / 10))
+
+
+def level_of(energy: float) -> float | None:
+    """Return the loudness of a weighted mean square, in LUFS."""
     return _OFFSET + 10 * float(np.log10(energy)) if energy > 0 else None
 
 
