@@ -13,7 +13,6 @@ import numpy as np
 import tensorflow as tf
 from scipy import signal
 
-
 # Finer ratios than this give silence there.
 _FINEST = 1000
 

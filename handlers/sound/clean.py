@@ -35,13 +35,15 @@ class Denoiser(Protocol):
 class Cleaning:
     """How to clean: at most ``limit`` dB off the noise, ``mix`` of it (0..1), ``linked`` channels.
 
-    Where the pauses lie below ``floor`` dBFS nothing is changed.
+    Where the pauses lie below ``floor`` dBFS, and in the channels ``left_out`` (from 0), nothing
+    is changed.
     """
 
     limit: float
     mix: float
     linked: bool
     floor: float
+    left_out: frozenset[int] = frozenset()
 
     @property
     def share(self) -> float:
@@ -73,7 +75,9 @@ def noise(
     share = np.float32(cleaning.share)
     gate = quiet.gate(cleaning.floor)
     for was, taken in aligned(sound, resampled(found, denoiser.rate, rate)):
-        yield was, share * taken * gate(len(was))
+        gains = gate(len(was))
+        gains[:, list(cleaning.left_out)] = 0
+        yield was, share * taken * gains
 
 
 def aligned(first: Iterator[Any], second: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
