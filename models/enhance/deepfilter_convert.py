@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from models.enhance.deepfilter_network import build
@@ -74,7 +74,9 @@ class Graph:
 
     def __init__(self, data: bytes) -> None:
         graph = onnx.load_model_from_string(data).graph
-        self._values = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
+        self._values: dict[str, Array] = {
+            each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer
+        }
         for node in graph.node:
             if node.op_type == "Constant":
                 self._values[node.output[0]] = onnx.numpy_helper.to_array(node.attribute[0].t)
