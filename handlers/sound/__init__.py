@@ -1,0 +1,1 @@
+"""Recordings and mixes: sound read, described, cleaned, measured and written."""
