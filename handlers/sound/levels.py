@@ -88,7 +88,7 @@ def _pauses(levels: NDArray[np.int8]) -> NDArray[np.int8]:
     """Return the quietest tenth of the two seconds before, dB, int8 [hops, channels]."""
     size = min(_BEFORE, max(1, len(levels)))
     found: NDArray[np.int8] = ndimage.percentile_filter(
-        levels, _PERCENT, size=(size, 1), origin=((size - 1) // 2, 0), mode="nearest"
+        levels, _PERCENT, size=(size, 1), origin=((size - 1) // 2, 0), mode="mirror"
     )
     return found
 
