@@ -85,9 +85,8 @@ class Sound:
     @property
     def written(self) -> Format:
         """How a WAV of the same resolution is written; what has none of its own gets 24 bits."""
-        lossy = isinstance(self.source, TrackSource) and self.source.is_lossy
         form = self.source.format
-        return pcm(24) if lossy and form.kind == "float" else form.as_wav()
+        return pcm(24) if self.source.is_lossy and form.kind == "float" else form.as_wav()
 
     @property
     def subtype(self) -> str:

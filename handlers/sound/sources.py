@@ -17,9 +17,10 @@ from handlers.sound.form import Header, read_comm, read_fmt
 
 _LARGEST_HEADER = 4096
 # Lossy codecs of libsndfile that FFmpeg decodes to the exact length.
-_FOR_FFMPEG = frozenset({"VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"})
+_FOR_FFMPEG = frozenset({"OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"})
 _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_24": 24, "PCM_32": 32, "ALAC_20": 24, "ALAC_24": 24,
          "ALAC_32": 32, "DWVW_24": 24}  # fmt: skip
+_PIECE = 4096
 _MOST_SAMPLES = 1 << 40
 # The speakers of a FLAC by its count of channels (RFC 9639, section 9.1.3).
 _FLAC_MASKS = {3: 0x7, 4: 0x33, 5: 0x37, 6: 0x3F, 7: 0x70F, 8: 0x63F}
@@ -32,6 +33,7 @@ class Source(Protocol):
     rate: int
     channels: int
     mask: int
+    is_lossy: bool
     notes: list[str]
 
     @property
@@ -46,6 +48,8 @@ class Source(Protocol):
 
 class PcmSource:
     """Plain samples in a chunk of a file."""
+
+    is_lossy = False
 
     def __init__(self, path: Path, layout: chunks.Layout, header: Header, form: Format) -> None:
         self.path, self.format = path, form
@@ -115,8 +119,9 @@ class SndfileSource:
         self.mask = _FLAC_MASKS.get(opened.channels, 0) if opened.format == "FLAC" else 0
         self.samples: int = opened.frames
         self.notes: list[str] = []
-        if opened.subtype in {"FLOAT", "DOUBLE"}:
-            self.format = floating(32 if opened.subtype == "FLOAT" else 64)
+        self.is_lossy = opened.subtype == "VORBIS"
+        if opened.subtype in {"FLOAT", "DOUBLE", "VORBIS"}:
+            self.format = floating(64 if opened.subtype == "DOUBLE" else 32)
         else:
             self.format = pcm(_BITS.get(opened.subtype, 16))
 
@@ -136,9 +141,11 @@ class SndfileSource:
         kind = "int32" if self.format.kind == "int" else f"float{self.format.bits}"
         try:
             with soundfile.SoundFile(self.path) as opened:
-                while len(block := opened.read(size, dtype=kind, always_2d=True)):
+                # Always as much at once: where damage ends it must not depend on who asks.
+                while len(block := opened.read(_PIECE, dtype=kind, always_2d=True)):
                     done += len(block)
-                    yield block >> (32 - self.format.bits) if kind == "int32" else block
+                    made = block >> (32 - self.format.bits) if kind == "int32" else block
+                    yield from (made[at : at + size] for at in range(0, len(made), size))
         except soundfile.LibsndfileError as error:
             self._broke_off(done, error)
         if done < self.samples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -92,20 +93,24 @@ class TrackSource:
             end = self._end(container, stream, origin)
             yield from self._laid(container, stream, origin, end)
 
-    def _end(self, container: Any, stream: Any, origin: Fraction | None) -> int | None:
-        """Return the sample at which the track ends by its edit list, where it has one."""
+    def _end(self, container: Any, stream: Any, origin: Fraction | None) -> _End:
+        """Return the end of the track by its edit list, where it has one."""
         if not container.format.name.startswith("mov") or not stream.duration:
-            return None
+            return _End()
         since = Fraction(0) if origin is None else _start(stream) - origin
         seconds = since + Fraction(stream.duration * stream.time_base)
-        return round(seconds * self.rate)
+        with contextlib.suppress(ValueError):
+            ticks = boxes.clock(self.path)
+            slack = self.rate // ticks + 1 if 0 < ticks < self.rate else 0
+            return _End(edit=round(seconds * self.rate), slack=slack)
+        return _End()
 
     def _laid(
-        self, container: Any, stream: Any, origin: Fraction | None, end: int | None
+        self, container: Any, stream: Any, origin: Fraction | None, end: _End
     ) -> Iterator[Values]:
         laid = Laid(self.rate, self.channels, _Raw(self.format, self.channels))
         lost = 0
-        for frame in self._decoded(container, stream):
+        for frame, until in self._decoded(container, stream):
             if isinstance(frame, int):
                 # Too short a gap for the clock to tell: sound behind it would come early.
                 lost += 1
@@ -117,9 +122,11 @@ class TrackSource:
                 at = frame.pts * Fraction(frame.time_base)
                 origin = at if origin is None else origin
                 since = at - origin
+            if until is not None and origin is not None and self.container.startswith("mov"):
+                end.packets = round((until - origin) * self.rate)
             before = laid.end
             for piece in laid(frame, since):
-                kept = _until(piece, before, end)
+                kept = end.cut(piece, before)
                 before += len(piece)
                 yield kept.astype(self._dtype, copy=False)
         self._tell(lost, laid)
@@ -128,9 +135,12 @@ class TrackSource:
     def _dtype(self) -> Any:
         return np.int32 if self.format.kind == "int" else np.dtype(f"f{self.format.width}")
 
-    def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
-        """Yield the frames, and in place of a packet that does not decode its length."""
-        packets = iter(container.demux(stream))
+    def _decoded(self, container: Any, stream: Any) -> Iterator[tuple[Any, Fraction | None]]:
+        """Yield frames, each with the time at which the packet that gave it ends.
+
+        In place of a packet that does not decode comes its length in samples.
+        """
+        packets, until = iter(container.demux(stream)), None
         while True:
             try:
                 packet = next(packets, None)
@@ -139,11 +149,14 @@ class TrackSource:
                 return
             if packet is None:
                 return
+            length = (packet.duration or 0) * Fraction(packet.time_base or 0)
+            if packet.pts is not None and length:
+                until = packet.pts * Fraction(packet.time_base) + length
             try:
-                yield from packet.decode()
+                for frame in packet.decode():
+                    yield frame, until
             except FFmpegError:
-                seconds = (packet.duration or 0) * Fraction(packet.time_base or 0)
-                yield min(_LONGEST_FRAME, round(seconds * self.rate))
+                yield min(_LONGEST_FRAME, round(length * self.rate)), until
 
     def _tell(self, lost: int, laid: Laid) -> None:
         found = []
@@ -154,6 +167,28 @@ class TrackSource:
         if laid.gaps:
             found.append(f"its sound has {len(laid.gaps)} gaps; silence fills them")
         self.notes = [f"{shown(self.path)}: {each}." for each in found]
+
+
+@dataclass(slots=True)
+class _End:
+    """Where a track of a MOV or MP4 ends, in samples from its first one on.
+
+    ``edit`` is by the edit list, whose clock may be ``slack`` samples coarse; ``packets`` by the
+    length of the packets so far, the last of which may be shorter than what it decodes to.
+    """
+
+    edit: int | None = None
+    slack: int = 0
+    packets: int | None = None
+
+    def cut(self, piece: Values, first: int) -> Values:
+        """Leave out what fills up the last frame; more than a frame is sound all the same."""
+        stop = first + len(piece)
+        if self.packets is not None and 0 < stop - self.packets < _LONGEST_FRAME:
+            stop = self.packets
+        if self.edit is not None and self.slack < stop - self.edit < _LONGEST_FRAME:
+            stop = self.edit
+        return piece[: max(0, stop - first)]
 
 
 def refuse_encrypted(path: Path) -> None:
@@ -190,12 +225,6 @@ def speakers(mask: int) -> list[str]:
 
 def _start(stream: Any) -> Fraction:
     return (stream.start_time or 0) * Fraction(stream.time_base)
-
-
-def _until(piece: Values, first: int, end: int | None) -> Values:
-    """Leave out what fills up the last frame; more than that is sound whatever the index says."""
-    beyond = 0 if end is None else first + len(piece) - end
-    return piece[: max(0, len(piece) - beyond)] if 0 < beyond < _LONGEST_FRAME else piece
 
 
 def _format(context: Any) -> Format:

@@ -143,7 +143,8 @@ def test_what_described_the_old_sound(tmp_path):
     path = wave(tmp_path / "a.wav", fmt(32, 2, real=True), packed(values, 32, real=True),
                 before=[(b"bext", bext(version=2, loudness=loud)), (b"PEAK", peak),
                         (b"fact", struct.pack("<I", 100)), (b"levl", bytes(200))],
-                after=[(b"MD5 ", bytes(16)), (b"iXML", ixml().replace(b"<USER", told))])  # fmt: skip
+                after=[(b"MD5 ", bytes(16)),
+                       (b"iXML", ixml().replace(b"<USER", told))])  # fmt: skip
     out, record = copied(path, tmp_path, lambda _, block: block * np.float32(0.5))
     new = dict(listed(out))
     assert struct.unpack("<IIfIfI", new[b"PEAK"]) == (1, 1_700_000_000, 0.125, 7, 0.25, 7)
