@@ -10,13 +10,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handlers.sound.levels import Quiet
+from handlers.sound.lined import aligned
 from handlers.sound.resample import resampled
+from handlers.sound.untouched import taken
 
 Samples = NDArray[np.float32]
 
@@ -69,33 +71,10 @@ def noise(
     """
     # What waits between the two ends of a tee is what the network holds back: a chunk or two.
     sound, heard = itertools.tee(blocks)
-    heard, unclean = itertools.tee(resampled(heard, rate, denoiser.rate))
-    clean = denoiser.denoise(unclean, linked=cleaning.linked)
-    found = (was - now for was, now in aligned(heard, clean))
+    found = taken(denoiser, resampled(heard, rate, denoiser.rate), linked=cleaning.linked)
     share = np.float32(cleaning.share)
     gate = quiet.gate(cleaning.floor)
-    for was, taken in aligned(sound, resampled(found, denoiser.rate, rate)):
+    for was, lost in aligned(sound, resampled(found, denoiser.rate, rate)):
         gains = gate(len(was))
         gains[:, list(cleaning.left_out)] = 0
-        yield was, share * taken * gains
-
-
-def aligned(first: Iterator[Any], second: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
-    """Yield blocks of two streams of sound in pieces of one length, as long as both go on."""
-    one = two = None
-    while True:
-        one = _some(one, first)
-        two = _some(two, second)
-        if one is None or two is None:
-            return
-        count = min(len(one), len(two))
-        yield one[:count], two[:count]
-        one, two = one[count:], two[count:]
-
-
-def _some(held: Any, blocks: Iterator[Any]) -> Any:
-    while held is None or not len(held):
-        held = next(blocks, None)
-        if held is None:
-            return None
-    return held
+        yield was, share * lost * gains

@@ -19,7 +19,7 @@ from handlers.report import records
 from handlers.report.records import Clock, Figure, Segment, SoundPage
 from handlers.report.write import write_sound_page
 from handlers.sound import spectrogram
-from handlers.sound.faults.record import entry
+from handlers.sound.faults.record import Fault, entry
 from handlers.sound.listen import Heard
 from handlers.sound.loudness import STEPS_A_SECOND, Loudness
 from handlers.sound.make import Made, Source
@@ -53,6 +53,11 @@ class Described:
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
     profile: str
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What was found in the source, and what became of it."""
+        return (*self.source.heard.faults, *self.made.faults)
 
 
 def clock_of(sound: Sound) -> Clock:
@@ -113,7 +118,7 @@ def _dialogue(known: Described, measured: Loudness) -> Any:
 
 def _write_qc(folder: Path, known: Described) -> None:
     sound = known.source.sound
-    found = [entry(fault, sound.rate) for fault in known.source.heard.faults]
+    found = [entry(fault, sound.rate) for fault in known.faults]
     found += [_entry(finding) for finding in known.findings]
     found += [
         {"kind": "file", "severity": "warning", "text": note, "channels": [], "ranges": [],
@@ -249,7 +254,7 @@ def _verdict(key: str, known: Described) -> str:
 
 def _on_page(known: Described, clock: Clock) -> list[records.Finding]:
     rows = []
-    for fault in known.source.heard.faults:
+    for fault in known.faults:
         made = {"kind": fault.kind, "severity": fault.severity, "text": fault.text}
         rows += [
             records.Finding(start=start, end=end, **made)

@@ -132,7 +132,7 @@ class _Take:
             profile=self.params.profile,
         )
         describe.write(folder, stem, known)
-        found = len(source.heard.faults) + len(known.findings) + len(known.notes)
+        found = len(known.faults) + len(known.findings) + len(known.notes)
         return out, found
 
     def _heard(self, sound: Sound, speakers: Layout) -> Source:

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from handlers.sound.faults.finder import FaultFinder
-from handlers.sound.faults.hum_track import HumTrack
+from handlers.sound.faults.finder import FaultFinder, Known
 from handlers.sound.faults.params import FaultParams
 from handlers.sound.faults.record import Fault
 from handlers.sound.layout import Layout
@@ -27,7 +26,7 @@ Tell = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What was heard; ``quiet``, ``faults`` and ``hum`` only where they were asked for.
+    """What was heard; ``quiet``, ``faults`` and ``known`` only where they were asked for.
 
     ``trace`` are columns a frame of time, ``powers`` a spectrogram in dB, [columns, bins].
     """
@@ -37,13 +36,12 @@ class Heard:
     powers: Powers
     quiet: Quiet | None = None
     faults: Sequence[Fault] = ()
-    hum: Sequence[HumTrack] = ()
+    known: Known | None = None
 
     @property
     def timecode_channels(self) -> frozenset[int]:
         """Channels from 0 that carry timecode and no sound."""
-        ltc = [fault for fault in self.faults if fault.kind == "ltc"]
-        return frozenset(channel - 1 for fault in ltc for channel in fault.channels)
+        return self.known.timecode if self.known is not None else frozenset()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,5 +87,5 @@ class Ear:
             powers=pictured.finish(),
             quiet=self._levels.finish() if self._levels else None,
             faults=self._finder.finish() if self._finder else (),
-            hum=self._finder.hum() if self._finder else (),
+            known=self._finder.known() if self._finder else None,
         )

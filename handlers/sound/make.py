@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ from handlers.analysis.findings import Finding
 from handlers.sound.bext import Process
 from handlers.sound.clean import Cleaning, noise
 from handlers.sound.copier import Copied, write_sound
+from handlers.sound.faults.finder import Known
+from handlers.sound.faults.record import Fault
 from handlers.sound.gain import Gain, apply, remarks, settle
 from handlers.sound.layout import Layout
 from handlers.sound.leveller import Hand, Leveller
 from handlers.sound.listen import Heard
 from handlers.sound.loudness import Loudness, Meter
 from handlers.sound.reader import Sound
-from handlers.sound.repair.chain import repaired
+from handlers.sound.repair.chain import Repair
 from handlers.sound.scratch import Scratch
 from handlers.sound.spec import SoundParams
 from handlers.sound.targets import TARGETS, Target
@@ -49,6 +51,7 @@ class Made:
     done: tuple[str, ...]
     gain: Gain | None = None
     findings: tuple[Finding, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,7 +76,8 @@ class Maker:
         """Write the sound, and what was taken away from it where ``stem`` says where."""
         target = target_of(self.params)
         lost = Scratch(self.folder / ".noise.f32", self.source.sound.channels) if stem else None
-        blocks = self._told(self._cleaned(lost), tell)
+        repair = self._repair()
+        blocks = self._told(self._cleaned(repair, lost), tell)
         try:
             made = self._plain(blocks, path) if target is None else self._at(target, blocks, path)
             if stem is not None and lost is not None:
@@ -81,7 +85,7 @@ class Maker:
         finally:
             if lost is not None:
                 lost.remove()
-        return made
+        return replace(made, faults=tuple(repair.faults()))
 
     def _plain(self, blocks: Iterator[Samples], path: Path) -> Made:
         done = self._steps()
@@ -123,13 +127,15 @@ class Maker:
             waiting.write(block)
         return meter.finish()
 
-    def _cleaned(self, lost: Scratch | None) -> Iterator[Samples]:
+    def _repair(self) -> Repair:
+        sound, known = self.source.sound, self.source.heard.known
+        asked = self.params.repair
+        return Repair(sound.rate, sound.channels, asked, known or Known(), self.params.faults)
+
+    def _cleaned(self, repair: Repair, lost: Scratch | None) -> Iterator[Samples]:
         source, chosen = self.source, self.params.enhance
         sound = source.sound
-        blocks = repaired(
-            sound.blocks(), sound.rate, sound.channels, source.heard.faults, source.heard.hum,
-            self.params.repair,
-        )  # fmt: skip
+        blocks = repair(sound.blocks())
         if self.denoiser is None or source.heard.quiet is None:
             yield from blocks
             return

@@ -34,7 +34,7 @@ class EnhanceParams(_Strict):
     attenuation_limit: float = Field(default=100.0, ge=0, le=100)
     mix: float = Field(default=1.0, ge=0, le=1)
     linked: bool | None = None
-    floor: float = Field(default=-78.0, ge=-150, le=0)
+    floor: float = Field(default=-70.0, ge=-150, le=0)
     noise_stem: bool = False
 
 

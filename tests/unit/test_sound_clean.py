@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from handlers.sound.clean import Cleaning, aligned, noise
+from handlers.sound.clean import Cleaning, noise
 from handlers.sound.levels import Levels
+from handlers.sound.lined import Lined, aligned
+from handlers.sound.untouched import CLEAN_DB, HOP, Untouched
 
 PLAIN = {"limit": 100.0, "mix": 1.0, "linked": False, "floor": -78.0}
 
@@ -101,3 +103,39 @@ def test_streams_of_other_blocks_are_laid_side_by_side():
     pairs = list(aligned(iter([one[:3], one[3:]]), iter([other[:5], other[5:]])))
     assert np.concatenate([pair[0] for pair in pairs]).tolist() == list(range(7))
     assert all(np.array_equal(*pair) for pair in pairs)
+
+
+def test_samples_are_taken_as_many_at_a_time_as_are_wanted():
+    """Whatever the blocks; fewer at the end."""
+    stream = Lined(iter(np.split(np.arange(10.0).reshape(-1, 1), [1, 4, 9])))
+    assert [stream.take(count)[:, 0].tolist() for count in (3, 0, 5, 5, 1)] == [
+        [0, 1, 2], [], [3, 4, 5, 6, 7], [8, 9], [],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1, 100, 3000])
+def test_what_a_network_takes_from_clean_speech_is_given_back(size):
+    """Ten seconds of noise between ten of none: all of it goes, little else does."""
+    snr = np.full((3000, 1), 35.0, np.float32)
+    snr[::3] = 0
+    snr[1000:2000] = CLEAN_DB - 10
+    lost = np.ones((3000 * HOP, 1), np.float32)
+    gate = Untouched()
+    made = [
+        piece
+        for at in range(0, 3000, size)
+        for piece in gate.push(lost[at * HOP : (at + size) * HOP], snr[at : at + size])
+    ]
+    made = np.concatenate([*made, *gate.finish()])
+    assert made.shape == lost.shape
+    assert (made[1000 * HOP : 2000 * HOP] == 1).all()
+    assert not made[: 780 * HOP].any()
+    assert not made[2220 * HOP :].any()
+
+
+def test_a_stream_shorter_than_a_hop_goes_through_too():
+    """Some samples of noise."""
+    gate = Untouched()
+    noise_ = np.ones((7, 2), np.float32)
+    made = [*gate.push(noise_, np.zeros((1, 2), np.float32)), *gate.finish()]
+    assert np.array_equal(np.concatenate(made), noise_)

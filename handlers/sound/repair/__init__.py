@@ -1,1 +1,0 @@
-"""What can be put right in sound: clicks, clipped tops, hum and DC."""
