@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 
 from handlers.analysis.findings import count
 from handlers.sound.faults.params import FaultParams
@@ -33,6 +34,8 @@ Floats = NDArray[np.float32]
 # The level that an error is held against: of the maxima of blocks, so many either side, the third
 # quarter. A voice has a pulse in most of them, down to 50 a second.
 _BLOCK_SECONDS, _BESIDE, _QUARTILE = 0.005, 8, 0.75
+# Within so many blocks of a click only what comes near it in height is told from it.
+_SPOILT, _BELOW = 9, 8.0
 # A click is over within so many seconds; the sound after and before it is lower than it by the
 # same ratio, that long.
 _WIDEST, _GUARD = 0.002, 0.008
@@ -66,8 +69,12 @@ def find_clicks(sound: Sound, rate: int, params: FaultParams) -> Places:
     if len(sound) < 4 * size or not sound.any():
         return none
     error = np.abs(prediction_error(sound, rate))
-    level = np.repeat(_level_around(error, size), size)[: len(error)]
-    marks = error >= np.maximum(_LEAST, params.click_ratio * level)
+    highest = _block_maxima(error, size)
+    around = _level_around(highest)
+    # Where a click is, its predictor is no good for the samples beside it.
+    least = np.maximum(params.click_ratio * around, maximum_filter1d(highest, _SPOILT) / _BELOW)
+    level, least = (np.repeat(each, size)[: len(error)] for each in (around, least))
+    marks = error >= np.maximum(_LEAST, least)
     if not marks.any():
         return none
     made = []
@@ -78,12 +85,16 @@ def find_clicks(sound: Sound, rate: int, params: FaultParams) -> Places:
     return np.array(made, np.intp).reshape(-1, 2)
 
 
-def _level_around(error: Floats, size: int) -> Floats:
-    """Return what errors are held against in each block of so many samples."""
+def _block_maxima(error: Floats, size: int) -> Floats:
     blocks = -(-len(error) // size)
-    highest = np.pad(error, (0, blocks * size - len(error))).reshape(blocks, size).max(axis=1)
-    around = np.pad(highest, _BESIDE, mode="reflect" if blocks > _BESIDE else "edge")
-    near = sliding_window_view(around, 2 * _BESIDE + 1)
+    padded = np.pad(error, (0, blocks * size - len(error)))
+    return np.asarray(padded.reshape(blocks, size).max(axis=1), np.float32)
+
+
+def _level_around(highest: Floats) -> Floats:
+    """Return what errors are held against, given the highest of each block."""
+    padded = np.pad(highest, _BESIDE, mode="reflect" if len(highest) > _BESIDE else "edge")
+    near = sliding_window_view(padded, 2 * _BESIDE + 1)
     place = int(_QUARTILE * 2 * _BESIDE)
     return np.asarray(np.partition(near, place, axis=1)[:, place], np.float32)
 

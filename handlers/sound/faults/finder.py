@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -33,6 +34,15 @@ _OF_LISTENING = frozenset(
     }
 )
 _ORDER = ("error", "warning", "info")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a repair needs to know of a recording: its hum, and channels, from 0."""
+
+    hum: tuple[HumTrack, ...] = ()
+    offset: tuple[int, ...] = ()
+    timecode: frozenset[int] = frozenset()
 
 
 class FaultFinder:
@@ -76,9 +86,14 @@ class FaultFinder:
         found = [fault for fault in self._all() if not self._timecode_only(fault)]
         return sorted(found, key=lambda fault: _ORDER.index(fault.severity))
 
-    def hum(self) -> list[HumTrack]:
-        """Return the hum that was found, for its repair, after ``finish``."""
-        return [track for track in self._hum.tracks() if not self._is_timecode(track.channel)]
+    def known(self) -> Known:
+        """Return what a repair needs to know, after ``finish``."""
+        timecode = frozenset(filter(self._is_timecode, range(len(self._timecode))))
+        return Known(
+            hum=tuple(track for track in self._hum.tracks() if track.channel not in timecode),
+            offset=tuple(each for each in self._offset.channels() if each not in timecode),
+            timecode=timecode,
+        )
 
     def _hear(self, window: Window) -> None:
         self._heard += window.last - window.first

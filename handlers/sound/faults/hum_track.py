@@ -101,21 +101,28 @@ class Hum:
         self._spectra = Spectra(self._long, self._own_rate)
         self._held = np.zeros((channels, 0), np.float32)
         self._start = 0
+        self._next = 0
+        self._seen = 0
         self._looked = 0
         self._followers = [[_Follower(rate) for _ in MAINS] for _ in range(channels)]
 
     def hear(self, window: Window) -> None:
         """Take a window with at least 3 ms of context."""
         self._held = np.concatenate([self._held, self._lower(window)], axis=1)
-        while self._held.shape[1] >= self._long:
-            self._look(self._spectra, self._held[:, : self._long])
-            self._held = self._held[:, self._every :]
-            self._start += self._every
+        end = self._start + self._held.shape[1]
+        while end >= self._next + self._long:
+            begin = self._next - self._start
+            self._look(self._spectra, self._next, self._held[:, begin : begin + self._long])
+            self._next += self._every
+        # Kept for the next look, and for one at the very end.
+        gone = max(0, min(self._next, end - self._long) - self._start)
+        self._held = self._held[:, gone:]
+        self._start += gone
 
-    def _look(self, spectra: Spectra, sound: Sound) -> None:
+    def _look(self, spectra: Spectra, at: int, sound: Sound) -> None:
         self._looked += 1
-        start = self._start * self._lower.factor
-        end = (self._start + sound.shape[1]) * self._lower.factor
+        start, end = at * self._lower.factor, (at + sound.shape[1]) * self._lower.factor
+        self._seen = at + sound.shape[1]
         for followers, each in zip(self._followers, sound, strict=True):
             alive = np.abs(each).max() > 10 ** (self._params.hum_db / 20)
             lines = spectra.lines(each, self._params.hum_prominence_db) if alive else {}
@@ -123,10 +130,13 @@ class Hum:
                 follower.take(start, end, lines.get(mains))
 
     def finish(self) -> None:
-        """Look at what is left at the end, a shorter piece only if there was no other."""
+        """Look at the end; at less than a whole piece only if there is no more."""
         left = self._held.shape[1]
-        if not self._looked and left >= _SHORTEST * self._own_rate:
-            self._look(Spectra(left, self._own_rate), self._held)
+        end = self._start + left
+        if self._looked and end > self._seen:
+            self._look(self._spectra, end - self._long, self._held[:, left - self._long :])
+        elif not self._looked and left >= _SHORTEST * self._own_rate:
+            self._look(Spectra(left, self._own_rate), self._start, self._held)
         if self._looked == 1:
             for followers in self._followers:
                 for follower in followers:

@@ -161,18 +161,21 @@ class Offset:
             self._found[channel].add(window.at, window.at + length)
             self._sum[channel] += mean[channel] * length
 
+    def channels(self) -> list[int]:
+        """Return the channels with an offset, from 0; a single sample has none."""
+        return [channel for channel, found in enumerate(self._found) if found.samples > 1]
+
     def faults(self) -> Iterator[Fault]:
         """Yield what was found."""
-        for channel, found in enumerate(self._found):
-            if found and found.samples > 1:
-                offset = float(self._sum[channel] / found.samples)
-                level = decibels(offset**2)
-                start, end = next(iter(found))
-                text = f"{within(start, end, self._rate)} channel {channel + 1} has a DC offset "
-                text += f"of {100 * offset:+.2f} % of full scale ({level:.1f} dBFS)."
-                yield Fault(
-                    kind="dc_offset", severity="warning" if level > _HARMFUL_DB else "info",
-                    text=text, channels=(channel + 1,), ranges=found.few(),
-                    figures={"db": level, "offset": offset,
-                             "seconds": found.samples / self._rate},
-                )  # fmt: skip
+        for channel in self.channels():
+            found = self._found[channel]
+            offset = float(self._sum[channel] / found.samples)
+            level = decibels(offset**2)
+            start, end = next(iter(found))
+            text = f"{within(start, end, self._rate)} channel {channel + 1} has a DC offset "
+            text += f"of {100 * offset:+.2f} % of full scale ({level:.1f} dBFS)."
+            yield Fault(
+                kind="dc_offset", severity="warning" if level > _HARMFUL_DB else "info",
+                text=text, channels=(channel + 1,), ranges=found.few(),
+                figures={"db": level, "offset": offset, "seconds": found.samples / self._rate},
+            )  # fmt: skip
