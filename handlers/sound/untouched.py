@@ -42,7 +42,7 @@ class Untouched:
             snr: float32 [ceil(n / 480), channels], or [.., 1] for all channels.
         """
         if self._snr is None:
-            self._snr = _nothing(snr)
+            self._snr = _mirrored(snr)
         self._snr = np.concatenate([self._snr, snr])
         self._noise.append(noise)
         self._waiting += len(noise)
@@ -54,7 +54,7 @@ class Untouched:
         if self._snr is None or not self._waiting:
             return
         hops = len(self._snr) - _AROUND
-        self._snr = np.concatenate([self._snr, _nothing(self._snr)])
+        self._snr = np.concatenate([self._snr, _mirrored(self._snr[_AROUND:])])
         yield self._let_through(hops)
 
     def _let_through(self, hops: int) -> Samples:
@@ -72,9 +72,9 @@ class Untouched:
         return now * _interpolated(marks[_AROUND - 1 : _AROUND + hops + 1], len(now))
 
 
-def _nothing(snr: Samples) -> Samples:
-    """Return what stands beyond both ends: what is not there says nothing of noise."""
-    return np.full((_AROUND, snr.shape[1]), np.inf, np.float32)
+def _mirrored(snr: Samples) -> Samples:
+    """Return what stands beyond an end: what lies before it, again, as often as it takes."""
+    return np.resize(snr[::-1][:_AROUND], (_AROUND, snr.shape[1]))
 
 
 def _percentile(snr: Samples) -> Samples:
