@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 from tests.media import REPOSITORY, default_folder, fetch
+from tests.published import JUDGES, wheel
+from tests.real_noise import fetch_noise
 from tests.speech import fetch_speech
 
 INSTALL = """
@@ -24,7 +26,7 @@ def install_models() -> Path:
     """Make sure that the published networks are installed; return the folder of bundles."""
     folder = Path(os.environ.get("FXD_TEST_MODELS") or REPOSITORY / ".cache" / "models").absolute()
     # In a process of its own: converting loads TensorFlow, which tests of the daemon must not.
-    for name in ("transnetv2", "silero-vad"):
+    for name in ("transnetv2", "silero-vad", "deepfilternet3"):
         subprocess.run(
             [sys.executable, "-c", INSTALL, name, folder], cwd=REPOSITORY, check=True, timeout=900
         )
@@ -47,4 +49,7 @@ if __name__ == "__main__":
     require_chromium()
     fetch(default_folder())
     fetch_speech(default_folder())
+    fetch_noise(default_folder())
+    for name in JUDGES:
+        wheel(name)
     install_models()
