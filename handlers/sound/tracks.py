@@ -19,7 +19,7 @@ from handlers.analysis.laid import Laid
 from handlers.contract import UnusableMedia
 from handlers.media import boxes
 from handlers.media.probe import raise_if_passing, usable
-from handlers.media.source import open_media, picture_stream, shown, sound_streams
+from handlers.media.source import advice, open_media, picture_stream, shown, sound_streams
 from handlers.sound.essence import Format, Values, floating, pcm
 
 # FFmpeg's names of speakers, in the order of the bits of a channel mask.
@@ -129,6 +129,10 @@ class TrackSource:
                 kept = end.cut(piece, before)
                 before += len(piece)
                 yield kept.astype(self._dtype, copy=False)
+        if not laid.end:
+            raise UnusableMedia(
+                f"{shown(self.path)} holds no samples that can be decoded; {advice(self.path)}"
+            )
         self._tell(lost, laid)
 
     @property
