@@ -190,6 +190,31 @@ def test_compressed_sound(tmp_path, speech, name, codec):
     assert sound.written.bits in {16, 24}
 
 
+def test_mp3_in_a_wav(tmp_path, speech):
+    """A WAV of compressed sound keeps its chunks, with PCM and a true header in it."""
+    path = encoded(tmp_path / "a.wav", "mp3", speech[:48000])
+    path.write_bytes(path.read_bytes() + chunk(b"bext", bext()) + chunk(b"iXML", ixml()))
+    sound = open_sound(path)
+    assert (sound.start, sound.names) == (48000 * 3600, ("Boom",))
+    made, record = rewritten(sound, tmp_path / "out.wav")
+    assert len(made) >= 48000
+    assert "fmt" in record.changed
+    assert [name for name, _ in listed(tmp_path / "out.wav")][-2:] == [b"bext", b"iXML"]
+
+
+def test_damage_at_the_beginning(tmp_path, speech):
+    """A first packet that does not decode is silence, and what follows stays in its place."""
+    path = encoded(tmp_path / "a.m4a", "alac", speech[:48000])
+    old, data = np.concatenate([*open_sound(path).values()]), bytearray(path.read_bytes())
+    place = data.index(b"mdat") + 4
+    data[place : place + 200] = b"\xff" * 200
+    path.write_bytes(data)
+    new = np.concatenate([*open_sound(path).values()])
+    assert len(new) == len(old)
+    assert not new[:4096].any()
+    assert (new[4096:] == old[4096:]).all()
+
+
 def test_tags_become_chunks(tmp_path, speech):
     """What a compressed file says is in the WAV's bext and iXML, and no more."""
     tags = {"title": "Wild track", "comment": "rain <on> tin", "artist": "B. Mixer",
