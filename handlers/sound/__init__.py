@@ -1,1 +1,1 @@
-"""Sound as the trade delivers it: read in blocks, written with every production chunk kept."""
+"""Sound: cleaned, measured, described, delivered; everything the recorder wrote is kept."""
