@@ -7,6 +7,7 @@ Tech 3306), BW64 (ITU-R BS.2088), Sony Wave64 and AIFF/AIFF-C specifications.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ _W64_LIST = b"list\x2f\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 # "wave", "fmt ", "data" and what else has four letters share the rest of their GUIDs.
 _W64_REST = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 _MOST_ENTRIES = 256
+# How often a size of 32 bits may have overflowed.
+_MOST_WRAPS = 64
 # Less than this behind a file that seems finished is somebody's tag, not lost sound.
 _LEAST_SOUND = 1 << 16
 # What stands behind the sound even where the file ends within it.
@@ -296,8 +299,9 @@ class _Walk:
         if chunk.size == room or self._followed(chunk):
             return chunk
         wrapped = chunk.size + ((room - chunk.size) >> 32 << 32)
-        candidates = [replace(chunk, size=size) for size in range(wrapped, chunk.size, -(1 << 32))]
-        whole = next((each for each in candidates[:64] if self._followed(each)), None)
+        sizes = itertools.islice(range(wrapped, chunk.size, -(1 << 32)), _MOST_WRAPS)
+        longer = (replace(chunk, size=size) for size in sizes)
+        whole = next((each for each in longer if self._followed(each)), None)
         if whole is not None:
             self._note("holds more sound than its header has room to say; all of it was taken")
             return whole

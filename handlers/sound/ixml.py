@@ -24,17 +24,16 @@ _LOUDNESS_OF_BEXT = (
 
 @dataclass(slots=True, kw_only=True)
 class _Element:
-    """Where an element lies: its tags from ``start`` to ``end``, what is in it between."""
+    """Where an element lies: its tags from ``start`` to ``end``, between them what is in it.
+
+    It ``is_short`` where it is a single tag, as in <NOTE/>.
+    """
 
     start: int
     inner: int
+    is_short: bool
     close: int = 0
     end: int = 0
-
-    @property
-    def is_short(self) -> bool:
-        """Say whether it is a single tag, as in <NOTE/>."""
-        return self.close == self.start
 
 
 class _Damaged(Exception):
@@ -261,7 +260,9 @@ class _Finder:
         if self._open:
             self._path.append(name)
         key = tuple(self._path)
-        element = _Element(start=place, inner=self._after_tag(place))
+        inner = self._after_tag(place)
+        is_short = self._text[inner - 2 : inner] == b"/>"
+        element = _Element(start=place, inner=inner, is_short=is_short)
         is_new = len(key) <= 2 and key not in self.found
         if is_new:
             self.found[key] = element
@@ -272,9 +273,10 @@ class _Finder:
         element = self._open.pop()
         if self._path:
             self._path.pop()
-        if element is not None:
-            element.close = place
-            element.end = self._after_tag(place)
+        if element is not None and element.is_short:
+            element.close = element.end = element.inner
+        elif element is not None:
+            element.close, element.end = place, self._after_tag(place)
 
     def _after_tag(self, place: int) -> int:
         """Return the place behind a tag; ">" may stand in the value of an attribute."""

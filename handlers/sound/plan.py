@@ -130,8 +130,10 @@ def _describes(body: bytes, sound: Sound) -> bool:
     header = read_fmt(body)
     if header is None or header.format is None:
         return False
-    said = struct.unpack_from("<H", body, 12)[0]
-    return said == header.block and header.format == sound.written
+    block, bits = struct.unpack_from("<HH", body, 12)
+    width = sound.written.bits
+    fits = width - 8 < bits <= width
+    return fits and block == header.block and header.format == sound.written
 
 
 def _frame(plan: Plan, sound: Sound) -> None:

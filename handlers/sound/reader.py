@@ -138,7 +138,7 @@ def open_sound(path: Path, track: int | None = None) -> Sound:
         OSError: It cannot be read from the storage.
     """
     layout = chunks.read(path)
-    sound = _plain(path, layout, track) or _decoded(path, track)
+    sound = _plain(path, layout, track) or _decoded(path, layout, track)
     sound.said[:0] = [*_misnamed(path), *(layout.notes if layout else ())]
     _require_usable(sound)
     return sound
@@ -162,19 +162,19 @@ def _plain(path: Path, layout: chunks.Layout | None, track: int | None) -> Sound
     return _described(Sound(path=path, source=source, layout=layout), found)
 
 
-def _decoded(path: Path, track: int | None) -> Sound:
+def _decoded(path: Path, layout: chunks.Layout | None, track: int | None) -> Sound:
     compressed = None if track else SndfileSource.open(path)
     if compressed is None:
-        return _of_track(path, track or 0)
+        return _of_track(path, track or 0, layout)
     chunks_of_wav = tuple(flac.foreign(path))
-    sound = Sound(path=path, source=compressed, foreign=chunks_of_wav, layout=chunks.read(path))
+    sound = Sound(path=path, source=compressed, foreign=chunks_of_wav, layout=layout)
     header = read_fmt(dict(chunks_of_wav).get(b"fmt ", b""))
     compressed.mask = (header.mask if header else 0) or compressed.mask
     found = bwf.read_bodies(path, dict(chunks_of_wav), compressed.rate, compressed.samples)
     return _described(sound, bwf.read(path) or found)
 
 
-def _of_track(path: Path, track: int) -> Sound:
+def _of_track(path: Path, track: int, layout: chunks.Layout | None) -> Sound:
     source = TrackSource(path, track)
     sound = Sound(
         path=path,
@@ -190,6 +190,9 @@ def _of_track(path: Path, track: int) -> Sound:
         if clip.timecode is not None:
             seconds = Fraction(clip.timecode.frames) / clip.timecode.rate
             sound.start = round(seconds * source.rate)
+    elif layout is not None and layout.kind == b"WAVE":
+        sound.layout = layout
+        return _described(sound, bwf.read(path))
     return sound
 
 

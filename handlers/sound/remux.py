@@ -13,7 +13,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from handlers.contract import UnusableMedia
-from handlers.media.probe import Probe, probe, usable
+from handlers.media.probe import Probe, VideoFacts, probe, usable
 from handlers.media.source import open_media, picture_stream, shown
 from handlers.sound.essence import Values
 from handlers.sound.reader import Sound, open_sound
@@ -45,22 +45,26 @@ def remux(clip: Path, wavs: Sequence[Path], out: Path) -> None:
         opened.enter_context(usable(clip))
         source: Any = opened.enter_context(open_media(clip))
         picture = picture_stream(source)
-        if picture is None:
+        facts = probe(clip)
+        if picture is None or facts.video is None:
             raise UnusableMedia(f"{shown(clip)} holds no picture to put beside the sound.")
         target: Any = opened.enter_context(av.open(str(out), "w", format="mov"))
-        copy = _picture(target, picture, clip, probe(clip))
+        copy = _picture(target, picture, clip, facts, facts.video)
         tracks = [_Track(target, open_sound(wav)) for wav in wavs]
-        _interleave(_packets(source, picture, copy), tracks, target)
+        _begin(target, picture, clip)
+        _interleave(_packets(source, picture, copy, facts.video), tracks, target)
 
 
-def _picture(target: Any, picture: Any, clip: Path, facts: Probe) -> Any:
+def _picture(target: Any, picture: Any, clip: Path, facts: Probe, video: VideoFacts) -> Any:
     try:
-        copy = target.add_stream_from_template(picture)
+        # Opaque: what is only copied needs no encoder.
+        copy = target.add_stream_from_template(picture, opaque=True)
     except (ValueError, FFmpegError) as error:
-        raise UnusableMedia(
-            f"{shown(clip)} has a picture ({picture.codec_context.name}) that no MOV can hold; "
-            "take the WAV beside it."
-        ) from error
+        raise _not_in_mov(picture, clip) from error
+    # Without its rate no timecode track is made.
+    copy.codec_context.framerate = video.rate
+    if _is_coarse(picture, video):
+        copy.time_base = 1 / (video.rate * video.rate.denominator)
     if facts.timecode is not None:
         copy.metadata["timecode"] = str(facts.timecode)
     if facts.reel:
@@ -68,16 +72,57 @@ def _picture(target: Any, picture: Any, clip: Path, facts: Probe) -> Any:
     return copy
 
 
-def _packets(source: Any, picture: Any, copy: Any) -> Iterator[Any]:
+def _begin(target: Any, picture: Any, clip: Path) -> None:
+    """Write the header, where codecs are refused that belong into other containers."""
+    try:
+        target.start_encoding()
+    except FFmpegError as error:
+        raise _not_in_mov(picture, clip) from error
+
+
+def _not_in_mov(picture: Any, clip: Path) -> UnusableMedia:
+    return UnusableMedia(
+        f"{shown(clip)} has a picture ({picture.codec_context.name}) that no MOV can hold; "
+        "take the WAV beside it."
+    )
+
+
+def _is_coarse(picture: Any, video: VideoFacts) -> bool:
+    """Say whether a container's clock rounds the times of a constant rate, as Matroska's does."""
+    return not video.vfr and (1 / video.rate) % picture.time_base != 0
+
+
+def _packets(source: Any, picture: Any, copy: Any, video: VideoFacts) -> Iterator[Any]:
     """Yield the picture's packets for the new file, frame 0 at time 0."""
-    begin = picture.start_time or 0
-    for packet in source.demux(picture):
-        if packet.dts is None:
-            continue
-        packet.pts = None if packet.pts is None else packet.pts - begin
-        packet.dts -= begin
+    begin, tick = picture.start_time or 0, Fraction(picture.time_base)
+    on_grid = _is_coarse(picture, video)
+    step = round(1 / video.rate / tick)
+    for packet in _dated(source.demux(picture), step):
+        times = [None if each is None else each - begin for each in (packet.pts, packet.dts)]
+        if on_grid:
+            times = [each and round(each * tick * video.rate) for each in times]
+            times = [each and each * video.rate.denominator for each in times]
+            packet.time_base = copy.time_base
+            packet.duration = video.rate.denominator
+        packet.pts, packet.dts = times
         packet.stream = copy
         yield packet
+
+
+def _dated(packets: Iterator[Any], step: int) -> Iterator[Any]:
+    """Yield packets with decoding times: Matroska's first ones have none before reordering."""
+    waiting = []
+    for packet in packets:
+        if not packet.size:
+            continue
+        waiting.append(packet)
+        if packet.dts is None:
+            continue
+        for back, each in enumerate(reversed(waiting)):
+            each.dts = packet.dts - back * step
+        yield from waiting
+        waiting = []
+    yield from waiting
 
 
 def _interleave(packets: Iterator[Any], tracks: list[_Track], target: Any) -> None:

@@ -19,7 +19,7 @@ from handlers.analysis.laid import Laid
 from handlers.contract import UnusableMedia
 from handlers.media import boxes
 from handlers.media.probe import raise_if_passing, usable
-from handlers.media.source import open_media, picture_stream, shown, sound_streams
+from handlers.media.source import advice, open_media, picture_stream, shown, sound_streams
 from handlers.sound.essence import Format, Values, floating, pcm
 
 # FFmpeg's names of speakers, in the order of the bits of a channel mask.
@@ -89,7 +89,8 @@ class TrackSource:
                 if other.index != stream.index:
                     other.discard = Discard.all
             picture = picture_stream(container)
-            origin = _start(picture) if picture is not None else None
+            first = stream if picture is None else picture
+            origin = None if first.start_time is None else _start(first)
             end = self._end(container, stream, origin)
             yield from self._laid(container, stream, origin, end)
 
@@ -97,7 +98,7 @@ class TrackSource:
         """Return the end of the track by its edit list, where it has one."""
         if not container.format.name.startswith("mov") or not stream.duration:
             return _End()
-        since = Fraction(0) if origin is None else _start(stream) - origin
+        since = _start(stream) - (origin or 0)
         seconds = since + Fraction(stream.duration * stream.time_base)
         with contextlib.suppress(ValueError):
             ticks = boxes.clock(self.path)
@@ -113,15 +114,14 @@ class TrackSource:
         for frame, until in self._decoded(container, stream):
             if isinstance(frame, int):
                 # Too short a gap for the clock to tell: sound behind it would come early.
-                lost += 1
-                laid.end += frame
+                lost, laid.end = lost + 1, laid.end + frame
+                if origin is None and until is not None:
+                    origin = until - Fraction(frame, self.rate)
                 yield np.zeros((frame, self.channels), self._dtype)
                 continue
-            since = None
-            if frame.pts is not None:
-                at = frame.pts * Fraction(frame.time_base)
-                origin = at if origin is None else origin
-                since = at - origin
+            at = None if frame.pts is None else frame.pts * Fraction(frame.time_base)
+            origin = at if origin is None else origin
+            since = None if at is None or origin is None else at - origin
             if until is not None and origin is not None and self.container.startswith("mov"):
                 end.packets = round((until - origin) * self.rate)
             before = laid.end
@@ -129,6 +129,10 @@ class TrackSource:
                 kept = end.cut(piece, before)
                 before += len(piece)
                 yield kept.astype(self._dtype, copy=False)
+        if not laid.end:
+            raise UnusableMedia(
+                f"{shown(self.path)} holds no samples that can be decoded; {advice(self.path)}"
+            )
         self._tell(lost, laid)
 
     @property

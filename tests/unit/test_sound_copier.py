@@ -2,6 +2,7 @@
 
 import struct
 import uuid
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -12,6 +13,7 @@ import wavinfo
 from handlers.media import chunks
 from handlers.sound import bext as bext_module
 from handlers.sound.bext import Loudness, Process
+from handlers.sound.contradictions import contradictions
 from handlers.sound.copier import write_sound
 from handlers.sound.reader import open_sound
 from handlers.sound.riff import RiffWriter
@@ -311,3 +313,31 @@ def test_wave64(tmp_path):
     read, rate = soundfile.read(out, dtype="int32")
     assert ((read >> 8 == values).all(), rate) == (True, 96000)
     assert "fmt" in record.kept
+
+
+@pytest.mark.parametrize("options", [
+    {"write_bext": "1", "write_peak": "on"}, {"write_bext": "1", "rf64": "always"},
+    {"rf64": "auto"},
+])  # fmt: skip
+def test_what_ffmpeg_writes(tmp_path, options):
+    """Files of another writer, with its bext, LIST, envelope and ds64, keep what stays true."""
+    path = tmp_path / "a.wav"
+    with av.open(str(path), "w", options=options) as container:
+        container.metadata.update({"description": "12A", "time_reference": "172800000",
+                                   "umid": "0x" + UMID.hex(), "title": "x"})  # fmt: skip
+        stream = container.add_stream("pcm_s16le", rate=48000, layout="5.1")
+        values = whole(16, 4800, 6).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(values.reshape(1, -1), "s16", "5.1")
+        frame.sample_rate, frame.pts, frame.time_base = 48000, 0, Fraction(1, 48000)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    out, record = copied(path, tmp_path)
+    old, new = dict(listed(path)), dict(listed(out))
+    assert {name for name in old if new.get(name) != old[name]} <= {b"bext", b"levl", b"ds64"}
+    assert record.dropped == (("levl",) if "write_peak" in options else ())
+    assert "LIST" in record.kept
+    assert open_sound(out).channel_mask == open_sound(path).channel_mask == 0x3F
+    assert contradictions(out) == contradictions(path) == ()
+    if "write_bext" in options:
+        assert open_sound(out).start == 172_800_000
+        assert new[b"bext"][348:412] == WHO.umid

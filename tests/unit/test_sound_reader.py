@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import re
 import struct
 import uuid
 from fractions import Fraction
@@ -189,6 +190,31 @@ def test_compressed_sound(tmp_path, speech, name, codec):
     assert sound.written.bits in {16, 24}
 
 
+def test_mp3_in_a_wav(tmp_path, speech):
+    """A WAV of compressed sound keeps its chunks, with PCM and a true header in it."""
+    path = encoded(tmp_path / "a.wav", "mp3", speech[:48000])
+    path.write_bytes(path.read_bytes() + chunk(b"bext", bext()) + chunk(b"iXML", ixml()))
+    sound = open_sound(path)
+    assert (sound.start, sound.names) == (48000 * 3600, ("Boom",))
+    made, record = rewritten(sound, tmp_path / "out.wav")
+    assert len(made) >= 48000
+    assert "fmt" in record.changed
+    assert [name for name, _ in listed(tmp_path / "out.wav")][-2:] == [b"bext", b"iXML"]
+
+
+def test_damage_at_the_beginning(tmp_path, speech):
+    """A first packet that does not decode is silence, and what follows stays in its place."""
+    path = encoded(tmp_path / "a.m4a", "alac", speech[:48000])
+    old, data = np.concatenate([*open_sound(path).values()]), bytearray(path.read_bytes())
+    place = data.index(b"mdat") + 4
+    data[place : place + 200] = b"\xff" * 200
+    path.write_bytes(data)
+    new = np.concatenate([*open_sound(path).values()])
+    assert len(new) == len(old)
+    assert not new[:4096].any()
+    assert (new[4096:] == old[4096:]).all()
+
+
 def test_tags_become_chunks(tmp_path, speech):
     """What a compressed file says is in the WAV's bext and iXML, and no more."""
     tags = {"title": "Wild track", "comment": "rain <on> tin", "artist": "B. Mixer",
@@ -240,6 +266,82 @@ def test_late_track_of_a_clip(tmp_path):
     assert sound.notes == (
         "a.mkv: its sound sets in 24,000 samples late; silence stands before it.",
     )
+
+
+def test_gaps_and_damage(tmp_path, speech):
+    """Packets that do not decode are silence of their length, and all behind stays in its place."""
+    path = encoded(tmp_path / "a.m4a", "aac", speech)
+    whole_ = everything(open_sound(path))
+    data = bytearray(path.read_bytes())
+    place = data.index(b"mdat") + 20_000
+    data[place : place + 3000] = b"\xff" * 3000
+    path.write_bytes(data)
+    sound = open_sound(path)
+    made = everything(sound)
+    assert len(made) == len(whole_) == len(speech)
+    # The decoder's artificial noise is another after damage.
+    assert np.corrcoef(made[-48000:, 0], whole_[-48000:, 0])[0, 1] > 0.999
+    assert re.fullmatch(
+        r"a.m4a: \d+ packets of sound do not decode; silence stands for them.", sound.notes[0]
+    )
+
+
+def test_pause_in_a_track(tmp_path):
+    """Where a track pauses, silence keeps what follows in its place."""
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        audio = container.add_stream("pcm_u8", rate=48000, layout="mono")
+        for start in (0, 96000):
+            made = av.AudioFrame.from_ndarray(np.full((1, 4800), 200, np.uint8), "u8", "mono")
+            made.sample_rate, made.pts, made.time_base = 48000, start, Fraction(1, 48000)
+            container.mux(audio.encode(made))
+        container.mux(audio.encode(None))
+    sound = open_sound(tmp_path / "a.mkv")
+    values = np.concatenate([*sound.values()])[:, 0]
+    assert np.flatnonzero(np.diff(values)).tolist() == [4799, 95999]
+    assert {*values} == {0, 72}
+    assert sound.notes == ("a.mkv: its sound has 1 gaps; silence fills them.",)
+    assert sound.written.subtype == "PCM_U8"
+
+
+def test_many_compressed_channels(tmp_path, speech):
+    """Ten channels of Opus come in their order."""
+    path = tmp_path / "a.opus"
+    tones = np.sin(np.outer(np.arange(48000), np.arange(1, 11)) * 0.03) * 0.3
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libopus", rate=48000, layout="10 channels",
+                                      options={"mapping_family": "255"})  # fmt: skip
+        for start in range(0, 48000, 960):
+            packed_ = np.ascontiguousarray(tones[start : start + 960], np.float32).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(packed_, "flt", "10 channels")
+            frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    made = everything(open_sound(path))
+    assert made.shape == (48000, 10)
+    for channel in range(10):
+        peak = np.argmax(np.abs(np.fft.rfft(made[:, channel])))
+        assert abs(peak - 48000 * 0.03 * (channel + 1) / 2 / np.pi) < 1
+
+
+@pytest.mark.parametrize("codec", ["aac", "mp3", "libopus", "alac", "libvorbis"])
+@pytest.mark.parametrize("count", [100, 700, 9000])
+def test_short_compressed_sound(tmp_path, speech, codec, count):
+    """Even what fits into one packet has its own length."""
+    suffix = {"aac": "m4a", "alac": "m4a", "mp3": "mp3", "libopus": "opus"}.get(codec, "ogg")
+    path = tmp_path / f"a.{suffix}"
+    if codec == "libvorbis":
+        soundfile.write(path, speech[:count], 48000, "VORBIS", format="OGG")
+    else:
+        encoded(path, codec, speech[:count])
+    sound = open_sound(path)
+    assert sound.samples == len(everything(sound)) == count
+
+
+def test_compressed_sound_of_no_length(tmp_path, speech):
+    """A track that its edit list leaves nothing of is one sentence."""
+    path = encoded(tmp_path / "a.m4a", "aac", speech[:1])
+    with pytest.raises(UnusableMedia, match=r"^a.m4a holds no samples that can be decoded; "):
+        everything(open_sound(path))
 
 
 @pytest.mark.parametrize("kind", ["drms", "enca"])
