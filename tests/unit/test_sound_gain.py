@@ -68,6 +68,18 @@ def test_limited_until_it_is_loud_enough(media):
     assert peak <= -1
 
 
+def test_one_trial_is_enough_for_one_peak():
+    """A single peak that is limited takes no loudness away: the first gain is the last."""
+    samples = levels([(-30, 10)])
+    samples[RATE] = 0.9
+    first = plan(measured(samples), TARGETS["ebu-r128"])
+    made, gain, limiter = delivered(samples, TARGETS["ebu-r128"])
+    assert gain == first
+    assert 0 < limiter.deepest < 6
+    assert not list(remarks(limiter))
+    assert not list(judge(measured(made), TARGETS["ebu-r128"]))
+
+
 def test_what_needs_no_limiter_gets_none(media):
     """Without peaks above the limit there is one gain, exactly, and the sound is read no more."""
     samples = speech(seconds=20)[:, None] * np.float32(0.05)

@@ -176,6 +176,17 @@ def test_gain_is_smooth_and_linked():
     assert later / course[place] == pytest.approx(np.exp(-1), abs=0.02)
 
 
+@pytest.mark.parametrize(("frequency", "most"), [(40, -110), (50, -110), (1000, -110)])
+def test_low_tones_are_not_bent(frequency, most):
+    """A steady tone 6 dB too loud only gets quieter: what is added to it is below -110 dB."""
+    samples = tone(5, 4, RATE, frequency)[:, None]
+    made = limited(samples)[0][RATE : 3 * RATE, 0]
+    power = np.abs(np.fft.rfft(made * np.hanning(len(made)))) ** 2
+    place = 2 * frequency
+    of_tone = power[place - 3 : place + 4].sum()
+    assert 10 * np.log10((power[1:].sum() - of_tone) / of_tone) < most
+
+
 def test_no_delay():
     """What was changed lies where it lay: the sound correlates best at no delay at all."""
     rng = np.random.default_rng(2)
@@ -249,6 +260,30 @@ def test_what_is_skipped_would_not_count(rate):
     assert high.any()
     assert np.array_equal(quick > 0.9, high)
     assert quick[high] == pytest.approx(everywhere[high], rel=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.31, 0.4, 0.45])
+def test_peaks_at_quarters_are_not_skipped(share):
+    """A tone that peaks a quarter of a sample off is looked at closely, though halves are low."""
+    turns = np.arange(2 * REACH + 100 * BLOCK)
+    lines = [np.cos(2 * np.pi * share * (turns - place)) for place in (0.25, 0.75)]
+    samples = np.stack(lines, axis=1).astype(np.float32)
+    highest = Between(RATE, 1e-6).peaks(samples)
+    threshold = float(highest.min()) * 0.999
+    assert (Between(RATE, threshold).peaks(samples) > threshold).all()
+
+
+@pytest.mark.parametrize("count", [3, 17, 40])
+def test_gain_lies_where_the_peak_is(count):
+    """What is limited is even on both sides of a lone peak: the gain is no sample early or late."""
+    samples = np.full((RATE, 1), 1e-3)
+    samples[RATE // 2 : RATE // 2 + count] = 1.8
+    times = Times(attack=0.005, hold=0.0, release=1e-7)
+    made, _ = limited(samples, times=times)
+    gain = (made / samples)[:, 0]
+    middle = RATE // 2 + (count - 1) / 2
+    low = np.flatnonzero(gain < 1)
+    assert (low[0] + low[-1]) / 2 == pytest.approx(middle, abs=1)
 
 
 def test_memory_does_not_grow():
