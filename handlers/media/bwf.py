@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from handlers.media import safexml
+from handlers.media import chunks, safexml
 from handlers.media.source import shown, shown_text
 from handlers.media.timecode import Timecode, can_drop, snap
 
 _LARGEST_CHUNK = 16 << 20
-_MOST_CHUNKS = 1000
-_WAVES = frozenset({b"RIFF", b"RF64", b"BW64"})
 _NAMED = re.compile(r"^[a-z]?([A-Z_0-9]{3,16})=(.*)$", re.MULTILINE)
 
 
@@ -71,18 +69,27 @@ def read(path: Path) -> Recording | None:
         OSError: It cannot be read from the storage.
     """
     with path.open("rb") as file:
-        chunks = dict(_chunks(file))
-    form = chunks.get(b"fmt ", b"")
-    if len(form) < 16:
+        layout = chunks.parse(file, shown(path))
+        if layout is None or layout.kind != b"WAVE":
+            return None
+        names = (b"fmt ", b"bext", b"iXML")
+        bodies = {name: chunks.body(file, layout.find(name), _LARGEST_CHUNK) for name in names}
+    if len(bodies[b"fmt "]) < 16:
         return None
-    _, _, rate, _, block = struct.unpack_from("<HHIIH", form)
-    length = struct.unpack("<Q", chunks.get(b"data", bytes(8)))[0]
-    return _recording(path, chunks, rate, length // block if block else 0)
+    _, _, rate, _, block = struct.unpack_from("<HHIIH", bodies[b"fmt "])
+    samples = layout.data.size // block if layout.data and block else 0
+    found = read_bodies(path, bodies, rate, samples)
+    return replace(found, notes=(*layout.notes, *found.notes))
 
 
-def _recording(path: Path, chunks: dict[bytes, bytes], rate: int, samples: int) -> Recording:
-    bext = _Bext(chunks[b"bext"]) if len(chunks.get(b"bext", b"")) >= _Bext.SIZE else None
-    root = safexml.parse(chunks.get(b"iXML", b"").strip(b"\0 \r\n"))
+def read_bodies(path: Path, bodies: Mapping[bytes, bytes], rate: int, samples: int) -> Recording:
+    """Read the bodies of bext and iXML, wherever they were found, of so many samples at ``rate``.
+
+    ``path`` is the file that notes speak of.
+    """
+    fixed = bodies.get(b"bext", b"")
+    bext = _Bext(fixed) if len(fixed) >= _Bext.SIZE else None
+    root = safexml.parse(bodies.get(b"iXML", b"").strip(b"\0 \r\n"))
     words = (bext.words() if bext else {}) | (_words(root) if root is not None else {})
     told = _stamp(root) if root is not None else None
     own = bext.time_reference if bext else None
@@ -100,30 +107,6 @@ def _recording(path: Path, chunks: dict[bytes, bytes], rate: int, samples: int) 
         tracks=tuple(_tracks(root)) if root is not None else (),
         notes=tuple(_contradictions(path, own, told, rate, words)),
     )
-
-
-def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the chunks; of the sound itself only its length, as 8 bytes."""
-    head = file.read(12)
-    if head[:4] not in _WAVES or head[8:12] != b"WAVE":
-        return
-    long_length = 0
-    for _ in range(_MOST_CHUNKS):
-        start = file.read(8)
-        if len(start) < 8:
-            return
-        kind, length = struct.unpack("<4sI", start)
-        behind = file.tell() + length + (length & 1)
-        if kind == b"data":
-            length = long_length or length
-            behind = file.tell() + length + (length & 1)
-            yield kind, struct.pack("<Q", length)
-        else:
-            body = file.read(min(length, _LARGEST_CHUNK))
-            if kind == b"ds64" and len(body) >= 16:
-                long_length = struct.unpack_from("<Q", body, 8)[0]
-            yield kind, body
-        file.seek(behind)
 
 
 class _Bext:

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from handlers.contract import AssetKind, HandlerSpec, Needs, Treatment
+from handlers.sound.faults.params import FaultParams, RepairParams
 
 Profile = Literal["production", "programme"]
 Network = Literal["deepfilternet3", "nsnet2", "dtln"]
@@ -62,20 +63,12 @@ class LoudnessParams(_Strict):
         return self
 
 
-class RepairParams(_Strict):
-    """What is repaired of what is found; nothing unless asked for."""
-
-    hum: bool = False
-    dc: bool = False
-    clicks: bool = False
-    clips: bool = False
-
-
 class SoundParams(_Strict):
     """What can be set for the sound handler; each default works.
 
     ``profile`` production keeps gain and balance as recorded; a loudness target is for
-    programmes. ``layout`` is the order of a 5.1 programme without a channel mask. ``segments``
+    programmes. ``faults`` says from where on something is a finding, ``repair`` what of that is put
+    right. ``layout`` is the order of a 5.1 programme without a channel mask. ``segments``
     looks for speech, music and noise; ``remux`` puts a clip's new sound beside its untouched
     picture.
     """
@@ -84,6 +77,7 @@ class SoundParams(_Strict):
     layout: Literal["smpte", "film"] = "smpte"
     enhance: EnhanceParams = Field(default_factory=EnhanceParams.model_construct)
     loudness: LoudnessParams = Field(default_factory=LoudnessParams.model_construct)
+    faults: FaultParams = Field(default_factory=FaultParams.model_construct)
     repair: RepairParams = Field(default_factory=RepairParams.model_construct)
     segments: bool = True
     remux: bool = False

@@ -1,0 +1,120 @@
+"""All faults of a recording's sound, found in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+import numpy as np
+
+from handlers.sound.faults.clicks import Clicks
+from handlers.sound.faults.clipping import Clipping
+from handlers.sound.faults.dropouts import Dropouts
+from handlers.sound.faults.hum import HumTrack
+from handlers.sound.faults.hum_track import Hum
+from handlers.sound.faults.levels import Levels10ms, Offset
+from handlers.sound.faults.ltc import REACH_SECONDS, LinearTimecode
+from handlers.sound.faults.pairs import Pairs
+from handlers.sound.faults.params import FaultParams
+from handlers.sound.faults.record import Fault
+from handlers.sound.faults.windows import Samples, Window, Windows
+
+_WINDOW_SECONDS = 1.0
+# What is no fault of a timecode track: it is a square wave, and nobody listens to it.
+_OF_LISTENING = frozenset(
+    {
+        "audio_clipping",
+        "clicks",
+        "dropout",
+        "hum",
+        "dc_offset",
+        "out_of_phase",
+        "identical_channels",
+    }
+)
+_ORDER = ("error", "warning", "info")
+
+
+class FaultFinder:
+    """Finds the faults of a recording that comes in blocks.
+
+    Memory is a second and a few tenths of sound, eight seconds of it at a twelfth of the
+    rate, and a few numbers every four seconds. The blocks' sizes make no difference.
+
+    Args:
+        rate: Samples a second, 8000 to 192,000.
+        channels: How many there are.
+        params: From where on something is a finding.
+    """
+
+    def __init__(self, rate: int, channels: int, params: FaultParams | None = None) -> None:
+        params = params or FaultParams()
+        reach = max(64, round(REACH_SECONDS * rate))
+        self._windows = Windows(channels, max(64, round(_WINDOW_SECONDS * rate)), reach)
+        self._levels = Levels10ms(rate, channels, params)
+        self._offset = Offset(rate, channels, params)
+        self._clipping = Clipping(rate, channels, params)
+        self._dropouts = Dropouts(rate, channels, params)
+        self._clicks = Clicks(rate, channels, params)
+        self._hum = Hum(rate, channels, params)
+        self._pairs = Pairs(rate, channels, params)
+        self._timecode = [LinearTimecode(rate, channel) for channel in range(channels)]
+        self._heard = 0
+
+    def push(self, block: Samples) -> None:
+        """Take a block, float [n, channels] of finite numbers, full scale 1."""
+        for window in self._windows.push(block):
+            self._hear(window)
+
+    def finish(self) -> list[Fault]:
+        """Return the faults, the worst first; nothing may be pushed after it."""
+        for window in self._windows.finish():
+            self._hear(window)
+        self._hum.finish()
+        if not self._heard:
+            return []
+        found = [fault for fault in self._all() if not self._timecode_only(fault)]
+        return sorted(found, key=lambda fault: _ORDER.index(fault.severity))
+
+    def hum(self) -> list[HumTrack]:
+        """Return the hum that was found, for its repair, after ``finish``."""
+        return [track for track in self._hum.tracks() if not self._is_timecode(track.channel)]
+
+    def _hear(self, window: Window) -> None:
+        self._heard += window.last - window.first
+        self._levels.hear(window)
+        self._offset.hear(window)
+        self._pairs.hear(window)
+        self._hum.hear(window)
+        for channel, timecode in enumerate(self._timecode):
+            heard = timecode.hear(window)
+            clipped = self._clipping.hear(window, channel)
+            lost = self._dropouts.hear(window, channel)
+            if not heard:
+                self._clicks.hear(window, channel, np.concatenate([clipped, lost]))
+
+    def _all(self) -> Iterator[Fault]:
+        return chain(
+            self._levels.faults(), self._dropouts.faults(), self._clipping.faults(),
+            self._clicks.faults(), self._hum.faults(), self._offset.faults(),
+            self._pairs.faults(), *(timecode.faults() for timecode in self._timecode),
+        )  # fmt: skip
+
+    def _is_timecode(self, channel: int) -> bool:
+        return self._timecode[channel].covers(self._heard)
+
+    def _timecode_only(self, fault: Fault) -> bool:
+        """Say whether a fault is one of a timecode track, and no fault there."""
+        return fault.kind in _OF_LISTENING and any(
+            self._is_timecode(channel - 1) for channel in fault.channels
+        )
+
+
+def find_faults(
+    blocks: Iterable[Samples], rate: int, channels: int, params: FaultParams | None = None
+) -> list[Fault]:
+    """Return the faults of a recording, the worst first; see ``FaultFinder``."""
+    finder = FaultFinder(rate, channels, params)
+    for block in blocks:
+        finder.push(block)
+    return finder.finish()
