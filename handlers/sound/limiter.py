@@ -6,8 +6,8 @@ an exponential way back; a smooth bell over the attack (three running means, a q
 after which the reduction at each peak is still no less than it needs. The sound itself is only
 multiplied; where no reduction is, samples come out bit for bit.
 
-After the look-ahead limiters of Giannoulis, Massberg, Reiss: Digital Dynamic Range Compressor
-Design (JAES 60, 2012), and the peak measure of ITU-R BS.1770-4, annex 2.
+A running maximum under a smoothing filter is Hämäläinen's: Smoothing of the Control Signal Without
+Clipped Output in Digital Peak Limiters (DAFx 2002). Peaks are those of ITU-R BS.1770-4, annex 2.
 """
 
 from __future__ import annotations
