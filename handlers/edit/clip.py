@@ -90,7 +90,7 @@ class _Clip:
         self.source = source
         self.video = video
         self.said: ClipMetadata = harvest(task.path, source, top=task.top)
-        hints = Hints(gamma=self.said.gamma, lut=self.said.look, cdl=self.said.cdl)
+        hints = hints_of(self.said)
         notes: list[str] = []
         self.look: Look | None = choose_look(self.params.look, video, hints, notes.append)
         self.notes = (*self.said.findings, *notes)
@@ -232,6 +232,13 @@ class _Clip:
             lambda part: self._tell(_DECODE_SHARE + (1 - _DECODE_SHARE) * part, "contact sheet"),
             still_look(self.look, self.video),
         )
+
+
+def hints_of(said: ClipMetadata) -> Hints:
+    """Return what came with a clip to show it by; one that was recorded with its look has it."""
+    if said.look_burned_in:
+        return Hints(gamma=said.gamma)
+    return Hints(gamma=said.gamma, lut=said.look, cdl=said.cdl)
 
 
 def logged(said: ClipMetadata) -> Logged:

@@ -148,7 +148,8 @@ def choose_look(
     lut = Path(params.lut) if params.lut else _readable(hints.lut, tell) if auto else None
     cdl = Path(params.cdl) if params.cdl else _readable(hints.cdl, tell) if auto else None
     steps: list[tuple[str, ocio.Transform]] = []
-    if cdl is not None:
+    # Cameras write a correction that corrects nothing for every clip that nobody graded.
+    if cdl is not None and cdl != Cdl():
         steps.append(_correction(cdl, params.cdl_id if params.cdl else None))
     if lut is not None:
         steps.append((shown(lut), _file(lut)))

@@ -118,7 +118,7 @@ def test_primaries_are_led_to_those_of_aces():
 
 @pytest.mark.parametrize(("transfer", "white"), [("smpte2084", 0.58), ("arib-std-b67", 0.75)])
 def test_hdr_is_shown_in_sdr(transfer, white):
-    """Reference white is bright and not clipped, highlights roll off; ``off`` is for proxies alone."""
+    """Reference white is bright and not clipped, highlights roll off; ``off`` is for proxies."""
     clip = facts(transfer=transfer)
     assert choose_look(LookParams(mode="off"), clip) is None
     assert still_look(None, clip).name == choose_look(LookParams(), clip).name

@@ -340,7 +340,7 @@ def test_settings_name_what_is_written():
 
 
 def hdr(path, white):
-    """Write three frames of BT.2100 PQ in ten bits: the left half a diffuse white, the right black."""
+    """Write three frames of BT.2100 PQ in ten bits: the left half white, the right black."""
     frame = av.VideoFrame(320, 180, "yuv420p10le")
     for plane, values in zip(frame.planes, ((white, 64), (512, 512), (512, 512)), strict=True):
         lines = np.frombuffer(plane, np.uint16).reshape(plane.height, -1)
