@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from handlers.contract import (
 from handlers.edit import names
 from handlers.edit.slate_names import parse_name
 from handlers.edit.tables import read_json
-from handlers.media import cards
+from handlers.media import bwf, cards
 from handlers.media.clip import probe_clip
 from handlers.media.probe import Probe
 from handlers.media.source import shown
@@ -115,11 +116,16 @@ class Recording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """All of a day; ``missing`` says in a sentence each what could not be used."""
+    """All of a day.
+
+    ``missing`` says in a sentence each what could not be used, ``findings`` where a recording
+    contradicts itself, whether a take has it or not.
+    """
 
     takes: tuple[Take, ...]
     recordings: tuple[Recording, ...]
     missing: tuple[str, ...]
+    findings: tuple[str, ...] = ()
 
 
 def load(inputs: Mapping[str, Input]) -> Material:
@@ -137,7 +143,20 @@ def load(inputs: Mapping[str, Input]) -> Material:
             missing += [each for each in found if isinstance(each, str)]
             missing += _why(item, found)
     takes.sort(key=order)
-    return Material(takes=tuple(takes), recordings=tuple(recordings), missing=tuple(missing))
+    return Material(
+        takes=tuple(takes),
+        recordings=tuple(recordings),
+        missing=tuple(missing),
+        findings=tuple(note for each in recordings for note in _contradictions(each)),
+    )
+
+
+def _contradictions(recording: Recording) -> Iterator[str]:
+    for path in recording.parts or (recording.path,):
+        # One that cannot be read is told of where it would be listened to.
+        with contextlib.suppress(OSError):
+            found = bwf.read(path)
+            yield from found.notes if found else ()
 
 
 def _recordings(asset: Asset) -> list[Recording]:
