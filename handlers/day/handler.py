@@ -28,7 +28,7 @@ class DayHandler:
         Raises:
             UnusableMedia: None of its clips can be used.
         """
-        material = load.load(context.inputs)
+        material = load.load(context.inputs, asset.path)
         if not material.takes:
             first = f" The first: {material.missing[0]}" if material.missing else ""
             raise UnusableMedia(f"{shown(asset.path)}: no clip of this day can be used.{first}")
