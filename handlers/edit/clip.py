@@ -25,6 +25,7 @@ from handlers.media.harvest import ClipMetadata, harvest
 from handlers.media.look import Hints, Look, choose_look, still_look
 from handlers.media.probe import Probe, VideoFacts
 from handlers.media.proxy import ProxySettings, ProxyWriter
+from handlers.media.said import Cdl
 from handlers.media.source import shown
 from handlers.report.load import clip_page
 from handlers.report.write import write_clip_page
@@ -250,6 +251,9 @@ def logged(said: ClipMetadata) -> Logged:
         "Shutter": said.shutter,
         "Gamma": said.gamma,
         "LUT": said.look_name,
+        "Lens Squeeze": None if said.squeeze is None else f"{float(said.squeeze):.4g}",
+        "Frame Lines": said.frame_lines,
+        **_asc(said.cdl),
     }
     return Logged(
         scene=said.scene or "",
@@ -259,3 +263,16 @@ def logged(said: ClipMetadata) -> Logged:
         camera=said.camera or "",
         columns={name: str(value) for name, value in columns.items() if value is not None},
     )
+
+
+def _asc(cdl: Cdl | None) -> dict[str, str]:
+    """Return a correction as ALE and EDL write it, so that colour stays with its clip."""
+    if cdl is None:
+        return {}
+    groups = (
+        " ".join(f"{each:.6f}" for each in part) for part in (cdl.slope, cdl.offset, cdl.power)
+    )
+    return {
+        "ASC_SOP": "".join(f"({group})" for group in groups),
+        "ASC_SAT": f"{cdl.saturation:.6f}",
+    }

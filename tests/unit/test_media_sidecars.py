@@ -1,7 +1,9 @@
 """Logs and side-cars as cameras and programs of the trade really write them."""
 
+import shutil
 from fractions import Fraction
 
+import opentimelineio as otio
 import pytest
 
 from handlers.edit.clip import hints_of
@@ -11,6 +13,7 @@ from handlers.media.look_params import LookParams
 from handlers.media.probe import probe
 from handlers.media.said import Cdl
 from tests.golden.clips import clip
+from tests.unit.test_edit_handler import run
 from tests.unit.test_look import cube
 from tests.unit.test_media_harvest import ale
 
@@ -81,6 +84,24 @@ def test_a_look_that_is_burnt_in_is_not_applied_again(alexa):
     found = harvest(alexa)
     assert (found.look_burned_in, found.look, found.cdl) == (True, lut, Cdl(saturation=0.8))
     assert hints_of(found) == Hints(gamma="REC-709")
+
+
+def test_the_log_goes_on_in_the_turnover(alexa):
+    """Squeeze, frame lines and correction of the camera's log are in fxd's as well."""
+    sop = "(1.1 1 0.9)(0.01 0 -0.01)(1 1 1.05)"
+    log(alexa.parent / "A001.ale", arri(ASC_SOP=sop, ASC_SAT="0.8"))
+    out = alexa.parent / "out"
+    run(alexa, out)
+    again = harvest(alexa)
+    (alexa.parent / "A001.ale").unlink()
+    shutil.copy(out / f"{alexa.stem}.ale", alexa.parent)
+    found = harvest(alexa)
+    assert (found.squeeze, found.frame_lines) == (Fraction(9, 5), "ARRI 2.39:1")
+    assert found.cdl == again.cdl == Cdl(
+        slope=(1.1, 1, 0.9), offset=(0.01, 0, -0.01), power=(1, 1, 1.05), saturation=0.8
+    )  # fmt: skip
+    (read,) = otio.adapters.read_from_file(str(out / f"{alexa.stem}.ale"))
+    assert read.metadata["ALE"]["Lens Squeeze"] == "1.8"
 
 
 def test_a_correction_that_corrects_nothing_makes_no_look(alexa):
