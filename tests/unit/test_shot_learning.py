@@ -131,6 +131,7 @@ class Stopped(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.timeout(600)
 def test_a_stopped_training_goes_on(learnt, tmp_path: Path, monkeypatch) -> None:
     """With the epoch that was not finished; what was learnt before is not learnt again."""
     from models.shots import training
@@ -151,10 +152,12 @@ def test_a_stopped_training_goes_on(learnt, tmp_path: Path, monkeypatch) -> None
     assert [line.partition(",")[0] for line in whole.splitlines()] == ["epoch", "0", "1", "2"]
 
 
+@pytest.mark.timeout(600)
 def test_what_learnt_too_little_is_not_put_into_use(learnt, monkeypatch, capsys) -> None:
     """The whole run again, with its real gate: the model in use stays, and a sentence says why."""
     order, info = learnt
     monkeypatch.setattr(evaluate, "SEQUENCE", 150)
+    monkeypatch.setattr(evaluate, "TAKE", 50)
     assert learn.learn(order) is None
     assert "Not put into use: its F1 is 0." in capsys.readouterr().out
     assert bundle.find(order.models, learn.NAME).path == info.path
