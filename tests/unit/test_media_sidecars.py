@@ -102,6 +102,10 @@ def test_the_log_goes_on_in_the_turnover(alexa):
     )  # fmt: skip
     (read,) = otio.adapters.read_from_file(str(out / f"{alexa.stem}.ale"))
     assert read.metadata["ALE"]["Lens Squeeze"] == "1.8"
+    listed = otio.adapters.read_from_file(str(out / f"{alexa.stem}.edl"), rate=25)
+    correction = listed.video_tracks()[0][0].metadata["cdl"]
+    assert correction["asc_sat"] == 0.8
+    assert list(correction["asc_sop"]["slope"]) == [1.1, 1.0, 0.9]
 
 
 def test_a_correction_that_corrects_nothing_makes_no_look(alexa):
