@@ -15,6 +15,7 @@ from handlers.edit import quality, record, selects, sheet, tables, timeline
 from handlers.edit.certificate import certificate
 from handlers.edit.clap import ClapListener
 from handlers.edit.detect import ShotDetector
+from handlers.edit.logged import columns
 from handlers.edit.onepass import PassResult, decode_once
 from handlers.edit.record import Edit
 from handlers.edit.watch import TakeWatcher
@@ -25,7 +26,6 @@ from handlers.media.harvest import ClipMetadata, harvest
 from handlers.media.look import Hints, Look, choose_look, still_look
 from handlers.media.probe import Probe, VideoFacts
 from handlers.media.proxy import ProxySettings, ProxyWriter
-from handlers.media.said import Cdl
 from handlers.media.source import shown
 from handlers.report.load import clip_page
 from handlers.report.write import write_clip_page
@@ -244,35 +244,11 @@ def hints_of(said: ClipMetadata) -> Hints:
 
 def logged(said: ClipMetadata) -> Logged:
     """Return what the log says of a clip, as timelines carry it."""
-    columns = {
-        "Lens": said.lens,
-        "ISO": said.iso,
-        "White Balance": said.white_balance,
-        "Shutter": said.shutter,
-        "Gamma": said.gamma,
-        "LUT": said.look_name,
-        "Lens Squeeze": None if said.squeeze is None else f"{float(said.squeeze):.4g}",
-        "Frame Lines": said.frame_lines,
-        **_asc(said.cdl),
-    }
     return Logged(
         scene=said.scene or "",
         take=said.take or "",
         circled=said.circled,
         notes=said.notes or "",
         camera=said.camera or "",
-        columns={name: str(value) for name, value in columns.items() if value is not None},
+        columns=columns(said.to_json()),
     )
-
-
-def _asc(cdl: Cdl | None) -> dict[str, str]:
-    """Return a correction as ALE and EDL write it, so that colour stays with its clip."""
-    if cdl is None:
-        return {}
-    groups = (
-        " ".join(f"{each:.6f}" for each in part) for part in (cdl.slope, cdl.offset, cdl.power)
-    )
-    return {
-        "ASC_SOP": "".join(f"({group})" for group in groups),
-        "ASC_SAT": f"{cdl.saturation:.6f}",
-    }

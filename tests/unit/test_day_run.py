@@ -109,8 +109,10 @@ def cut_picture(path, seconds):
 def said(tmp_path_factory):
     """A day with all that goes wrong on one; what it says, and its folder."""
     day = Day(tmp_path_factory.mktemp("day"))
-    day.take("A", 30, 12, scene="1")
-    day.take("B", 60, 16, picture=8, scene="2")
+    cdl = {"slope": [1.1, 1, 1], "offset": [0] * 3, "power": [1] * 3, "saturation": 0.9}
+    day.take("A", 30, 12, scene="1", lens="47 mm", squeeze="9/5", cdl=cdl)
+    # Somebody wrote into the file.
+    day.take("B", 60, 16, picture=8, scene="2", squeeze="wide", cdl={"slope": "more"})
     day.take("C", 100, 12, scene="3", sensor_rate="100/1")
     day.recording("roll", 20, 60)
     day.recording("fast", 95, 25)
@@ -161,6 +163,21 @@ def test_recordings_without_a_clip_are_named(said):
     page = (folder / "report.html").read_text()
     assert "<dd>2 of 3</dd>" in page
     assert "<dt>Recordings without a clip</dt><dd>broken.wav, fast.wav, wild.wav</dd>" in page
+
+
+def test_the_log_of_the_takes_is_in_the_days_turnover(said):
+    """Lens, squeeze and correction of each, as readers of ALE and EDL find them."""
+    folder = said[1]
+    read = otio.adapters.read_from_file(str(folder / "day01_string-out.ale"))
+    rows = {clip.name: clip.metadata for clip in read}
+    about = rows["A.mov"]["ALE"]
+    assert (about["Lens"], about["Lens Squeeze"]) == ("47 mm", "1.8")
+    assert rows["A.mov"]["cdl"]["asc_sat"] == 0.9
+    assert not rows["B.mov"]["ALE"].get("Lens Squeeze")
+    listed = otio.adapters.read_from_file(str(folder / "day01_string-out.edl"), rate=25)
+    first, second, _ = listed.video_tracks()[0]
+    assert list(first.metadata["cdl"]["asc_sop"]["slope"]) == [1.1, 1.0, 1.0]
+    assert "cdl" not in second.metadata
 
 
 def test_a_recording_that_contradicts_itself_is_named(said):
