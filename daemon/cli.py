@@ -299,13 +299,14 @@ def learn_shots(
     test_footage: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The same, only to test on.")
     ] = None,
+    seed: Annotated[int, typer.Option(help="What is random follows from it.")] = 7,
 ) -> None:
     """Train what tells cuts, dissolves, dips and wipes apart; used only if it is not worse."""
     from daemon.learning import learn_shots
 
     told = [("--from-corrections", corrected or []), ("--footage", footage or [])]
     told.append(("--test-footage", [test_footage] if test_footage else []))
-    raise typer.Exit(learn_shots(_config(config), told, quick=quick))
+    raise typer.Exit(learn_shots(_config(config), told, quick=quick, seed=seed))
 
 
 @app.command("check-config")
