@@ -15,6 +15,7 @@ from handlers.edit import quality, record, selects, sheet, tables, timeline
 from handlers.edit.certificate import certificate
 from handlers.edit.clap import ClapListener
 from handlers.edit.detect import ShotDetector
+from handlers.edit.logged import columns
 from handlers.edit.onepass import PassResult, decode_once
 from handlers.edit.record import Edit
 from handlers.edit.watch import TakeWatcher
@@ -90,7 +91,7 @@ class _Clip:
         self.source = source
         self.video = video
         self.said: ClipMetadata = harvest(task.path, source, top=task.top)
-        hints = Hints(gamma=self.said.gamma, lut=self.said.look, cdl=self.said.cdl)
+        hints = hints_of(self.said)
         notes: list[str] = []
         self.look: Look | None = choose_look(self.params.look, video, hints, notes.append)
         self.notes = (*self.said.findings, *notes)
@@ -234,21 +235,20 @@ class _Clip:
         )
 
 
+def hints_of(said: ClipMetadata) -> Hints:
+    """Return what came with a clip to show it by; one that was recorded with its look has it."""
+    if said.look_burned_in:
+        return Hints(gamma=said.gamma)
+    return Hints(gamma=said.gamma, lut=said.look, cdl=said.cdl)
+
+
 def logged(said: ClipMetadata) -> Logged:
     """Return what the log says of a clip, as timelines carry it."""
-    columns = {
-        "Lens": said.lens,
-        "ISO": said.iso,
-        "White Balance": said.white_balance,
-        "Shutter": said.shutter,
-        "Gamma": said.gamma,
-        "LUT": said.look_name,
-    }
     return Logged(
         scene=said.scene or "",
         take=said.take or "",
         circled=said.circled,
         notes=said.notes or "",
         camera=said.camera or "",
-        columns={name: str(value) for name, value in columns.items() if value is not None},
+        columns=columns(said.to_json()),
     )
