@@ -143,8 +143,8 @@ class _Clip:
             self.params,
             self.networks.voice,
             metadata=self.said,
-            notes=self.notes,
             listen=listen,
+            folder=self.task.folder,
         )
 
     def _decode(self, measured: quality.Measured | None) -> PassResult:
@@ -201,7 +201,13 @@ class _Clip:
         table: Table | None = None
         if measured is not None:
             table, self.written["qc"] = quality.write(
-                self.task.folder, measured, self.source, edit, found, self.params
+                self.task.folder,
+                measured,
+                self.source,
+                edit,
+                found,
+                self.params,
+                notes=self.notes,
             )
         seen = self.watcher.finish()
         if times is not None:
