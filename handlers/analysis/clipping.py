@@ -66,7 +66,8 @@ def _pile(tails: Iterable[Tail], first: int) -> int | None:
     pictures, found = 0, np.zeros(TAIL, np.int64)
     for tail in tails:
         pictures += len(tail)
-        found[first:] += [_piles(tail, step).sum() for step in range(first, TAIL)]
+        for step in range(first, TAIL):
+            found[step] += _piles(tail, step).sum()
     needed = max(1, min(_FRAMES, pictures // 2))
     enough = np.flatnonzero(found >= needed)
     return int(enough[-1]) if len(enough) else None
