@@ -87,13 +87,17 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """What a look inside said: the verdict, the lease, and the signature it was about."""
+    """What a look inside said: the verdict, the lease, and the signature it was about.
+
+    ``usable`` is what lacks nothing but sound: it is taken where it would be refused or waits.
+    """
 
     path: bytes
     signature: bytes
     verdict: Verdict
     lease: Lease
     reason: str = ""
+    usable: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -261,7 +265,11 @@ class SettleGate:
             return Decision.ACCEPT, ""
         if check.verdict is Verdict.UNUSABLE or entry.proven or check.lease is Lease.FREE:
             self.gone(check.path)
-            return Decision.REJECT, check.reason
+            return Decision.ACCEPT if check.usable else Decision.REJECT, check.reason
+        if check.usable and now - entry.changed >= entry.quiet.longest_look:
+            # Should its sound change after all, it is seen again.
+            self.gone(check.path)
+            return Decision.ACCEPT, check.reason
         return self._wait(entry, check.reason, now)
 
     def _wait(self, entry: Pending, reason: str, now: float) -> tuple[Decision, str]:

@@ -116,7 +116,7 @@ class _Day:
                 if name in delivered
             },
             "setups": [group.to_json() for group in setups.groups(self.material.takes)],
-            "missing": list(self.material.missing),
+            "missing": [*self.material.missing, *self.sound.broken],
         }
 
 

@@ -56,6 +56,14 @@ class Take:
         return shown(self.path)
 
     @property
+    def lost(self) -> list[str]:
+        """What is wrong with files of its sound, in a sentence each with the file's name."""
+        sounds = tuple(f"{shown(file.path)}: sound " for file in self.source.sound_files)
+        found = read_json(self.folder / "verified.json").get("errors", ())
+        said = [str(each.get("message") or "") for each in found]
+        return [*self.source.lost, *(each for each in said if each.startswith(sounds))]
+
+    @property
     def rate(self) -> Fraction:
         """The edit rate in frames a second."""
         return self.start.rate
@@ -135,6 +143,7 @@ def load(inputs: Mapping[str, Input]) -> Material:
             found = list(_takes(name, item.asset, inputs))
             takes += [each for each in found if isinstance(each, Take)]
             missing += [each for each in found if isinstance(each, str)]
+            missing += [said for each in found if isinstance(each, Take) for said in each.lost]
             missing += _why(item, found)
     takes.sort(key=order)
     return Material(takes=tuple(takes), recordings=tuple(recordings), missing=tuple(missing))

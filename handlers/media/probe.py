@@ -112,7 +112,8 @@ class Probe:
 
     ``files`` are those that it consists of when there are several: a sequence's images, or a
     spanned clip's parts. ``sound_files`` hold those of its streams that are not in the picture's
-    file. ``notes`` are sentences about what was assumed or contradicts itself.
+    file. ``notes`` are sentences about what was assumed or contradicts itself; those about sound
+    that should belong to it and cannot be read are also in ``lost``.
     """
 
     container: str
@@ -124,6 +125,7 @@ class Probe:
     files: tuple[Path, ...] = ()
     sound_files: tuple[SoundFile, ...] = ()
     notes: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
     @property
     def drop_frame(self) -> bool:
