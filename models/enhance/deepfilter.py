@@ -175,6 +175,7 @@ def _compiled(model: Any) -> _Network:
     import tensorflow as tf  # noqa: PLC0415 - handling pieces must not load TensorFlow
 
     from models.enhance import deepfilter_network as network  # noqa: PLC0415 - loads Keras
+    from models.enhance import deepfilter_signal as signal  # noqa: PLC0415 - loads Keras
     from models.enhance.scan import scans_here  # noqa: PLC0415 - loads Keras
 
     judge, applied = model.get_layer("judge"), model.get_layer("applied")
@@ -191,8 +192,8 @@ def _compiled(model: Any) -> _Network:
         return tf.TensorSpec(shape, tf.float32)
 
     said = {
-        "gains": given(None, _FRAMES, network.BANDS),
-        "deep": given(None, _FRAMES, network.DEEP, network.ORDER, 2),
+        "gains": given(None, _FRAMES, signal.BANDS),
+        "deep": given(None, _FRAMES, signal.DEEP, signal.ORDER, 2),
         "snr": given(None, _FRAMES),
     }
     heard = given(None, _PIECE), given(None, network.JUDGED)

@@ -1,4 +1,4 @@
-"""DeepFilterNet3 over long sound: as its own library, without seams, in its place, linked or not."""
+"""DeepFilterNet3 over long sound: as its own library, without seams, in its place, or linked."""
 
 from pathlib import Path
 
@@ -186,7 +186,7 @@ def test_silence_stays_silence(cleaner):
 
 
 def test_no_number_spoils_nothing(cleaner, speech, cleaned):
-    """What is no number counts as silence; long before it nothing changes, after it all is finite."""
+    """What is no number counts as silence; long before nothing changes, after it all is finite."""
     broken = speech.copy()
     broken[400_000:400_100] = np.nan
     broken[500_000] = np.inf
