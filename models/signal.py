@@ -110,7 +110,7 @@ def kept(count: int, place: Any, width: Any) -> Any:
     """
     width = tf.floor(width)
     free = tf.cast(count, tf.float32) - width
-    begin = tf.floor(place * (free + 1))
+    begin = tf.minimum(tf.floor(place * (free + 1)), free)
     places = tf.range(tf.cast(count, tf.float32))
     return tf.cast((places < begin) | (places >= begin + width), tf.float32)
 

@@ -61,7 +61,7 @@ def loss(clean: Any, made: Any, settings: Settings) -> Any:
     scale = 1 / (tf.math.reduce_std(clean, axis=-1, keepdims=True) + 1e-4)
     true, said = _spectra(clean * scale), _spectra(made * scale)
     magnitudes = tf.reduce_mean(tf.square(true[0] - said[0]))
-    whole = tf.reduce_mean(tf.square(tf.abs(true[1] - said[1])))
+    whole = 2 * tf.reduce_mean(tf.square(true[1] - said[1]))
     share = settings.complex_share
     spectral = (1 - share) * magnitudes + share * whole
     return spectral - settings.sisdr_share * tf.reduce_mean(si_sdr(clean, made)) / 10
@@ -80,11 +80,13 @@ def si_sdr(clean: Any, made: Any) -> Any:
 
 
 def _spectra(sound: Any) -> tuple[Any, Any]:
+    """Return compressed magnitudes, and compressed real and imaginary parts, [2, ...]."""
     spectra = tf.signal.stft(sound, _FFT, _STEP)
+    parts = tf.stack([tf.math.real(spectra), tf.math.imag(spectra)])
     # The square root of the power, not the absolute value: that has no gradient at zero.
-    size = tf.sqrt(tf.square(tf.math.real(spectra)) + tf.square(tf.math.imag(spectra)) + _EPSILON)
+    size = tf.sqrt(tf.reduce_sum(tf.square(parts), axis=0) + _EPSILON)
     compressed = tf.pow(size, _COMPRESSED)
-    return compressed, spectra * tf.cast(compressed / size, tf.complex64)
+    return compressed, parts * (compressed / size)
 
 
 def forward(model: Any) -> Callable[[Any], Any]:
@@ -134,7 +136,9 @@ class Learner:
             warmup_steps=min(settings.fresh, settings.steps // 2),
         )
         self._optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-5, clipnorm=1.0)
-        self._optimizer.build(model.trainable_variables)
+        # What the network says of the noise has no part in its sound.
+        self._trained = [one for one in model.trainable_variables if "/snr/" not in one.path]
+        self._optimizer.build(self._trained)
         self._step = tf.function(self._one_step, reduce_retracing=True)
 
     def train(self, mixer: Mixer, say: Say) -> None:
@@ -158,11 +162,10 @@ class Learner:
                     self._save(done)
 
     def _one_step(self, noisy: Any, clean: Any) -> Any:
-        variables = self._model.trainable_variables
         with tf.GradientTape() as tape:
             value = loss(clean, self._forward(noisy), self._settings)
-        gradients = tape.gradient(value, [variable.value for variable in variables])
-        self._optimizer.apply(gradients, variables)
+        gradients = tape.gradient(value, [variable.value for variable in self._trained])
+        self._optimizer.apply(gradients, self._trained)
         return value
 
     def _state(self) -> list[Any]:
