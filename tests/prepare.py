@@ -10,8 +10,11 @@ import sys
 from pathlib import Path
 
 from tests.media import REPOSITORY, default_folder, fetch
+from tests.published import published
+from tests.real_noise import fetch_noise
 from tests.speech import fetch_speech
 
+NETWORKS = ("transnetv2", "silero-vad", "nsnet2", "dtln", "speech-music-noise")
 INSTALL = """
 import sys
 from pathlib import Path
@@ -24,7 +27,7 @@ def install_models() -> Path:
     """Make sure that the published networks are installed; return the folder of bundles."""
     folder = Path(os.environ.get("FXD_TEST_MODELS") or REPOSITORY / ".cache" / "models").absolute()
     # In a process of its own: converting loads TensorFlow, which tests of the daemon must not.
-    for name in ("transnetv2", "silero-vad"):
+    for name in NETWORKS:
         subprocess.run(
             [sys.executable, "-c", INSTALL, name, folder], cwd=REPOSITORY, check=True, timeout=900
         )
@@ -47,4 +50,7 @@ if __name__ == "__main__":
     require_chromium()
     fetch(default_folder())
     fetch_speech(default_folder())
+    fetch_noise(default_folder())
+    for name in ("nsnet2", "dtln", "speech-music-noise"):
+        published(name)
     install_models()
