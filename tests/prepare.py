@@ -14,7 +14,7 @@ from tests.published import JUDGES, wheel
 from tests.real_noise import fetch_noise
 from tests.speech import fetch_speech
 
-MODELS = ("transnetv2", "silero-vad", "deepfilternet3", "nsnet2", "dtln", "speech-music-noise")
+MODELS = ("transnetv2", "silero-vad", *JUDGES)
 INSTALL = """
 import sys
 from pathlib import Path

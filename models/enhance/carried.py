@@ -1,9 +1,8 @@
-"""Runs a recurrent network over sound of any length: what it remembers goes from piece to piece.
+"""Runs NSNet2 and DTLN over sound of any length: what they remember goes from piece to piece.
 
-Networks whose memory fades within a second or two are run in overlapped chunks, see
-:mod:`models.enhance.pieces`. That of NSNet2 and DTLN does not: six seconds of sound before a chunk
-leave it up to -16 dB of full scale away from what it makes of the whole. So their pieces follow
-each other and no seam can be. Nothing here loads TensorFlow before a network is traced.
+Six seconds of sound before a chunk leave NSNet2 up to -16 dB of full scale, and DTLN -32 dB, away
+from what it makes of the whole. So they start once, as :mod:`models.enhance.pieces` says, and no
+seam can be. Nothing here loads TensorFlow before a network is traced.
 """
 
 from __future__ import annotations
