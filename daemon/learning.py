@@ -13,21 +13,22 @@ _SHOTS, _VOICE = "models.shots.learn", "models.enhance.learn"
 Told = Iterable[tuple[str, Sequence[Path]]]
 
 
-def learn_shots(config: Path, told: Told, *, quick: bool) -> int:
+def learn_shots(config: Path, told: Told, *, quick: bool, seed: int) -> int:
     """Train the shot network's extension; its lines go to the terminal.
 
     Args:
         config: Names the state folder, in which the run and the new model go.
         told: Options and the folders that each is given, as they were on the command line.
         quick: Whether to train only as much as shows that everything works.
+        seed: What every choice of the run follows from; the model's card names it.
 
     Returns:
         The exit code: 0 done, also where the new model is not put into use; 1 failed.
     """
-    return _train(_SHOTS, config, "shots", told, quick=quick)
+    return _train(_SHOTS, config, "shots", told, ["--seed", str(seed)], quick=quick)
 
 
-def learn_voice(config: Path, told: Told, *, steps: int, quick: bool) -> int:
+def learn_voice(config: Path, told: Told, *, steps: int, quick: bool, seed: int) -> int:
     """Train on the network that cleans dialogue; see :func:`learn_shots`.
 
     Args:
@@ -35,8 +36,10 @@ def learn_voice(config: Path, told: Told, *, steps: int, quick: bool) -> int:
         told: Options and their folders.
         steps: How long to train.
         quick: Whether to train only as much as shows that everything works.
+        seed: Chooses what is trained on, and how.
     """
-    return _train(_VOICE, config, "voice", told, ["--steps", str(steps)], quick=quick)
+    more = ["--steps", str(steps), "--seed", str(seed)]
+    return _train(_VOICE, config, "voice", told, more, quick=quick)
 
 
 def _train(

@@ -89,13 +89,17 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """What a look inside said: the verdict, the lease, and the signature it was about."""
+    """What a look inside said: the verdict, the lease, and the signature it was about.
+
+    ``usable`` is what lacks nothing but sound: it is taken where it would be refused or waits.
+    """
 
     path: bytes
     signature: bytes
     verdict: Verdict
     lease: Lease
     reason: str = ""
+    usable: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -261,24 +265,28 @@ class SettleGate:
         if check.verdict is Verdict.WHOLE:
             self.gone(check.path)
             return Decision.ACCEPT, ""
-        if check.verdict is Verdict.CUT and self._ended(entry, check, now):
-            self.gone(check.path)
-            return Decision.ACCEPT, ""
         if check.verdict is Verdict.CUT:
-            return self._wait(entry, check.reason, now)
+            return self._cut(entry, check, now)
         if check.verdict is Verdict.UNUSABLE or entry.proven or check.lease is Lease.FREE:
             self.gone(check.path)
-            return Decision.REJECT, check.reason
+            return Decision.ACCEPT if check.usable else Decision.REJECT, check.reason
+        if check.usable and now - entry.changed >= entry.quiet.longest_look:
+            # Should its sound change after all, it is seen again.
+            self.gone(check.path)
+            return Decision.ACCEPT, check.reason
         return self._wait(entry, check.reason, now)
 
-    def _ended(self, entry: Pending, check: Check, now: float) -> bool:
-        """Say whether a recording that ends early is all that there will ever be of it.
+    def _cut(self, entry: Pending, check: Check, now: float) -> tuple[Decision, str]:
+        """Take a recording that ends early once it is all that there will ever be of it.
 
         A copy that was broken off looks the same: so it has time to go on.
         """
         free = check.lease is Lease.FREE
         patience = entry.quiet.cut if free else entry.quiet.give_up
-        return entry.proven or now - entry.changed >= patience
+        if not entry.proven and now - entry.changed < patience:
+            return self._wait(entry, check.reason, now)
+        self.gone(check.path)
+        return Decision.ACCEPT, check.reason
 
     def _wait(self, entry: Pending, reason: str, now: float) -> tuple[Decision, str]:
         idle = now - entry.changed

@@ -16,6 +16,7 @@ from handlers.media.source import shown, shown_text
 from handlers.media.timecode import Timecode, can_drop, snap
 
 _LARGEST_CHUNK = 16 << 20
+Words = dict[str, str]
 _NAMED = re.compile(r"^[a-z]?([A-Z_0-9]{3,16})=(.*)$", re.MULTILINE)
 
 
@@ -90,11 +91,12 @@ def read_bodies(path: Path, bodies: Mapping[bytes, bytes], rate: int, samples: i
     fixed = bodies.get(b"bext", b"")
     bext = _Bext(fixed) if len(fixed) >= _Bext.SIZE else None
     root = safexml.parse(bodies.get(b"iXML", b"").strip(b"\0 \r\n"))
-    words = (bext.words() if bext else {}) | (_words(root) if root is not None else {})
+    first, second = (bext.words() if bext else {}), (_words(root) if root is not None else {})
+    words = first | second
     told = _stamp(root) if root is not None else None
     own = bext.time_reference if bext else None
     numbers, drop = _rate(words)
-    return Recording(
+    made = Recording(
         sample_rate=rate,
         samples=samples,
         start=own if own is not None else told,
@@ -105,8 +107,9 @@ def read_bodies(path: Path, bodies: Mapping[bytes, bytes], rate: int, samples: i
         drop_frame=drop,
         words=words,
         tracks=tuple(_tracks(root)) if root is not None else (),
-        notes=tuple(_contradictions(path, own, told, rate, words)),
     )
+    notes = (*_starts(path, made, told), *_rates(path, rate, first, second))
+    return replace(made, notes=notes)
 
 
 class _Bext:
@@ -169,19 +172,36 @@ def _tracks(root: Any) -> Iterator[Track]:
             yield Track(channel=int(place), name=shown_text(safexml.text(track, "NAME")))
 
 
-def _contradictions(
-    path: Path, own: int | None, told: int | None, rate: int, words: dict[str, str]
-) -> Iterator[str]:
-    if own is not None and told is not None and own != told:
-        yield (
-            f"{shown(path)} contradicts itself: its bext chunk begins at sample {own:,} since "
-            f"midnight and its iXML at {told:,}; the bext chunk counts."
-        )
-    stated = words.get("FILE_SAMPLE_RATE", "")
+def _starts(path: Path, made: Recording, told: int | None) -> Iterator[str]:
+    """Tell where the bext chunk begins at another sample than the iXML."""
+    if made.start is None or told is None or made.start == told:
+        return
+    bext, ixml = (_began(replace(made, start=sample)) for sample in (made.start, told))
+    yield (
+        f"{shown(path)} contradicts itself: its bext chunk begins at {bext} and its iXML at "
+        f"{ixml}; the bext chunk counts."
+    )
+
+
+def _began(made: Recording) -> str:
+    sample = f"sample {made.start:,} since midnight"
+    return f"{made.timecode} ({sample})" if made.timecode is not None else sample
+
+
+def _rates(path: Path, rate: int, bext: Words, ixml: Words) -> Iterator[str]:
+    """Tell where header, bext and iXML name different rates, of samples or of frames."""
+    stated = (bext | ixml).get("FILE_SAMPLE_RATE", "")
     if stated.isdecimal() and rate and int(stated) != rate:
         yield (
             f"{shown(path)} contradicts itself: its header says {rate:,} Hz and its iXML "
             f"{int(stated):,} Hz; a pull-up or pull-down may be why."
+        )
+    first, second = _rate(bext), _rate(ixml)
+    if first[0] and second[0] and first != second:
+        one, other = (f"{float(each or 0):.6g}{' DF' * drop}" for each, drop in (first, second))
+        yield (
+            f"{shown(path)} contradicts itself: its bext chunk counts {one} frames a second and "
+            f"its iXML {other}; the iXML counts."
         )
 
 

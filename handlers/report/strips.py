@@ -102,9 +102,13 @@ def _channels(decibels: NDArray[Any] | None, edges: NDArray[np.int64]) -> list[l
     """Silence is minus infinity: the lowest value of the strip."""
     if decibels is None:
         return []
-    table = np.nan_to_num(np.asarray(decibels, np.float64), nan=_FLOOR_DB)
-    height = np.clip(1 - table.reshape(len(table), -1) / _FLOOR_DB, 0, 1)
-    return [_reduced(channel, np.fmax, edges) for channel in height.T[:_MOST_CHANNELS]]
+    table = decibels.reshape(len(decibels), -1).T
+    return [_reduced(_height(channel), np.fmax, edges) for channel in table[:_MOST_CHANNELS]]
+
+
+def _height(decibels: NDArray[Any]) -> NDArray[np.float64]:
+    known = np.nan_to_num(np.asarray(decibels, np.float64), nan=_FLOOR_DB)
+    return np.clip(1 - known / _FLOOR_DB, 0, 1)
 
 
 def _sums(counts: NDArray[Any] | None, edges: NDArray[np.int64]) -> list[float | None]:

@@ -255,7 +255,9 @@ def _verdict(key: str, known: Described) -> str:
 def _on_page(known: Described, clock: Clock) -> list[records.Finding]:
     rows = []
     for fault in known.faults:
-        made = {"kind": fault.kind, "severity": fault.severity, "text": fault.text}
+        made: dict[str, Any] = {
+            "kind": fault.kind, "severity": fault.severity, "text": fault.text
+        }  # fmt: skip
         rows += [
             records.Finding(start=start, end=end, **made)
             for start, end in (_frames(known, clock, *one) for one in fault.ranges)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,7 @@ class Ear:
         if self.search is not None:
             self._finder = FaultFinder(rate, channels, self.search)
             self._levels = Levels(rate)
-        listening = [meter, trace, pictured, played, self._finder, self._levels]
+        listening: list[Any] = [meter, trace, pictured, played, self._finder, self._levels]
         done = 0
         for block in self.sound.blocks():
             for one in listening:

@@ -52,15 +52,15 @@ def _deepfilter(model: Any) -> Any:
 
 
 def _nsnet2(model: Any) -> Any:
-    from models.enhance.nsnet2 import NsNet2  # noqa: PLC0415
+    from models.enhance.nsnet2 import denoiser  # noqa: PLC0415
 
-    return NsNet2(model)
+    return denoiser(model)
 
 
 def _dtln(model: Any) -> Any:
-    from models.enhance.dtln import Dtln  # noqa: PLC0415
+    from models.enhance.dtln import denoiser  # noqa: PLC0415
 
-    return Dtln(model)
+    return denoiser(model)
 
 
 def _voice(model: Any) -> Any:

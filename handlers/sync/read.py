@@ -20,7 +20,7 @@ from handlers.media import spanned
 from handlers.media.clip import probe_clip
 from handlers.media.probe import Probe, probe, usable
 from handlers.media.source import open_media, shown, sound_streams
-from handlers.sync import ixml
+from handlers.sync import ixml, words
 from handlers.sync.records import Clip, Recording, Stamp
 from handlers.sync.sound import Part, Source
 
@@ -188,9 +188,7 @@ def _start(
         return None, ()
     remarks = []
     if counted is not None and counted != reference:
-        remarks.append(
-            f"its bext and iXML differ by {abs(counted - reference) / at:.3f} s; bext was followed"
-        )
+        remarks.append(words.starts_contradict(Fraction(reference, at), Fraction(counted, at)))
     return Fraction(reference, at), tuple(remarks)
 
 

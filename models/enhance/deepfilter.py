@@ -27,6 +27,8 @@ _PIECE = _FRAMES * HOP
 _LATE = 3 * HOP
 # Channels in one batch, where there is a GPU, and channels that are filtered at once.
 _BATCH, _GROUP = 8, 4
+# Sixty decibels above full scale: garbage beyond that would fill the memory with infinities.
+_LOUDEST = 1000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,8 @@ class _Filter:
     def step(self, sound: Samples) -> tuple[Samples, Samples]:
         """Clean a piece, [channels, n]; return it late, and the noise of each frame [rows, T]."""
         sound = sound.reshape(self._shape)
-        said, self._judged = self._network.judge(sound.mean(axis=1), self._judged)
+        heard = np.clip(sound.mean(axis=1), -_LOUDEST, _LOUDEST)
+        said, self._judged = self._network.judge(heard, self._judged)
         made = []
         for number, memory in enumerate(self._filtered):
             group = sound[:, number * _GROUP : (number + 1) * _GROUP]
@@ -175,6 +178,7 @@ def _compiled(model: Any) -> _Network:
     import tensorflow as tf  # noqa: PLC0415 - handling pieces must not load TensorFlow
 
     from models.enhance import deepfilter_network as network  # noqa: PLC0415 - loads Keras
+    from models.enhance import deepfilter_signal as signal  # noqa: PLC0415 - loads Keras
     from models.enhance.scan import scans_here  # noqa: PLC0415 - loads Keras
 
     judge, applied = model.get_layer("judge"), model.get_layer("applied")
@@ -191,8 +195,8 @@ def _compiled(model: Any) -> _Network:
         return tf.TensorSpec(shape, tf.float32)
 
     said = {
-        "gains": given(None, _FRAMES, network.BANDS),
-        "deep": given(None, _FRAMES, network.DEEP, network.ORDER, 2),
+        "gains": given(None, _FRAMES, signal.BANDS),
+        "deep": given(None, _FRAMES, signal.DEEP, signal.ORDER, 2),
         "snr": given(None, _FRAMES),
     }
     heard = given(None, _PIECE), given(None, network.JUDGED)

@@ -162,11 +162,11 @@ def test_bands_cover_all_bins():
     assert widths[-11:] == [15, 18, 20, 24, 28, 31, 37, 42, 50, 56, 67]
 
 
-@pytest.mark.parametrize("damage", ["text", "half", "renamed", "lacking", "swollen"])
+@pytest.mark.parametrize("damage", ["text", "half", "renamed", "lacking", "elsewhere", "swollen"])
 def test_other_weights_are_refused(damage, tmp_path):
-    """What is no archive, cut short, has other members, lacks weights, or is far too large."""
+    """No archive, one cut short, other members, no weights or those in other files, too large."""
     bundle.import_keras()
-    from models.enhance.deepfilter_convert import convert
+    from models.enhance.convert_deepfilter import convert
 
     path = tmp_path / "some.tar.gz"
     damaged(path, damage, tmp_path)
@@ -190,6 +190,26 @@ def damaged(path, damage, scratch):
                 add(new, name, data, damage)
 
 
+def onnx_model(tensors):
+    """Return a graph that only holds tensors."""
+    import onnx
+
+    graph = onnx.helper.make_graph([], "some", [], [], tensors)
+    return onnx.helper.make_model(graph).SerializeToString()
+
+
+def elsewhere(data):
+    """Return a graph whose weights lie in a file that it names."""
+    import onnx
+
+    tensors = list(onnx.load_model_from_string(data).graph.initializer)
+    for each in tensors:
+        each.ClearField("raw_data")
+        each.data_location = onnx.TensorProto.EXTERNAL
+        each.external_data.add(key="location", value="/etc/hostname")
+    return onnx_model(tensors)
+
+
 def add(archive, name, data, damage):
     """Add a graph under another name, another one in its place, or one that is far too large."""
     path = f"tmp/export/{name}.onnx"
@@ -197,8 +217,10 @@ def add(archive, name, data, damage):
         path = f"../{name}.onnx"
     elif damage == "swollen":
         data = bytes(9_000_000)
+    elif damage == "elsewhere":
+        data = elsewhere(data)
     elif damage == "lacking" and name == "df_dec":
-        data = b""
+        data = onnx_model([])
     info = tarfile.TarInfo(path)
     info.size = len(data)
     archive.addfile(info, io.BytesIO(data))

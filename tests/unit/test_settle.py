@@ -25,9 +25,11 @@ def look(signature=b"1", path=PATH):
     return Look(path=path, kind=AssetKind.CLIP, signature=signature, size=len(signature))
 
 
-def check(signature=b"1", verdict=Verdict.WHOLE, lease=Lease.UNKNOWN, reason=""):
+def check(signature=b"1", verdict=Verdict.WHOLE, lease=Lease.UNKNOWN, reason="", **more):
     """What a look inside said."""
-    return Check(path=PATH, signature=signature, verdict=verdict, lease=lease, reason=reason)
+    return Check(
+        path=PATH, signature=signature, verdict=verdict, lease=lease, reason=reason, **more
+    )
 
 
 def entry(gate):
@@ -49,6 +51,29 @@ def checking():
     gate.observe(look(), QUIET, 0.0)
     assert gate.observe(look(), QUIET, 5.0)
     return gate
+
+
+TORN = {"verdict": Verdict.INCOMPLETE, "reason": "A01.mxf is cut off", "usable": True}
+
+
+def test_nobody_completes_the_sound_any_more(checking):
+    """Where nothing but sound lacks and nobody writes, the picture is taken, with the reason."""
+    said = check(lease=Lease.FREE, **TORN)
+    assert checking.checked(said, 5.1) == (Decision.ACCEPT, "A01.mxf is cut off")
+    assert not len(checking)
+
+
+def test_sound_that_may_still_grow_is_waited_for(checking):
+    """For minutes and not until the gate gives up; what is open for writing is waited for."""
+    assert checking.checked(check(**TORN), 5.1)[0] is Decision.WAIT
+    for now in (290.0, 310.0):
+        checking.due(now)
+        checking.observe(look(), QUIET, now)
+        said = check(lease=Lease.HELD if now > 300 else Lease.UNKNOWN, **TORN)
+        assert checking.checked(said, now)[0] is Decision.WAIT
+    checking.due(700.0)
+    checking.observe(look(), QUIET, 700.0)
+    assert checking.checked(check(**TORN), 700.0) == (Decision.ACCEPT, "A01.mxf is cut off")
 
 
 def test_unchanged_over_the_quiet_time(gate):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from models.enhance.deepfilter_network import build
@@ -41,7 +41,7 @@ def convert(weights: Path) -> Any:
         _fill_encoder(judge.encoder, graphs["enc"])
         _fill_gains(judge.gains, graphs["erb_dec"])
         _fill_deep(judge.deep, graphs["df_dec"])
-    except (KeyError, ValueError, IndexError, OSError, EOFError) as error:
+    except (KeyError, ValueError, TypeError, IndexError, OSError, EOFError) as error:
         raise _other(weights, error) from error
     except (tarfile.TarError, zlib.error, DecodeError) as error:
         raise _other(weights, error) from error
@@ -74,12 +74,15 @@ class Graph:
 
     def __init__(self, data: bytes) -> None:
         graph = onnx.load_model_from_string(data).graph
+        constants = [node for node in graph.node if node.op_type == "Constant"]
+        tensors = {each.name: each for each in graph.initializer}
+        tensors |= {node.output[0]: node.attribute[0].t for node in constants}
+        # Reading those would open whatever files the graph names.
+        if any(each.data_location == onnx.TensorProto.EXTERNAL for each in tensors.values()):
+            raise ValueError("it keeps weights in other files")
         self._values: dict[str, Array] = {
-            each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer
+            name: onnx.numpy_helper.to_array(each) for name, each in tensors.items()
         }
-        for node in graph.node:
-            if node.op_type == "Constant":
-                self._values[node.output[0]] = onnx.numpy_helper.to_array(node.attribute[0].t)
         self._taken = {node.name: list(node.input) for node in graph.node}
 
     def named(self, name: str) -> Array:
