@@ -86,15 +86,15 @@ def _of_lengths(layout: chunks.Layout, fact: bytes, samples: int) -> Iterator[st
 
 
 def _of_ixml(words: dict[str, str], header: Header) -> Iterator[str]:
-    stamped = words.get("TIMESTAMP_SAMPLE_RATE", "")
-    filed = words.get("FILE_SAMPLE_RATE", "")
-    if stamped.isdecimal() and int(stamped) != header.rate and filed != str(header.rate):
+    stamped = bwf.whole(words.get("TIMESTAMP_SAMPLE_RATE", ""))
+    filed = bwf.whole(words.get("FILE_SAMPLE_RATE", ""))
+    if stamped not in {None, header.rate} and filed != header.rate:
         yield (
-            f"its iXML counts timecode in {int(stamped[:9]):,} samples a second, and it has "
+            f"its iXML counts timecode in {stamped:,} samples a second, and it has "
             f"{header.rate:,} Hz"
         )
-    depth = words.get("AUDIO_BIT_DEPTH", "")
-    if depth.isdecimal() and int(depth) != header.bits:
+    depth = bwf.whole(words.get("AUDIO_BIT_DEPTH", ""))
+    if depth not in {None, header.bits}:
         yield f"its iXML says {depth} bits, and it has {header.bits}"
 
 
