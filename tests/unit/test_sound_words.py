@@ -3,13 +3,15 @@
 import re
 import struct
 import uuid
+from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.media import bwf
+from handlers.media import bwf, tags
 from handlers.sound import bext as bext_module
 from handlers.sound import ixml as ixml_module
 from handlers.sound.bext import Process
@@ -17,6 +19,7 @@ from handlers.sound.contradictions import contradictions
 from handlers.sound.essence import Format, Merger, floating, pcm, scaled
 from handlers.sound.form import make_fmt, read_fmt
 from handlers.sync.ixml import fraction, read_ixml
+from handlers.sync.read import read_clip
 from tests.recorder import bext, fmt, ixml, packed, wave, whole
 
 WHO = Process(identity=uuid.UUID(int=7))
@@ -168,6 +171,20 @@ def test_impossible_numbers(tmp_path, name, number):
     assert read_ixml(path)["TIMECODE_FLAG"] == "NDF"
     assert fraction(read_ixml(path), name) is None or name != "TIMECODE_RATE"
     contradictions(path)
+
+
+@pytest.mark.parametrize(("text", "rate"), [("119.88", Fraction(2997, 25)), ("1e999999999", None)])
+def test_sensor_rate_of_a_phone(tmp_path, text, rate):
+    """The same of a clip's own tag."""
+    with av.open(str(tmp_path / "a.mov"), "w", options={"movflags": "use_metadata_tags"}) as made:
+        made.metadata["com.android.capture.fps"] = text
+        video = made.add_stream("mpeg4", rate=25)
+        video.width, video.height = 64, 64
+        made.mux(video.encode(av.VideoFrame(64, 64, "yuv420p")))
+        made.mux(video.encode(None))
+    assert read_clip(tmp_path / "a.mov").sensor_rate == rate
+    said_ = [each.value for each in tags.about(tmp_path / "a.mov") if each.field == "sensor_rate"]
+    assert said_ == ([rate] if rate else [])
 
 
 def test_contradicting_lengths(tmp_path):
