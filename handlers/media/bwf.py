@@ -148,8 +148,20 @@ def _stamp(root: Any) -> int | None:
         safexml.text(root, "SPEED", f"TIMESTAMP_SAMPLES_SINCE_MIDNIGHT_{part}")
         for part in ("HI", "LO")
     )
-    with suppress(ValueError):
-        return (int(high or 0) << 32) + int(low)
+    upper, lower = whole(high), whole(low)
+    return None if lower is None else ((upper or 0) << 32) + lower
+
+
+def whole(text: str) -> int | None:
+    """Read a whole number of at most 19 digits, as files from anywhere may have millions."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+def ratio(text: str) -> Fraction | None:
+    """Read a number above zero such as "24000/1001" or "023.976"; no power of ten."""
+    with suppress(ValueError, ZeroDivisionError):
+        if re.fullmatch(r"[0-9./]{1,40}", text):
+            return Fraction(text) or None
     return None
 
 
@@ -157,19 +169,20 @@ def _rate(words: dict[str, str]) -> tuple[Fraction | None, bool]:
     """Read iXML's TIMECODE_RATE ("24000/1001") or bext's SPEED ("023.976-ND")."""
     said = words.get("TIMECODE_RATE") or words.get("SPEED", "").partition("-")[0]
     flag = words.get("TIMECODE_FLAG") or words.get("SPEED", "").partition("-")[2]
-    with suppress(ValueError, ZeroDivisionError):
-        rate = snap(Fraction(said))
-        if 1 <= rate <= 1000:
-            return rate, flag.upper() in {"DF", "D"} and can_drop(rate)
-    return None, False
+    stated = ratio(said)
+    if stated is None or not 1 <= snap(stated) <= 1000:
+        return None, False
+    return snap(stated), flag.upper() in {"DF", "D"} and can_drop(snap(stated))
 
 
 def _tracks(root: Any) -> Iterator[Track]:
     listed = safexml.find(root, "TRACK_LIST")
     for track in listed if listed is not None else ():
-        place = safexml.text(track, "INTERLEAVE_INDEX") or safexml.text(track, "CHANNEL_INDEX")
-        if place.isdecimal():
-            yield Track(channel=int(place), name=shown_text(safexml.text(track, "NAME")))
+        place = whole(
+            safexml.text(track, "INTERLEAVE_INDEX") or safexml.text(track, "CHANNEL_INDEX")
+        )
+        if place is not None:
+            yield Track(channel=place, name=shown_text(safexml.text(track, "NAME")))
 
 
 def _starts(path: Path, made: Recording, told: int | None) -> Iterator[str]:
@@ -190,11 +203,11 @@ def _began(made: Recording) -> str:
 
 def _rates(path: Path, rate: int, bext: Words, ixml: Words) -> Iterator[str]:
     """Tell where header, bext and iXML name different rates, of samples or of frames."""
-    stated = (bext | ixml).get("FILE_SAMPLE_RATE", "")
-    if stated.isdecimal() and rate and int(stated) != rate:
+    stated = whole((bext | ixml).get("FILE_SAMPLE_RATE", ""))
+    if stated is not None and rate and stated != rate:
         yield (
             f"{shown(path)} contradicts itself: its header says {rate:,} Hz and its iXML "
-            f"{int(stated):,} Hz; a pull-up or pull-down may be why."
+            f"{stated:,} Hz; a pull-up or pull-down may be why."
         )
     first, second = _rate(bext), _rate(ixml)
     if first[0] and second[0] and first != second:

@@ -27,22 +27,16 @@ def contradictions(path: Path) -> tuple[str, ...]:
     Raises:
         OSError: It cannot be read from the storage.
     """
-    found = bwf.read(path)
-    if found is None:
+    found, layout = bwf.read(path), chunks.read(path)
+    if found is None or layout is None:
         return ()
     with path.open("rb") as file:
-        layout = chunks.parse(file, shown(path))
-        if layout is None:
-            return ()
         bodies = {
             name: chunks.body(file, layout.find(name), _LARGEST)
             for name in (b"fmt ", b"bext", b"iXML", b"fact")
         }
-    header = read_fmt(bodies[b"fmt "])
-    if header is None:
-        return ()
     told = [sentence for sentence in found.notes if "contradicts" in sentence]
-    more = _sentences(path, found, layout, bodies, header)
+    more = _sentences(path, found, layout, bodies)
     return (*told, *(f"{shown(path)} contradicts itself: {sentence}." for sentence in more))
 
 
@@ -51,8 +45,10 @@ def _sentences(
     found: bwf.Recording,
     layout: chunks.Layout,
     bodies: dict[bytes, bytes],
-    header: Header,
 ) -> Iterator[str]:
+    header = read_fmt(bodies[b"fmt "])
+    if header is None:
+        return
     yield from _of_header(bodies[b"fmt "], header)
     yield from _of_lengths(layout, bodies[b"fact"], found.samples)
     yield from _of_ixml(found.words, header)
@@ -90,15 +86,15 @@ def _of_lengths(layout: chunks.Layout, fact: bytes, samples: int) -> Iterator[st
 
 
 def _of_ixml(words: dict[str, str], header: Header) -> Iterator[str]:
-    stamped = words.get("TIMESTAMP_SAMPLE_RATE", "")
-    filed = words.get("FILE_SAMPLE_RATE", "")
-    if stamped.isdecimal() and int(stamped) != header.rate and filed != str(header.rate):
+    stamped = bwf.whole(words.get("TIMESTAMP_SAMPLE_RATE", ""))
+    filed = bwf.whole(words.get("FILE_SAMPLE_RATE", ""))
+    if stamped not in {None, header.rate} and filed != header.rate:
         yield (
-            f"its iXML counts timecode in {int(stamped[:9]):,} samples a second, and it has "
+            f"its iXML counts timecode in {stamped:,} samples a second, and it has "
             f"{header.rate:,} Hz"
         )
-    depth = words.get("AUDIO_BIT_DEPTH", "")
-    if depth.isdecimal() and int(depth) != header.bits:
+    depth = bwf.whole(words.get("AUDIO_BIT_DEPTH", ""))
+    if depth not in {None, header.bits}:
         yield f"its iXML says {depth} bits, and it has {header.bits}"
 
 

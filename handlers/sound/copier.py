@@ -131,15 +131,13 @@ class _Pour:
             self._plan.changed.append("ds64")
 
     def _again(self, name: bytes, made: bytes, skipped: int) -> None:
-        """Write a field over that of the old sound, where its chunk has room for it."""
+        """Write a field over that of the old sound, where there is such a chunk."""
         place, body = self._late.get(name, (0, b""))
         if not place:
             return
         shown = name.decode()
         if body[skipped : skipped + len(made)] == made:
             self._plan.kept.append(shown)
-        elif len(body) < skipped + len(made):
-            self._plan.dropped.append(f"{shown} (too short)")
         else:
             self._writer.patch(place + skipped, made)
             self._plan.changed.append(shown)

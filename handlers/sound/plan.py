@@ -65,6 +65,9 @@ def make_plan(sound: Sound, process: Process, limit: int) -> Plan:
         parts = list(_of_source(sound.path, sound.layout, plan))
     else:
         parts = [Part(name=name, body=body) for name, body in sound.foreign]
+    stale = [part for part in parts if part.length < _least(part.name, sound.channels)]
+    plan.dropped += [f"{_said(part)} (too short)" for part in stale]
+    parts = [part for part in parts if part not in stale]
     if parts:
         plan.parts = [_renewed(part, sound, line, process, plan) for part in parts]
     else:
@@ -74,6 +77,11 @@ def make_plan(sound: Sound, process: Process, limit: int) -> Plan:
     _frame(plan, sound)
     _reserve(plan, sound, limit)
     return plan
+
+
+def _least(name: bytes, channels: int) -> int:
+    """Return the bytes that what describes the sound needs to be put right; 0 of all else."""
+    return {b"PEAK": 8 + 8 * channels, b"fact": 4}.get(name, 0)
 
 
 def _said(part: Part) -> str:

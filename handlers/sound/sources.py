@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import soundfile
 
 from handlers.contract import UnusableMedia
@@ -160,8 +159,3 @@ class SndfileSource:
         note = f"{shown(self.path)} is damaged: {taken} decode, and those were taken."
         if note not in self.notes:
             self.notes.append(note)
-
-
-def empty(channels: int, form: Format) -> Values:
-    """Return no samples at all."""
-    return np.zeros((0, channels), np.int32 if form.kind == "int" else f"f{form.width}")

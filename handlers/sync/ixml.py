@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lxml import etree  # type: ignore[import-untyped]
 
-from handlers.media import chunks
+from handlers.media import bwf, chunks
 
 # A chunk larger than this is no description of a recording.
 _LARGEST = 1 << 20
@@ -42,17 +42,12 @@ def read_ixml(path: Path) -> Mapping[str, str]:
 
 def number(texts: Mapping[str, str], name: str) -> int | None:
     """Return an element as a whole number, or None."""
-    text = texts.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+    return bwf.whole(texts.get(name, ""))
 
 
 def fraction(texts: Mapping[str, str], name: str) -> Fraction | None:
     """Return an element such as "24000/1001" as a number above zero, or None."""
-    try:
-        value = Fraction(texts.get(name, "").replace(" ", "")[:40])
-    except (ValueError, ZeroDivisionError):
-        return None
-    return value if value > 0 else None
+    return bwf.ratio(texts.get(name, "").replace(" ", ""))
 
 
 def joined(texts: Mapping[str, str], high: str, low: str) -> int | None:

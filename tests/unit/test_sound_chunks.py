@@ -155,6 +155,18 @@ def test_ds64_table():
     assert found.ds64.table == ((b"axml", 10), (b"axml", 6))
 
 
+@pytest.mark.parametrize("size", [0, 23, 1 << 63])
+def test_broken_wave64(tmp_path, size):
+    """A Wave64 whose chunk has an impossible size ends before it; an endless one ends with it."""
+    path = tmp_path / "a.w64"
+    soundfile.write(path, VALUES / 32768, 48000, "PCM_16", format="W64")
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<Q", data, data.index(b"data") + 16, size)
+    found = parsed(bytes(data))
+    assert names(found)[:1] == [b"fmt "]
+    assert (found.data is None, bool(found.notes)) == (size < 24, True)
+
+
 def test_lying_ds64():
     """A table of billions of entries and sizes beyond the file allocate nothing."""
     ds64 = struct.pack("<QQQI", 1 << 63, 1 << 63, 1 << 63, 0xFFFFFFFF) + b"axml" + bytes(8)

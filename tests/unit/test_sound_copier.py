@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 import wavinfo
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from handlers.media import chunks
 from handlers.sound import bext as bext_module
@@ -341,3 +343,48 @@ def test_what_ffmpeg_writes(tmp_path, options):
     if "write_bext" in options:
         assert open_sound(out).start == 172_800_000
         assert new[b"bext"][348:412] == WHO.umid
+
+
+@pytest.mark.parametrize("size", [None, 8])
+def test_rf64_without_its_sizes(tmp_path, size):
+    """An RF64 whose ds64 is missing or too short gets a whole one."""
+    path = production(tmp_path, b"RF64")
+    data = path.read_bytes()
+    room = b"" if size is None else chunk(b"ds64", bytes(size))
+    path.write_bytes(data[:12] + room + data[48 : data.index(b"iXML")])
+    out, record = copied(path, tmp_path)
+    found = chunks.read(out)
+    assert (found.form, found.notes, found.ds64.samples) == (b"RF64", (), 5000)
+    assert record.samples == soundfile.info(out).frames == 5000
+
+
+def test_fields_without_room(tmp_path):
+    """A PEAK that is too short for its channels goes, and a bext that is none stays."""
+    path = wave(tmp_path / "a.wav", fmt(32, 2, real=True), packed(np.ones((9, 2)), 32, real=True),
+                before=[(b"PEAK", bytes(12)), (b"bext", b"short")])  # fmt: skip
+    out, record = copied(path, tmp_path)
+    assert listed(out) == listed(path)[1:]
+    assert (record.dropped, record.kept) == (("PEAK (too short)",), ("bext", "fmt"))
+
+
+OWN = {"data", "fmt ", "ds64", "bext", "iXML", "PEAK", "fact", "levl", "MD5 "}
+NAMES = st.text("".join(map(chr, range(0x21, 0x7F))), min_size=4, max_size=4).filter(
+    lambda name: name not in OWN
+)
+CHUNKS = st.lists(st.tuples(NAMES.map(str.encode), st.binary(max_size=70)), max_size=6)
+
+
+@given(before=CHUNKS, after=CHUNKS, count=st.integers(1, 40), limit=st.sampled_from([60, 1 << 30]))
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_chunks(tmp_path, before, after, count, limit):
+    """Chunks that nobody ever heard of, of any size, come out as they went in."""
+    path = wave(tmp_path / "a.wav", fmt(24), packed(whole(24, count), 24), before=before,
+                after=after)  # fmt: skip
+    out, record = copied(path, tmp_path, limit=limit)
+    new = listed(out)
+    assert new[-len(listed(path)) :] == listed(path)
+    assert {name for name, _ in new[: -len(listed(path))]} <= {b"ds64"}
+    assert (record.altered, record.dropped) == (0, ())
+    assert chunks.read(out).notes == ()

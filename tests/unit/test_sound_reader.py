@@ -144,9 +144,10 @@ def test_flac_with_foreign_chunks(tmp_path):
     assert {*record.kept} == {"fmt", "zzzz"}
 
 
-def encoded(path, codec, samples, rate=48000, layout="mono", metadata=None):
+def encoded(path, codec, samples, *, rate=48000, layout="mono", metadata=None,
+            options=None):  # fmt: skip
     """Compress sound, float32 [n]."""
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=options or {}) as container:
         container.metadata.update(metadata or {})
         stream = container.add_stream(codec, rate=rate, layout=layout)
         fifo = av.AudioFifo()
@@ -213,6 +214,20 @@ def test_damage_at_the_beginning(tmp_path, speech):
     assert len(new) == len(old)
     assert not new[:4096].any()
     assert (new[4096:] == old[4096:]).all()
+
+
+def test_end_by_the_edit_list(tmp_path, speech):
+    """Where all packets are of one length, as Apple writes them, the edit list has the end."""
+    path = tmp_path / "a.m4a"
+    encoded(path, "aac", speech[:100_001], options={"movie_timescale": "48000"})
+    data = bytearray(path.read_bytes())
+    place = data.index(b"stts") + 8
+    count = struct.unpack_from(">I", data, place)[0]
+    last = place + 4 + 8 * (count - 1) + 4
+    assert struct.unpack_from(">I", data, last)[0] < 1024
+    struct.pack_into(">I", data, last, 1024)
+    path.write_bytes(data)
+    assert len(everything(open_sound(path))) == 100_001
 
 
 def test_tags_become_chunks(tmp_path, speech):
