@@ -40,7 +40,7 @@ def test_every_rate(frames, text, rate):
 
 
 def test_quiet_noisy_inverted_and_rounded():
-    """At −40 dBFS upside down in 16 bits with noise 20 dB below it, nothing is lost."""
+    """At -40 dBFS upside down in 16 bits with noise 20 dB below it, nothing is lost."""
     sound = -ltc(parse("10:00:00:00", Fraction(25)), 100, RATE, level=0.01)
     sound += np.random.default_rng(0).normal(0, 0.001, len(sound))
     figures = decoded(np.round(sound * 32768) / 32768).figures

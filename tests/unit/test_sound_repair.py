@@ -26,7 +26,7 @@ def clean():
 def repaired(sound, params, rate=RATE, block=50_000):
     """Return sound [n] or [n, channels] as repaired, and what the repair says of it."""
     sound = np.asarray(sound, np.float32)
-    whole = sound.reshape(len(sound), -1)
+    whole = sound if sound.ndim > 1 else sound[:, np.newaxis]
     blocks = [whole[at : at + block] for at in range(0, len(whole), block)]
     finder = FaultFinder(rate, whole.shape[1])
     for each in blocks:
@@ -111,9 +111,10 @@ def test_clipped_tops_are_filled_in(clean, over, least):
     bad = np.clip(clean, -level, level)
     made, faults = repaired(bad, RepairParams(clipping=True))
     assert gain(clean, bad, made) >= least
-    sound = np.abs(clean) < level
-    assert np.array_equal(made[sound], bad[sound])
-    assert (np.abs(made[~sound]) >= 0.99 * level).all()
+    # What comes near to the level may be taken for part of a top.
+    below, clipped = np.abs(clean) < 0.97 * level, np.abs(clean) > level
+    assert np.array_equal(made[below], bad[below])
+    assert (np.abs(made[clipped]) >= 0.999 * level).all()
     assert "repaired" in {fault.kind for fault in faults}
 
 
