@@ -15,7 +15,7 @@ _SYNC = [0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1]
 
 
 def bits(code: Timecode, user: str = "00000000") -> list[int]:
-    """Return a frame's 80 bits; ``user`` is eight hexadecimal digits, the eighth group first."""
+    """Return the 80 bits of a frame; ``user`` is hexadecimal, the eighth group first."""
     text = str(code)
     hour, minute, second, frame = (int(text[at : at + 2]) for at in (0, 3, 6, 9))
     made = [0] * 64

@@ -25,6 +25,9 @@ _LINE_BINS = 1.5
 # By less than this, dB, anything may stand out; by no more than so much it counts, and only of
 # the first multiples.
 _CHANCE, _ENOUGH, _DECIDING, _FIRST = 8.0, 16.0, 10, 3
+# Lines are one hum when they are where the surest one says, to so many bins, and more for each
+# multiple of it.
+_AGREE, _UNSURE = 0.3, 0.1
 # Levels of a bin that are no sound, in mean square.
 _QUANTUM = 1e-13
 
@@ -91,7 +94,8 @@ class Spectra:
         # Mains show in their first multiples; an engine may have some of the others.
         if counts[best].sum() < least or not counts[best][:_FIRST].any():
             return None
-        hz = self._refined(power, grid[best], deciding[counts[best] > 0])
+        counted = counts[best] > 0
+        hz = self._refined(power, grid[best], deciding[counted], here[best][counted])
         at = self._peaks(power, hz * self._multiples[mains])
         beside = np.clip(at[:, np.newaxis] + np.arange(-2, 3), 0, len(power) - 1)
         return Lines(hz=hz, power=power[beside].sum(axis=1) / _LINE_BINS, prominence=stands[at])
@@ -122,10 +126,20 @@ class Spectra:
         highest = power[at[..., np.newaxis] + np.arange(-1, 2)].argmax(axis=-1)
         return np.asarray(at + highest - 1, np.intp)
 
-    def _refined(self, power: Floats, hz: float, multiples: NDArray[np.int_]) -> float:
-        """Return the fundamental from where its lines peak between bins, the higher the surer."""
+    def _refined(
+        self, power: Floats, hz: float, multiples: NDArray[np.int_], stands: Floats
+    ) -> float:
+        """Return the fundamental from where its lines peak between bins.
+
+        The line that stands out most says where it is; higher multiples say it more exactly,
+        unless they are elsewhere, as what stands out by chance is.
+        """
         at = self._peaks(power, hz * multiples)
         left, here, right = (np.log(power[at + step] + 1e-30) for step in (-1, 0, 1))
         bend = np.minimum(left - 2 * here + right, -1e-9)
         peaks = (at + np.clip(0.5 * (left - right) / bend, -0.5, 0.5)) * self._bin
-        return float((multiples * peaks).sum() / (multiples**2).sum())
+        surest = int(np.argmax(stands))
+        times = multiples / multiples[surest]
+        agree = np.abs(peaks - times * peaks[surest]) <= self._bin * (_AGREE + _UNSURE * times)
+        own, peaks = multiples[agree], peaks[agree]
+        return float((own * peaks).sum() / (own**2).sum())

@@ -28,7 +28,7 @@ _AROUND_SECONDS, _MOST_ORDER = 0.015, 60
 # Clipped tops this near to each other are filled in together, up to a length.
 _TOGETHER_SECONDS = 0.01
 # Where more than this part is lost, there is nothing to foretell it from.
-_MOST_LOST = 0.35
+_MOST_LOST = 0.2
 
 
 class GapFiller:
@@ -109,8 +109,11 @@ class GapFiller:
         long = tops[:, 1] - tops[:, 0] > self._repair.clip_seconds * self._rate
         own = tops[(tops[:, 0] >= window.first) & (tops[:, 0] < window.last)]
         for group in _groups(own, round(_TOGETHER_SECONDS * self._rate)):
-            near = tops[~long]
             order = min(_MOST_ORDER, 2 * order_at(self._rate))
+            # Tops further away than a prediction reaches are taken as they are.
+            beyond = 2 * order
+            close = (tops[:, 1] > group[0][0] - beyond) & (tops[:, 0] < group[-1][1] + beyond)
+            near = tops[close & ~long]
             made = self._fill(sound, group, order, near)
             for start, end in group:
                 short = end - start <= self._repair.clip_seconds * self._rate
