@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from handlers.contract import Artifact, Asset, Context, HandlerResult, UnusableMedia
 from handlers.edit import names
 from handlers.media.probe import probe
 from handlers.media.source import shown
-from handlers.sound import describe
+from handlers.sound import bext, describe
 from handlers.sound.contradictions import contradictions
 from handlers.sound.describe import Described
 from handlers.sound.layout import Layout, layout
 from handlers.sound.listen import Ear
-from handlers.sound.make import Maker, Source, target_of
+from handlers.sound.loudness import Loudness
+from handlers.sound.make import Made, Maker, Source, target_of
 from handlers.sound.networks import Networks
 from handlers.sound.reader import Sound, open_sound
 from handlers.sound.remux import remux
@@ -118,6 +120,7 @@ class _Take:
             preview=folder / f"{stem}_after.m4a",
         )
         after = ear.hear(self._tell(_MAKE, 1.0, "measure"))
+        made = _with_loudness(made, out, after.loudness)
         target = target_of(self.params)
         speech = source.voices.speech
         dialogue = None if speech is None else after.loudness.dialogue(speech)
@@ -186,6 +189,28 @@ class _Take:
             self.context.progress(self.begin + self.share * part, f"{self.task.stem}: {what}")
 
         return told
+
+
+def _with_loudness(made: Made, path: Path, measured: Loudness) -> Made:
+    """Write what was measured into a bext of version 2, in the place of what was true before."""
+    figures = bext.Loudness(
+        value=_known(measured.integrated),
+        range=_known(measured.range),
+        true_peak=_known(measured.true_peak),
+        momentary=_known(measured.momentary_max),
+        short_term=_known(measured.short_term_max),
+    )
+    if not bext.write_loudness(path, figures):
+        return made
+    name = "bext/loudness"
+    dropped = tuple(one for one in made.copied.dropped if one != name)
+    copied = replace(made.copied, dropped=dropped, changed=(*made.copied.changed, name))
+    return replace(made, copied=copied)
+
+
+def _known(figure: float | None) -> float:
+    """What has no loudness is written as unknown."""
+    return math.inf if figure is None else figure
 
 
 def _artifacts(folder: Path) -> tuple[Artifact, ...]:

@@ -81,7 +81,7 @@ class Maker:
         try:
             made = self._plain(blocks, path) if target is None else self._at(target, blocks, path)
             if stem is not None and lost is not None:
-                write_sound(self.source.sound, lost.blocks(), stem, process=self._process("noise"))
+                write_sound(self.source.sound, lost.blocks(), stem, process=self._noise())
         finally:
             if lost is not None:
                 lost.remove()
@@ -171,6 +171,11 @@ class Maker:
 
     def _process(self, what: str) -> Process:
         return Process(by=f"fxd: {what or 'copied'}", identity=self.identity)
+
+    def _noise(self) -> Process:
+        """What was taken away is another material: it has a number of its own."""
+        by = f"fxd: noise taken away by {self.params.enhance.model}"
+        return Process(by=by, identity=uuid.uuid5(self.identity, "noise"))
 
 
 def target_of(params: SoundParams) -> Target | None:

@@ -139,6 +139,22 @@ def test_a_noisy_recording_is_cleaned_and_keeps_what_the_recorder_wrote(
     assert "deepfilternet3" in readers[1].bext.coding_history
 
 
+def test_a_bext_of_version_2_says_how_loud_the_new_sound_is(process, tmp_path, noisy):
+    """In hundredths, as it was measured; the noise stem is another material with its own UMID."""
+    source = tmp_path / "a.wav"
+    values = np.round(noisy[:, np.newaxis] * (2**23 - 1)).astype(np.int64)
+    recorder.wave(source, recorder.fmt(24), recorder.packed(values, 24),
+                  before=[(b"bext", recorder.bext(version=2, loudness=b"\1\0" * 5))])  # fmt: skip
+    folder, _ = process(source, enhance={"noise_stem": True})
+    told = said(folder, "loudness")["after"]
+    found = WavInfoReader(str(folder / "a.wav")).bext
+    assert found.loudness_value == pytest.approx(told["integrated_lufs"], abs=0.01)
+    assert found.max_true_peak == pytest.approx(told["true_peak_dbtp"], abs=0.01)
+    assert "bext/loudness" in said(folder, "qc")["chunks"]["changed"]
+    bodies = [dict(recorder.listed(folder / name))[b"bext"] for name in ("a.wav", "a_noise.wav")]
+    assert bodies[0][348:412] != bodies[1][348:412]
+
+
 def test_what_is_left_and_what_was_taken_away_are_the_recording(process, tmp_path, noisy):
     """To the last bit of 24."""
     source = write_bwf(tmp_path / "a.wav", noisy[:, np.newaxis])
