@@ -13,7 +13,7 @@ from handlers.sound.faults.clipping import Clipping
 from handlers.sound.faults.dropouts import Dropouts
 from handlers.sound.faults.hum import HumTrack
 from handlers.sound.faults.hum_track import Hum
-from handlers.sound.faults.levels import Levels10ms, Offset
+from handlers.sound.faults.levels import Silence, Offset
 from handlers.sound.faults.ltc import REACH_SECONDS, LinearTimecode
 from handlers.sound.faults.pairs import Pairs
 from handlers.sound.faults.params import FaultParams
@@ -61,7 +61,7 @@ class FaultFinder:
         params = params or FaultParams()
         reach = max(64, round(REACH_SECONDS * rate))
         self._windows = Windows(channels, max(64, round(_WINDOW_SECONDS * rate)), reach)
-        self._levels = Levels10ms(rate, channels, params)
+        self._levels = Silence(rate, channels, params)
         self._offset = Offset(rate, channels, params)
         self._clipping = Clipping(rate, channels, params)
         self._dropouts = Dropouts(rate, channels, params)
