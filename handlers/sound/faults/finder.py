@@ -13,7 +13,7 @@ from handlers.sound.faults.clipping import Clipping
 from handlers.sound.faults.dropouts import Dropouts
 from handlers.sound.faults.hum import HumTrack
 from handlers.sound.faults.hum_track import Hum
-from handlers.sound.faults.levels import Silence, Offset
+from handlers.sound.faults.levels import Offset, Silence
 from handlers.sound.faults.ltc import REACH_SECONDS, LinearTimecode
 from handlers.sound.faults.pairs import Pairs
 from handlers.sound.faults.params import FaultParams
