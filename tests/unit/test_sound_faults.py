@@ -287,6 +287,17 @@ def test_short_sound(length):
     assert FaultFinder(RATE, 2).finish() == []
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -3e38])
+def test_broken_floats(speech, value):
+    """A few samples that are no sound spoil nothing but their surroundings."""
+    bad = speech.copy()
+    bad[480_000:480_010] = value
+    bad[240_000] += 0.5
+    faults = found(bad)
+    assert kinds(faults) <= {"clicks", "dropout", "dc_offset", "audio_clipping"}
+    assert within(of_kind(faults, "clicks"), [240_000], 2) == 1
+
+
 def test_ranges_keep_the_count():
     """Ten thousand places are a hundred ranges that cover all of them, and still counted."""
     ranges = Ranges(0)

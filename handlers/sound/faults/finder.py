@@ -21,6 +21,8 @@ from handlers.sound.faults.record import Fault
 from handlers.sound.faults.windows import Samples, Window, Windows
 
 _WINDOW_SECONDS = 1.0
+# Floats beyond this are no sound; their squares would be no numbers.
+_LOUDEST = 1e4
 # What is no fault of a timecode track: it is a square wave, and nobody listens to it.
 _OF_LISTENING = frozenset(
     {
@@ -72,8 +74,13 @@ class FaultFinder:
         self._heard = 0
 
     def push(self, block: Samples) -> None:
-        """Take a block, float [n, channels] of finite numbers, full scale 1."""
-        for window in self._windows.push(block):
+        """Take a block, float [n, channels], full scale 1.
+
+        What is no number counts as zero, for one would spoil all levels around it; who reads
+        the file tells of it.
+        """
+        sane = np.clip(np.nan_to_num(block), -_LOUDEST, _LOUDEST)
+        for window in self._windows.push(sane):
             self._hear(window)
 
     def finish(self) -> list[Fault]:
