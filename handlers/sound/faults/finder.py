@@ -13,7 +13,7 @@ from handlers.sound.faults.clipping import Clipping
 from handlers.sound.faults.dropouts import Dropouts
 from handlers.sound.faults.hum import HumTrack
 from handlers.sound.faults.hum_track import Hum
-from handlers.sound.faults.levels import Levels10ms, Offset
+from handlers.sound.faults.levels import Offset, Silence
 from handlers.sound.faults.ltc import REACH_SECONDS, LinearTimecode
 from handlers.sound.faults.pairs import Pairs
 from handlers.sound.faults.params import FaultParams
@@ -21,6 +21,8 @@ from handlers.sound.faults.record import Fault
 from handlers.sound.faults.windows import Samples, Window, Windows
 
 _WINDOW_SECONDS = 1.0
+# Floats beyond this are no sound; their squares would be no numbers.
+_LOUDEST = 1e4
 # What is no fault of a timecode track: it is a square wave, and nobody listens to it.
 _OF_LISTENING = frozenset(
     {
@@ -61,7 +63,7 @@ class FaultFinder:
         params = params or FaultParams()
         reach = max(64, round(REACH_SECONDS * rate))
         self._windows = Windows(channels, max(64, round(_WINDOW_SECONDS * rate)), reach)
-        self._levels = Levels10ms(rate, channels, params)
+        self._levels = Silence(rate, channels, params)
         self._offset = Offset(rate, channels, params)
         self._clipping = Clipping(rate, channels, params)
         self._dropouts = Dropouts(rate, channels, params)
@@ -72,8 +74,13 @@ class FaultFinder:
         self._heard = 0
 
     def push(self, block: Samples) -> None:
-        """Take a block, float [n, channels] of finite numbers, full scale 1."""
-        for window in self._windows.push(block):
+        """Take a block, float [n, channels], full scale 1.
+
+        What is no number counts as zero, for one would spoil all levels around it; who reads
+        the file tells of it.
+        """
+        sane = np.clip(np.nan_to_num(block), -_LOUDEST, _LOUDEST)
+        for window in self._windows.push(sane):
             self._hear(window)
 
     def finish(self) -> list[Fault]:

@@ -30,7 +30,7 @@ def decibels(power: float) -> float:
     return float(10 * np.log10(max(power, 10 ** (FLOOR_DB / 10))))
 
 
-class Levels10ms:
+class Silence:
     """Silence, of all channels or of one while others live, and channels that never do."""
 
     def __init__(self, rate: int, channels: int, params: FaultParams) -> None:
