@@ -1,21 +1,16 @@
-"""Dialogue in real noise, for tests of what cleans it; French, as English is for measuring."""
+"""Speech at a known level in noise, and how much of it is left, for tests of what cleans it."""
 
 import numpy as np
 from scipy.signal import resample_poly
 
-from tests.real_noise import fetch_noise, sounds
-from tests.speech import RATE, fetch_speech, prompts
+from tests.noisy_speech import clean_speech, noise
 
 
-def dialogue(seconds: float, snr: float, rate: int = RATE) -> tuple[np.ndarray, np.ndarray]:
+def dialogue(seconds: float, snr: float, rate: int = 16000) -> tuple[np.ndarray, np.ndarray]:
     """Return speech alone and speech in noise, float32 [n], at `snr` dB and `rate` Hz."""
-    fetch_speech()
-    fetch_noise()
-    count = int(seconds * RATE)
-    speech = np.concatenate(prompts("fr"))[:count]
-    noise = np.resize(np.concatenate(sounds(held_out=False)), count)
-    noise *= np.sqrt(np.mean(speech**2) / np.mean(noise**2) / 10 ** (snr / 10))
-    both = [resample_poly(each, rate // RATE, 1) for each in (speech, speech + noise)]
+    speech, around = clean_speech(seconds), noise(seconds, -36)
+    around *= np.sqrt(np.mean(speech**2) / np.mean(around**2) / 10 ** (snr / 10))
+    both = [resample_poly(each, 1, 48000 // rate) for each in (speech, speech + around)]
     return both[0].astype(np.float32), both[1].astype(np.float32)
 
 
