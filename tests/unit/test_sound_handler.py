@@ -274,6 +274,64 @@ def test_a_recording_may_be_shorter_than_any_window(process, tmp_path, samples):
     assert len(read(folder / "a.wav")) == samples
 
 
+ODD = {
+    "silence": np.zeros((RATE, 2)),
+    "direct current": np.full((RATE, 1), 0.5),
+    "no numbers": np.where(np.arange(RATE) % 100 == 7, np.nan, 0.1)[:, np.newaxis],
+    "infinite": np.where(np.arange(RATE) % 1000 == 7, np.inf, 0.01)[:, np.newaxis],
+    "square wave": np.sign(np.sin(np.arange(RATE) / 30))[:, np.newaxis],
+    "sixteen tracks": np.random.default_rng(1).normal(0, 0.1, (RATE // 2, 16)),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_sound_comes_out_as_long_with_finite_samples(process, tmp_path, name):
+    """Whatever was recorded by mistake."""
+    source = tmp_path / "a.wav"
+    soundfile.write(source, ODD[name].astype(np.float32), RATE, subtype="FLOAT")
+    folder, _ = process(source)
+    made = read(folder / "a.wav")
+    assert made.shape == ODD[name].shape
+    assert np.isfinite(made).all()
+    bad = int((~np.isfinite(ODD[name])).sum())
+    told = [one["text"] for one in said(folder, "qc")["findings"] if "no numbers" in one["text"]]
+    assert bool(told) == bool(bad)
+    assert not bad or f"{bad:,}" in told[0]
+
+
+def test_a_wrong_ending_is_read_as_what_it_is_and_said(process, tmp_path, noisy):
+    """An MP3 that is called WAV."""
+    source = tmp_path / "a.wav"
+    soundfile.write(tmp_path / "a.mp3", noisy[: 2 * RATE], RATE, subtype="MPEG_LAYER_III")
+    (tmp_path / "a.mp3").rename(source)
+    folder, _ = process(source)
+    assert soundfile.info(folder / "a.wav").subtype == "PCM_24"
+    assert any("MP3" in one["text"] for one in said(folder, "qc")["findings"])
+
+
+def test_repair_is_done_where_it_is_asked_for_and_said(process, tmp_path, spoken):
+    """Hum that is taken away is found and named; without the network nothing else is touched."""
+    time_axis = np.arange(len(spoken)) / RATE
+    hum = 0.01 * sum(np.sin(2 * np.pi * 50 * n * time_axis) for n in (1, 2, 3))
+    source = write_bwf(tmp_path / "a.wav", (spoken + hum)[:, np.newaxis])
+    folder, _ = process(source, enhance={"enabled": False}, repair={"hum": True})
+    was, now = read(source)[:, 0], read(folder / "a.wav")[:, 0]
+    assert np.std(now - spoken) < 0.4 * np.std(was - spoken)
+    assert "hum" in {one["kind"] for one in said(folder, "qc")["findings"]}
+    assert "hum repaired" in said(folder, "loudness")["done"]
+
+
+def test_at_most_so_much_is_taken_off_the_noise(process, tmp_path, noisy):
+    """6 dB: half of what all of it would be."""
+    source = write_bwf(tmp_path / "a.wav", noisy[:, np.newaxis])
+    taken = []
+    for limit in (100, 6.0206):
+        folder, _ = process(source, enhance={"attenuation_limit": limit, "noise_stem": True})
+        taken.append(read(folder / "a_noise.wav")[:, 0])
+        folder.rename(tmp_path / f"at {limit}")
+    assert np.abs(taken[1] - taken[0] / 2).max() < 1e-5
+
+
 def test_a_recording_cut_short_is_processed_as_far_as_it_goes(process, tmp_path, noisy):
     """The recorder lost power: it is said how much is missing, and what is there comes out."""
     source = write_bwf(tmp_path / "a.wav", noisy[:, np.newaxis])
