@@ -28,6 +28,7 @@ NAMES = (
     "shots",
     "selects",
     "sync",
+    "sound",
     "cleaning",
     "kills",
     "status",

@@ -54,11 +54,14 @@ class Group:
     """One asset seen in a folder: its name there, kind, and the names of its files, in order.
 
     A clip or recording that was written in several files has the name of the first one.
+    ``beside`` are the files of sound that are named as this picture's: they are not its parts, but
+    it changes with them.
     """
 
     name: str
     kind: AssetKind
     members: tuple[str, ...]
+    beside: tuple[str, ...] = ()
 
 
 def ignored(name: str) -> bool:
@@ -131,12 +134,13 @@ def group(names: Iterable[str], *, proxies: bool = False) -> list[Group]:
             Group(name=name, kind=AssetKind.FILE, members=(name,))
             for name in (*single, *(name for run in runs.values() for name in run))
         ]
-    beside = _sound_beside(single)
+    tracks, beside = _sound_beside(single)
     groups = [
         Group(
             name=parts[0],
-            kind=AssetKind.FILE if parts[0] in beside else kind_of(parts[0]),
+            kind=AssetKind.FILE if parts[0] in tracks else kind_of(parts[0]),
             members=parts,
+            beside=beside.get(parts[0], ()),
         )
         for parts in _spans(single)
     ]
@@ -144,17 +148,32 @@ def group(names: Iterable[str], *, proxies: bool = False) -> list[Group]:
     return groups
 
 
-def _sound_beside(names: Sequence[str]) -> set[str]:
-    """Return the tracks of sound whose picture is there, too."""
+def is_op_atom_picture(name: str) -> bool:
+    """Say whether a name is that of an OP-Atom set's picture, whose sound may lie beside it."""
+    match = OP_ATOM_TRACK.fullmatch(name)
+    return match is not None and match["kind"].upper() == "V"
+
+
+def _sound_beside(names: Sequence[str]) -> tuple[set[str], dict[str, tuple[str, ...]]]:
+    """Return the tracks of sound whose picture is there, too, and those of each picture by name.
+
+    Several of Avid's pictures without a head are named alike: which sound is whose only their
+    content says, so they have none by name.
+    """
     named = {name: match for name in names if (match := OP_ATOM_TRACK.fullmatch(name))}
     # A plain A01.mxf may be anybody's clip.
     tracks = {name: match for name, match in named.items() if match["head"] or match["avid"]}
-    pictures = {m["head"].casefold() for m in tracks.values() if m["kind"].upper() == "V"}
-    return {
-        name
-        for name, match in tracks.items()
-        if match["kind"].upper() == "A" and match["head"].casefold() in pictures
+    heads: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name, match in tracks.items():
+        heads[match["head"].casefold()][match["kind"].upper()].append(name)
+    sounds = {name for kinds in heads.values() if "V" in kinds for name in kinds.get("A", ())}
+    beside = {
+        picture: tuple(sorted(kinds["A"]))
+        for head, kinds in heads.items()
+        if "A" in kinds and (head or len(kinds["V"]) == 1)
+        for picture in kinds["V"]
     }
+    return sounds, beside
 
 
 def _spans(names: Sequence[str]) -> list[tuple[str, ...]]:

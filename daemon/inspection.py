@@ -35,6 +35,7 @@ class Inspection:
     verdict: Verdict
     reason: str
     facts: MediaFacts
+    usable: bool
 
 
 def fingerprint(path: Path, *, full: bool = False) -> str:
@@ -75,6 +76,16 @@ def fingerprint_of(path: Path, members: Sequence[str], *, full: bool = False) ->
         if index in sampled:
             state.update(fingerprint(folder / name, full=full).encode())
     return f"{len(members):x}-{state.hexdigest()}"
+
+
+def _with_sound(own: str, beside: Sequence[Path], *, full: bool) -> str:
+    """Return a clip's fingerprint with that of the sound beside it, whatever that is called."""
+    if not beside:
+        return own
+    state = xxhash.xxh3_128()
+    for file in beside:
+        state.update(fingerprint(file, full=full).encode())
+    return f"{own}+{len(beside):x}-{state.hexdigest()}"
 
 
 def _sampled(count: int) -> list[int]:
@@ -130,17 +141,19 @@ def inspect(
     path = root / os.fsdecode(look.path)
     folder = path if look.kind is AssetKind.CARD else path.parent
     members = tuple(folder / name for name in look.members)
-    files = members or (path,)
-    lease = _lease_of(files) if leases else Lease.UNKNOWN
     report = _safe_check(check, path, look.kind, members)
+    files = (*(members or (path,)), *report.beside)
+    lease = _lease_of(files) if leases else Lease.UNKNOWN
+    own = fingerprint_of(path, look.members, full=full)
     return Inspection(
         signature=now.signature,
         inode=os.lstat(path if path.exists() else files[0]).st_ino,
-        fingerprint=fingerprint_of(path, look.members, full=full),
+        fingerprint=_with_sound(own, report.beside, full=full),
         lease=lease,
         verdict=report.verdict,
         reason=report.reason,
         facts=report.facts,
+        usable=report.usable,
     )
 
 

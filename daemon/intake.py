@@ -56,6 +56,7 @@ class WatchInfo:
             quiet=settle.quiet if self.local else settle.quiet_network,
             after_hint=min(settle.quiet_after_close, settle.quiet),
             give_up=settle.give_up,
+            cut=min(settle.cut_short, settle.give_up),
         )
 
 
@@ -239,12 +240,15 @@ class Intake:
             verdict=Verdict(message["verdict"]),
             lease=Lease(message["lease"]),
             reason=message["reason"],
+            usable=message["usable"],
         )
         decision, reason = self.gate.checked(check, now)
         if decision is Decision.WAIT:
             log.info("waits", asset=_text(look.path), why=reason)
         elif decision is not Decision.RESETTLE:
             rejected = reason if decision is Decision.REJECT else ""
+            if reason and not rejected:
+                log.warning("goes on without all of its sound", asset=_text(look.path), why=reason)
             self._accept(look, message, rejected, now)
 
     def _accept(self, look: Look, message: Mapping[str, Any], rejected: str, now: float) -> None:
@@ -314,8 +318,15 @@ class Intake:
         return changed
 
     def arriving(self) -> Iterator[Look]:
-        """Yield what is not journaled yet."""
-        return (pending.look for pending in self.gate.pending())
+        """Yield what is not journaled yet, but for a recording of which nothing more comes.
+
+        It may be broken; no picture is held up by it, and should it be completed, that shows.
+        """
+        return (
+            pending.look
+            for pending in self.gate.pending()
+            if not (pending.checks and pending.look.kind is AssetKind.RECORDING)
+        )
 
     def waiting(self) -> list[Pending]:
         """Return what is not journaled yet, for showing."""

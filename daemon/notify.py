@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Self
 
 import sdnotify
@@ -14,18 +16,23 @@ _OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 # in seconds, and is told to systemd that often.
 _MORE_TIME = 300.0
 _OFTEN = 10.0
+# What is said but once, and must be heard: a start without READY=1 counts as hung.
+_TURNS = ("READY=1", "RELOADING=1", "STOPPING=1")
+_MOST_KEPT = 8
 
 
 class Notifier:
     """Messages to systemd; silent where no service manager listens.
 
-    A lost message is never an error: the manager judges by what it hears. `close` it, or use it
-    as a context manager.
+    A lost message is never an error: the manager judges by what it hears. Nothing waits for a
+    manager that does not read: signs of life and status are left out then, and a turn of the
+    service (started, reloading, stopping) goes ahead of the next message. `close` it, or use it as
+    a context manager.
     """
 
     def __init__(self) -> None:
-        listens = "NOTIFY_SOCKET" in os.environ
-        self._systemd = sdnotify.SystemdNotifier() if listens else None
+        self._systemd = _connected() if "NOTIFY_SOCKET" in os.environ else None
+        self._kept: deque[str] = deque(maxlen=_MOST_KEPT)
         self._next_sign = 0.0
 
     def __enter__(self) -> Self:
@@ -36,8 +43,8 @@ class Notifier:
 
     def close(self) -> None:
         """Let go of the socket; later messages go nowhere."""
-        # sdnotify has no way to close, and no socket when it could not connect.
-        if self._systemd is not None and self._systemd.socket is not None:
+        # sdnotify has no way to close.
+        if self._systemd is not None:
             self._systemd.socket.close()
         self._systemd = None
 
@@ -86,10 +93,36 @@ class Notifier:
     def _send(self, *lines: str) -> None:
         if self._systemd is None or not lines:
             return
-        # systemd wants UTF-8 and drops anything else; sdnotify encodes as Latin-1, so it is given
-        # the bytes of UTF-8 under that name.
-        raw = "\n".join(lines).encode("utf-8", "backslashreplace")
-        self._systemd.notify(raw.decode("latin-1"))
+        waiting = [*self._kept, "\n".join(lines)]
+        self._kept.clear()
+        while waiting and _sent(self._systemd, waiting[0]):
+            waiting.pop(0)
+        self._kept.extend(message for message in waiting if message.startswith(_TURNS))
+
+
+def _connected() -> sdnotify.SystemdNotifier | None:
+    """Return a way to the manager that never blocks; None where none can be reached."""
+    with suppress(OSError, IndexError):
+        # Debugging means that it raises, by which a full queue is told from a manager that is gone.
+        systemd = sdnotify.SystemdNotifier(debug=True)
+        systemd.socket.setblocking(False)
+        return systemd
+    return None
+
+
+def _sent(systemd: sdnotify.SystemdNotifier, message: str) -> bool:
+    """Send a message; False while the manager has too many that it has not read."""
+    # systemd wants UTF-8 and drops anything else; sdnotify encodes as Latin-1, so it is given
+    # the bytes of UTF-8 under that name.
+    raw = message.encode("utf-8", "backslashreplace")
+    try:
+        systemd.notify(raw.decode("latin-1"))
+    except BlockingIOError:
+        return False
+    except OSError:
+        # It is gone, and with it whoever would have listened.
+        return True
+    return True
 
 
 def _status(text: str) -> tuple[str, ...]:

@@ -18,7 +18,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from daemon import manifest
-from daemon.disk import EXCHANGE, NOREPLACE, UNSUPPORTED, rename, sync, sync_folder
+from daemon.disk import (
+    EXCHANGE,
+    NOREPLACE,
+    UNSUPPORTED,
+    inherit,
+    make_folders,
+    rename,
+    sync,
+    sync_folder,
+)
 from daemon.errors import DaemonError
 from daemon.liveness import progressing
 from daemon.manifest import Manifest
@@ -88,34 +97,6 @@ def prepare(place: Place) -> None:
     make_folders(place.storage, place.staging)
 
 
-def make_folders(storage: Path, folder: Path) -> None:
-    """Make a folder and its parents, each with its parent's group and mode."""
-    missing = []
-    while folder != storage:
-        if folder.is_symlink():
-            what = f"{folder.relative_to(storage)} is a symbolic link; results never go through one"
-            raise NotADirectoryError(errno.ENOTDIR, what, str(folder))
-        if not folder.exists():
-            missing.append(folder)
-        folder = folder.parent
-    for path in reversed(missing):
-        path.mkdir(exist_ok=True)
-        inherit(path, path.parent.stat())
-
-
-def inherit(path: Path, parent: os.stat_result) -> None:
-    """Give a path its parent's group and mode, as far as this user may."""
-    info = path.lstat()
-    if info.st_gid != parent.st_gid:
-        with contextlib.suppress(PermissionError):
-            os.chown(path, -1, parent.st_gid)
-    mode = stat.S_IMODE(parent.st_mode)
-    wanted = mode | 0o700 if stat.S_ISDIR(info.st_mode) else (mode & 0o666) | 0o600
-    if stat.S_IMODE(path.lstat().st_mode) != wanted:
-        with contextlib.suppress(PermissionError):
-            path.chmod(wanted)
-
-
 def publish(place: Place, artifacts: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
     """Check what a run made, describe it in a manifest, and put it into place.
 
@@ -123,14 +104,14 @@ def publish(place: Place, artifacts: Sequence[Mapping[str, Any]], facts: Mapping
         DaemonError: The run's own list of artifacts is wrong (a bug in a handler).
         OSError: The output cannot be written to now.
     """
+    if place.swap_note.exists():
+        # An earlier try was stopped between its two renames, or behind them.
+        _complete_swap(place.storage, place.swap_note)
+        return
     if published(place) is not None:
         # An earlier try got this far, and failed only in clearing up behind it.
         if place.staging.exists():
             _let_go(place.staging, place.target)
-        return
-    if place.swap_note.exists():
-        # An earlier try was stopped between its two renames.
-        _complete_swap(place.storage, place.swap_note)
         return
     _refuse_strangers(place.staging)
     described = [_checked(place.staging, artifact) for artifact in artifacts]
@@ -234,6 +215,11 @@ def _make_durable(folder: Path, parent: os.stat_result) -> None:
 
 def _replace(place: Place) -> None:
     """Swap the new folder with the published one, then let the old one go."""
+    if manifest.read(place.target) is None:
+        # A card's day that was published before it, or what a person put there: after a kill
+        # nothing inside would tell the sweep whose place it was.
+        _replace_in_steps(place)
+        return
     # It may have followed its source; after a kill the sweep asks it where its place was.
     manifest.rehome(place.target, place.output, place.swap_note.with_suffix(".tmp"))
     try:
@@ -327,6 +313,9 @@ def _sweep_one(storage: Path, path: Path) -> None:
     output = _replaced_output(path)
     if output is not None:
         target = _inside(storage, output)
+        if manifest.holds_day(path):
+            # Nobody would make it again, even where what it was handed over to is gone.
+            make_folders(storage, target)
         if target.is_dir():
             _hand_over(path, target)
     shutil.rmtree(path)

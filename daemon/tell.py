@@ -14,9 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from daemon.disk import make_folders
 from daemon.jobs import JobState
 from daemon.outputs import is_inside
-from daemon.publish import make_folders
 from daemon.settle import Pending, Stage
 from daemon.status_file import text
 

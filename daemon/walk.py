@@ -32,10 +32,12 @@ class Folder:
     links: tuple[bytes, ...]
 
 
-def signature(info: Stat) -> bytes:
-    """Return what must stay the same while a file is quiet."""
+def signature(info: Stat, beside: tuple[tuple[bytes, Stat], ...] = ()) -> bytes:
+    """Return what must stay the same while a file is quiet; with it the files ``beside`` it."""
+    own = (info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino, info.st_blocks)
+    others = [(name, each.st_size, each.st_mtime_ns, each.st_ino) for name, each in beside]
     return marshal.dumps(
-        (info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino, info.st_blocks), 2
+        (*own, xxhash.xxh3_128_digest(marshal.dumps(others, 2))) if beside else own, 2
     )
 
 
@@ -89,10 +91,11 @@ def looks(folder: Folder) -> Iterator[Look]:
         if group.kind is AssetKind.SEQUENCE or len(group.members) > 1:
             yield _many(path, group.kind, group.members, infos)
         else:
+            beside = tuple((names[each], folder.files[names[each]]) for each in group.beside)
             yield Look(
                 path=path,
                 kind=group.kind,
-                signature=signature(infos[0]),
+                signature=signature(infos[0], beside),
                 size=infos[0].st_size,
             )
 
@@ -150,7 +153,7 @@ def look_again(root: bytes, before: Look) -> Look | None:
     try:
         if before.kind is AssetKind.CARD:
             return look_at_card(root, before.path)
-        if before.kind is AssetKind.SEQUENCE or before.members:
+        if before.kind is AssetKind.SEQUENCE or before.members or _has_sound_beside(before):
             folder = scan(root, os.path.dirname(before.path))
             return next((look for look in looks(folder) if look.path == before.path), None)
         info = os.lstat(os.path.join(root, before.path))
@@ -159,6 +162,10 @@ def look_again(root: bytes, before: Look) -> Look | None:
     if not stat.S_ISREG(info.st_mode):
         return None
     return Look(path=before.path, kind=before.kind, signature=signature(info), size=info.st_size)
+
+
+def _has_sound_beside(look: Look) -> bool:
+    return assets.is_op_atom_picture(os.fsdecode(os.path.basename(look.path)))
 
 
 def is_gone(root: bytes, path: bytes) -> bool:
@@ -186,8 +193,8 @@ def was_written(before: Look, after: Look) -> bool:
     if before.kind in {AssetKind.CARD, AssetKind.SEQUENCE} or before.members or after.members:
         return True
     one, other = (marshal.loads(look.signature) for look in (before, after))  # noqa: S302 - our own
-    size, modified, inode = 0, 1, 3
-    return any(one[what] != other[what] for what in (size, modified, inode))
+    size, modified, inode, beside = 0, 1, 3, slice(5, None)
+    return any(one[what] != other[what] for what in (size, modified, inode, beside))
 
 
 def is_card(folder: Folder) -> bool:

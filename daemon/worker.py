@@ -175,6 +175,7 @@ class Worker:
             "lease": found.lease,
             "verdict": found.verdict,
             "reason": found.reason,
+            "usable": found.usable,
             "facts": found.facts.to_json(),
         }
 

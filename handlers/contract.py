@@ -73,10 +73,15 @@ class Treatment(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What a look at an asset says about its completeness."""
+    """What a look at an asset says about its completeness.
+
+    CUT: it ends before its own header says, and is usable as far as it goes, as a recording is
+    whose recorder lost power.
+    """
 
     WHOLE = "whole"
     INCOMPLETE = "incomplete"
+    CUT = "cut"
     UNUSABLE = "unusable"
 
 
@@ -119,11 +124,18 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
-    """The answer of a completeness check: the container opens and its last frames decode."""
+    """The answer of a completeness check: the container opens and its last frames decode.
+
+    ``beside`` are the files that hold a clip's sound, or are named so: they are a part of its
+    version. ``usable`` says that nothing but sound is incomplete or broken: the picture need not
+    wait for it for long.
+    """
 
     verdict: Verdict
     reason: str = ""
     facts: MediaFacts = field(default_factory=MediaFacts)
+    beside: tuple[Path, ...] = ()
+    usable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

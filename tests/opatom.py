@@ -73,8 +73,12 @@ def avid(folder, *, channels=2, frames=50, sound=None, **more):
     return path, sounds
 
 
-def p2(card, name, *, frames=50, first=0, channels=2, timecode="10:00:00:00", link="", level=8000):
-    """A clip on a P2 card, with what the camera says of it; returns its files."""
+def p2(card, name, *, frames=50, first=0, channels=2, timecode="10:00:00:00", link="", level=8000,
+       sound=None, about=""):  # fmt: skip
+    """A clip on a P2 card, with what the camera says of it; returns its files.
+
+    `sound` holds each channel's samples, int16 at 48 kHz, instead of tones; `about` is more XML.
+    """
     contents = card / "CONTENTS"
     for place in ("VIDEO", "AUDIO", "CLIP"):
         (contents / place).mkdir(parents=True, exist_ok=True)
@@ -82,7 +86,7 @@ def p2(card, name, *, frames=50, first=0, channels=2, timecode="10:00:00:00", li
     (contents / "CLIP" / f"{name}.XML").write_text(
         f'<P2Main xmlns="urn:x"><ClipContent><ClipName>{name}</ClipName>'
         f"<Relation><Connection>{link}</Connection></Relation>"
-        f"<EssenceList><Video/>{listed}</EssenceList></ClipContent></P2Main>"
+        f"<EssenceList><Video/>{listed}</EssenceList>{about}</ClipContent></P2Main>"
     )
     path = picture_file(
         contents / "VIDEO" / f"{name}.MXF", frames=frames, first=first, timecode=timecode
@@ -90,7 +94,7 @@ def p2(card, name, *, frames=50, first=0, channels=2, timecode="10:00:00:00", li
     sounds = [
         sound_file(
             contents / "AUDIO" / f"{name}{n:02}.MXF",
-            tone(frames / RATE, 440 * (n + 1), level),
+            tone(frames / RATE, 440 * (n + 1), level) if sound is None else sound[n],
             timecode=timecode,
         )
         for n in range(channels)

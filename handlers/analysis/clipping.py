@@ -7,6 +7,7 @@ with almost nothing above them. Bright pictures that merely come near the top ma
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,23 +41,36 @@ class Clipping:
     point: float | None
 
 
-def clipping(tail: Tail, curve: Curve, scale: Scale) -> Clipping:
+def clipping(tails: Callable[[], Iterable[Tail]], curve: Curve, scale: Scale) -> Clipping:
     """Find the clip point of a whole clip and count what lies there in each picture.
 
     Args:
-        tail: Shares of the top code values, float16 [n, 32], as ``PictureMeter`` gives them.
+        tails: Gives shares of the top code values, float16 [some, 32] of one picture after
+            the other, as ``PictureMeter`` does; they are gone through twice.
         curve: How the clip was recorded.
         scale: How its code values are read.
     """
     lowest = _LOG_LOWEST if curve.is_log else scale.white
     first = max(3, int(lowest * _STEPS) - (_STEPS - TAIL))
-    needed = max(1, min(_FRAMES, len(tail) // 2))
-    for step in range(TAIL - 1, first - 1, -1):
-        if _piles(tail, step).sum() >= needed:
-            # The step above belongs to it: codecs spread a pile.
-            share = tail[:, step - 1 :].sum(axis=1, dtype=np.float32)
-            return Clipping(clipped=share, point=(step - 1 + _STEPS - TAIL) / _STEPS)
-    return Clipping(clipped=np.zeros(len(tail), np.float32), point=None)
+    step = _pile(tails(), first)
+    if step is None:
+        none = [np.zeros(len(tail), np.float32) for tail in tails()]
+        return Clipping(clipped=np.concatenate(none), point=None)
+    # The step below belongs to it: codecs spread a pile.
+    shares = [tail[:, step - 1 :].sum(axis=1, dtype=np.float32) for tail in tails()]
+    return Clipping(clipped=np.concatenate(shares), point=(step - 1 + _STEPS - TAIL) / _STEPS)
+
+
+def _pile(tails: Iterable[Tail], first: int) -> int | None:
+    """Return the highest step from ``first`` on at which enough pictures have a pile."""
+    pictures, found = 0, np.zeros(TAIL, np.int64)
+    for tail in tails:
+        pictures += len(tail)
+        for step in range(first, TAIL):
+            found[step] += _piles(tail, step).sum()
+    needed = max(1, min(_FRAMES, pictures // 2))
+    enough = np.flatnonzero(found >= needed)
+    return int(enough[-1]) if len(enough) else None
 
 
 def _piles(tail: Tail, step: int) -> NDArray[np.bool_]:

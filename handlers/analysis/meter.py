@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -36,6 +37,8 @@ class Meter:
         voice: Hears speech, or None.
         gamma: The camera's own name of its transfer curve, if known.
         listen: Hears a stream's sound, float32 [n, channels], laid from frame 0 on; by its index.
+        folder: Where the figures of a long clip are kept until the table is made, in files without
+            a name; None: where the system has its temporary files.
     """
 
     def __init__(
@@ -46,13 +49,15 @@ class Meter:
         voice: Voice | None = None,
         gamma: str | None = None,
         listen: Mapping[int, Callable[[Samples], None]] = MappingProxyType({}),
+        *,
+        folder: Path | None = None,
     ) -> None:
         self._rate, self._qc = video.rate, qc
-        self.picture = PictureMeter(video, gamma)
+        self.picture = PictureMeter(video, gamma, folder)
         self._decoded = array("b")
         self._ears = {facts.index: Ear(facts, voice) for facts in source.audio} if voice else {}
         self.streams = {
-            facts.index: StreamMeter(facts, video.rate, self._hearing(facts.index, listen))
+            facts.index: StreamMeter(facts, video.rate, self._hearing(facts.index, listen), folder)
             for facts in source.audio
         }
         self._origin: Fraction | None = None
@@ -91,7 +96,7 @@ class Meter:
         self.streams[index].push(frame, None if seconds is None else seconds - self._origin)
 
     def finish(self, rows: int, times: Sequence[float] | None = None) -> Table:
-        """Return the table; what was measured goes into it and is not kept here.
+        """Return the table, made of what was measured.
 
         Args:
             rows: The clip's length on the edit rate.
@@ -116,7 +121,7 @@ class Meter:
     def _picture(self) -> dict[str, NDArray[np.float32]]:
         measured = self.picture.columns()
         reader = self.picture.reader
-        found = clipping(measured.pop("tail"), reader.curve, reader.scale)
+        found = clipping(self.picture.tails, reader.curve, reader.scale)
         self.clip_point = found.point
         return measured | {"clipped": found.clipped}
 

@@ -9,8 +9,9 @@ the frames around (shake, flicker) is worked out at the end, in ``series``.
 from __future__ import annotations
 
 import itertools
-from array import array
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import av
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.analysis.luma import LumaReader, Plane
+from handlers.analysis.rows import Rows
 from handlers.media.probe import VideoFacts
 
 Image = NDArray[np.float32]
@@ -35,6 +37,10 @@ TAIL = 32
 _TAIL_STEPS = 128
 # Half precision: three digits of a share are enough, and a day of rushes has many frames.
 _TAIL_TYPE = np.dtype(np.float16)
+_FIGURES = np.dtype([(name, np.float32) for name in MEASURES])
+_PACKED = struct.Struct(f"{len(MEASURES)}f").pack
+_STANDS = (0.0,) * len(SINCE_BEFORE)
+_TAILS = np.dtype([("tail", _TAIL_TYPE, TAIL)])
 _PERCENTILES = (0.01, 0.10, 0.50, 0.90, 0.99)
 
 # Pixels counted for exposure; of 1080p one row in 15, far more than 1 in 1000 needs.
@@ -60,23 +66,26 @@ _FLAT = 1e-3
 
 
 class PictureMeter:
-    """Measures pictures one after the other; memory is a few small pictures and the table.
+    """Measures pictures one after the other; memory is a few small pictures.
 
     Args:
         video: What the picture is.
         gamma: The camera's own name of its transfer curve, if known.
+        folder: Where a long clip's figures are kept meanwhile; see :class:`Rows`.
     """
 
-    def __init__(self, video: VideoFacts, gamma: str | None = None) -> None:
+    def __init__(
+        self, video: VideoFacts, gamma: str | None = None, folder: Path | None = None
+    ) -> None:
         # Pictures are small here: cv2's own threads would cost more than they save.
         cv2.setNumThreads(1)
         self.reader = LumaReader(video, gamma)
         self._exposure = Exposure(self.reader)
         self._motion = Motion(_aspect(video), video.rotation)
         self._light = Light()
-        # By column: none is copied when they are handed over.
-        self._columns = {name: array("f") for name in MEASURES}
-        self._tails = bytearray()
+        self._figures, self._tails = Rows(_FIGURES, folder), Rows(_TAILS, folder)
+        self._last: tuple[float, ...] = ()
+        self._tail = b""
         self._owed = 0
 
     def push(self, frame: av.VideoFrame) -> None:
@@ -86,32 +95,33 @@ class PictureMeter:
         middle = halved(plane)
         small = shrunk(middle, _SMALL)
         lit = self._lit(small)
-        row = (*counted, focus(middle, small, self._lit), *self._motion(lit), self._light(lit))
+        sharp = focus(middle, small, self._lit)
+        self._last = (*counted, sharp, *self._motion(lit), self._light(lit))
+        self._tail = tail
         # Lost frames before the first good one are stood in for by it.
         for _ in range(self._owed + 1):
-            for column, value in zip(self._columns.values(), row, strict=True):
-                column.append(value)
-            self._tails += tail
+            self._keep(self._last)
         self._owed = 0
 
     def repeat(self) -> None:
         """Let the last picture stand for one more frame; before the first, that one will."""
-        if not self._tails:
+        if not self._tail:
             self._owed += 1
             return
-        for name, column in self._columns.items():
-            column.append(0.0 if name in SINCE_BEFORE else column[-1])
-        self._tails += self._tails[-TAIL * _TAIL_TYPE.itemsize :]
+        self._keep((*self._last[: -len(SINCE_BEFORE)], *_STANDS))
 
-    def columns(self) -> dict[str, NDArray[Any]]:
-        """Hand over float32 [n] of each of ``MEASURES``, and "tail" float16 [n, 32].
+    def columns(self) -> dict[str, NDArray[np.float32]]:
+        """Return float32 [n] of each of ``MEASURES``."""
+        return self._figures.columns()
 
-        They are not kept here: of a long clip they are most of the memory.
-        """
-        columns, tails = self._columns, self._tails
-        self._columns, self._tails = {name: array("f") for name in MEASURES}, bytearray()
-        made = {name: np.frombuffer(column, np.float32) for name, column in columns.items()}
-        return made | {"tail": np.frombuffer(tails, _TAIL_TYPE).reshape(-1, TAIL)}
+    def tails(self) -> Iterator[NDArray[np.float16]]:
+        """Yield the top of the code values, float16 [some, 32], of one picture after the other."""
+        for block in self._tails.blocks():
+            yield block["tail"]
+
+    def _keep(self, figures: Sequence[float]) -> None:
+        self._figures.add(_PACKED(*figures))
+        self._tails.add(self._tail)
 
     def _lit(self, plane: Plane) -> Image:
         """Return display-like luma of code values, float32 of the same shape."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
 from handlers.analysis.laid import Laid, Samples
+from handlers.analysis.rows import Rows
 from handlers.media.probe import AudioFacts
 
 Column = NDArray[np.float32]
@@ -33,16 +35,21 @@ _TOGETHER = 32
 
 
 class StreamMeter:
-    """Measures one stream; memory is a second or two of samples and the table's rows.
+    """Measures one stream; memory is a second or two of samples.
 
     Args:
         facts: The stream.
         rate: The edit rate, in frames a second.
         hear: Each gets every piece of sound, float32 [n, channels], laid from frame 0 on.
+        folder: Where a long clip's figures are kept meanwhile; see :class:`Rows`.
     """
 
     def __init__(
-        self, facts: AudioFacts, rate: Fraction, hear: Sequence[Callable[[Samples], None]] = ()
+        self,
+        facts: AudioFacts,
+        rate: Fraction,
+        hear: Sequence[Callable[[Samples], None]] = (),
+        folder: Path | None = None,
     ) -> None:
         self.facts = facts
         self._frame = Fraction(facts.rate) / rate
@@ -54,7 +61,7 @@ class StreamMeter:
         # How many samples it takes until frames are measured again.
         self._wanted = self._sample(_TOGETHER)
         self._onset = Onset(facts.rate, facts.channels)
-        self._made = {name: array("f") for name in _EMPTY}
+        self._made = Rows(_row(facts.channels), folder)
 
     @property
     def seconds(self) -> float:
@@ -72,10 +79,7 @@ class StreamMeter:
             self._measure(_TOGETHER)
 
     def finish(self, rows: int) -> dict[str, Column]:
-        """Return level_db, peak_db, audio_clipped, digital_zero [rows, c], phase, onset [rows].
-
-        They are handed over: nothing is kept of them here.
-        """
+        """Return level_db, peak_db, audio_clipped, digital_zero [rows, c], phase, onset [rows]."""
         left = self._waiting
         if left:
             frames = 1
@@ -84,15 +88,11 @@ class StreamMeter:
             short = self._sample(self._rows + frames) - self._sample(self._rows) - left
             # The last frame's sound may end within it: it is measured as far as it goes.
             self._measure(frames, short)
-        return {name: self._column(name, rows, empty) for name, empty in _EMPTY.items()}
-
-    def _column(self, name: str, rows: int, empty: float) -> Column:
-        shape = () if name in _SINGLE else (self.facts.channels,)
-        made, self._made[name] = self._made[name], array("f")
-        measured = np.frombuffer(made, np.float32).reshape(-1, *shape)[:rows]
-        whole = np.full((rows, *shape), empty, np.float32)
-        whole[: len(measured)] = measured
-        return whole
+        measured = self._made.columns(rows)
+        return {
+            name: _filled(measured.pop(name), rows, empty)  # never all of them twice
+            for name, empty in _EMPTY.items()
+        }
 
     def _sample(self, row: int) -> int:
         return round(row * self._frame)
@@ -105,8 +105,10 @@ class StreamMeter:
         now, rest = together[: ends[-1]], together[ends[-1] :]
         self._pieces, self._waiting = [rest], len(rest)
         made = measure(now, ends, self.facts.rate) | {"onset": self._onset(now, ends)}
+        together = np.empty(frames, self._made.row)
         for name, values in made.items():
-            self._made[name].frombytes(values.tobytes())
+            together[name] = values
+        self._made.add(together.tobytes())
         self._rows += frames
         self._wanted = self._sample(self._rows + _TOGETHER) - self._sample(self._rows)
 
@@ -116,6 +118,18 @@ _EMPTY = {
     "phase": np.nan, "onset": 0.0,
 }  # fmt: skip
 _SINGLE = frozenset({"phase", "onset"})
+
+
+def _row(channels: int) -> np.dtype[Any]:
+    """Return the type of what is measured in one frame."""
+    return np.dtype([(name, np.float32, () if name in _SINGLE else (channels,)) for name in _EMPTY])
+
+
+def _filled(measured: Column, rows: int, empty: float) -> Column:
+    """Return a column of so many rows; those after the end of the sound are empty."""
+    whole = np.full((rows, *measured.shape[1:]), empty, np.float32)
+    whole[: len(measured)] = measured
+    return whole
 
 
 def measure(now: Samples, ends: Ends, rate: int) -> dict[str, Column]:

@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from handlers.day.load import Take
+from handlers.edit.logged import columns
 from handlers.media.source import shown
 from handlers.media.timecode import Timecode, parse
 from handlers.turnover import apart
@@ -228,6 +229,7 @@ def _logged(take: Take, heard: Sequence[Heard]) -> Logged:
             *(shown(file.path) for file in take.source.sound_files),
             *(shown(part.path) for each in heard for part in each.files),
         ),
+        columns=columns(take.said),
     )
 
 

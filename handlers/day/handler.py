@@ -10,7 +10,7 @@ from handlers.day import assemble, hear, load, movie, pages, setups
 from handlers.day.assemble import Piece
 from handlers.day.load import Material, Take
 from handlers.edit import tables
-from handlers.edit.handler import artifacts
+from handlers.edit.handler import artifacts, seal
 from handlers.media.picture import display_size
 from handlers.media.source import shown
 from handlers.turnover.deliver import deliver
@@ -28,12 +28,13 @@ class DayHandler:
         Raises:
             UnusableMedia: None of its clips can be used.
         """
-        material = load.load(context.inputs)
+        material = load.load(context.inputs, asset.path)
         if not material.takes:
             first = f" The first: {material.missing[0]}" if material.missing else ""
             raise UnusableMedia(f"{shown(asset.path)}: no clip of this day can be used.{first}")
         day = _Day(asset, context, material)
         day.write()
+        seal(context)
         return HandlerResult(
             artifacts=artifacts(context.staging),
             metrics={
@@ -116,7 +117,8 @@ class _Day:
                 if name in delivered
             },
             "setups": [group.to_json() for group in setups.groups(self.material.takes)],
-            "missing": list(self.material.missing),
+            "missing": [*self.material.missing, *self.sound.broken],
+            "findings": list(self.material.findings),
         }
 
 

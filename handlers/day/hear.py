@@ -9,9 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from handlers.contract import UnusableMedia
+from handlers.contract import AssetKind, UnusableMedia, Verdict
 from handlers.day.assemble import Heard, HeardPart
 from handlers.day.load import Recording, Take
+from handlers.media.check import check
 from handlers.media.probe import probe
 from handlers.media.source import shown
 from handlers.sync import records
@@ -27,10 +28,14 @@ _MIDNIGHT = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sound:
-    """What was found: recordings by their take's path, surest first, and a row for each answer."""
+    """What was found: recordings by their take's path, surest first, and a row for each answer.
+
+    ``broken`` says in a sentence each which recordings are not whole, used or not.
+    """
 
     heard: Mapping[Path, Sequence[Heard]] = field(default_factory=dict)
     rows: tuple[Mapping[str, Any], ...] = ()
+    broken: tuple[str, ...] = ()
 
     @property
     def unused(self) -> list[str]:
@@ -43,6 +48,7 @@ def match(
 ) -> Sound:
     """Find the recordings of takes; without any recording there is nothing to say."""
     rows: list[Mapping[str, Any]] = []
+    broken = tuple(filter(None, map(_why_broken, recordings)))
     readable: dict[Path, records.Recording] = {}
     for recording in recordings:
         try:
@@ -50,7 +56,7 @@ def match(
         except UnusableMedia as error:
             rows.append({"recording": recording.name, "refusal": str(error)})
     if not readable:
-        return Sound(rows=tuple(rows))
+        return Sound(rows=tuple(rows), broken=broken)
     clips = [replace(_clip(take), camera=_camera(take)) for take in takes]
     sounds = list(readable.values())
     answers = match_all(clips, sounds, records.Options(), tell, cache(envelope))
@@ -66,7 +72,13 @@ def match(
         }
         for recording in unclaimed(answers, sounds)
     ]
-    return Sound(heard=heard, rows=(*rows, *unused))
+    return Sound(heard=heard, rows=(*rows, *unused), broken=broken)
+
+
+def _why_broken(recording: Recording) -> str:
+    """Say what is wrong with a recording; empty where it is whole."""
+    report = check(recording.path, AssetKind.RECORDING, recording.parts)
+    return "" if report.verdict is Verdict.WHOLE else report.reason
 
 
 def _clip(take: Take) -> records.Clip:

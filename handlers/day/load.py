@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from handlers.contract import (
 from handlers.edit import names
 from handlers.edit.slate_names import parse_name
 from handlers.edit.tables import read_json
-from handlers.media import cards
+from handlers.media import bwf, cards, mhl
 from handlers.media.clip import probe_clip
 from handlers.media.probe import Probe
 from handlers.media.source import shown
@@ -54,6 +55,14 @@ class Take:
     def name(self) -> str:
         """The clip's file name as people read it."""
         return shown(self.path)
+
+    @property
+    def lost(self) -> list[str]:
+        """What is wrong with files of its sound, in a sentence each with the file's name."""
+        sounds = tuple(f"{shown(file.path)}: sound " for file in self.source.sound_files)
+        found = read_json(self.folder / "verified.json").get("errors", ())
+        said = [str(each.get("message") or "") for each in found]
+        return [*self.source.lost, *(each for each in said if each.startswith(sounds))]
 
     @property
     def rate(self) -> Fraction:
@@ -115,18 +124,29 @@ class Recording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """All of a day; ``missing`` says in a sentence each what could not be used."""
+    """All of a day.
+
+    ``missing`` says in a sentence each what could not be used; ``findings`` what cards and media
+    hash lists name and nobody delivered, and where a recording contradicts itself.
+    """
 
     takes: tuple[Take, ...]
     recordings: tuple[Recording, ...]
     missing: tuple[str, ...]
+    findings: tuple[str, ...] = ()
 
 
-def load(inputs: Mapping[str, Input]) -> Material:
-    """Return what a day's inputs hold, takes in the order in which people shot and count them."""
+def load(inputs: Mapping[str, Input], top: Path | None = None) -> Material:
+    """Return what a day's inputs hold, takes in the order in which people shot and count them.
+
+    Args:
+        inputs: What the daemon resolved for the day.
+        top: The day's folder, in which media hash lists may name what is not there.
+    """
     takes: list[Take] = []
     recordings: list[Recording] = []
     missing: list[str] = []
+    findings: list[str] = []
     for name, item in inputs.items():
         if item.asset is None:
             continue
@@ -135,9 +155,38 @@ def load(inputs: Mapping[str, Input]) -> Material:
             found = list(_takes(name, item.asset, inputs))
             takes += [each for each in found if isinstance(each, Take)]
             missing += [each for each in found if isinstance(each, str)]
+            missing += [said for each in found if isinstance(each, Take) for said in each.lost]
             missing += _why(item, found)
+            findings += _listing(name, inputs).get("findings", ())
+    findings += _undelivered(takes, top)
+    findings += [note for each in recordings for note in _contradictions(each)]
     takes.sort(key=order)
-    return Material(takes=tuple(takes), recordings=tuple(recordings), missing=tuple(missing))
+    return Material(
+        takes=tuple(takes),
+        recordings=tuple(recordings),
+        missing=tuple(missing),
+        findings=tuple(dict.fromkeys(findings)),
+    )
+
+
+def _undelivered(takes: Sequence[Take], top: Path | None) -> Iterator[str]:
+    """Say which files the hash lists of the takes' folders name that are not there."""
+    folders = dict.fromkeys(
+        folder
+        for take in takes
+        for folder in take.path.parents
+        if top is not None and folder.is_relative_to(top)
+    )
+    for folder in folders:
+        yield from mhl.missing(folder)
+
+
+def _contradictions(recording: Recording) -> Iterator[str]:
+    for path in recording.parts or (recording.path,):
+        # One that cannot be read is told of where it would be listened to.
+        with contextlib.suppress(OSError):
+            found = bwf.read(path)
+            yield from found.notes if found else ()
 
 
 def _recordings(asset: Asset) -> list[Recording]:
@@ -184,7 +233,7 @@ def _takes(name: str, asset: Asset, inputs: Mapping[str, Input]) -> Iterator[Tak
     clips = cards.content(asset.path, asset.members).clips
     stems = names.unique_stems(clip.path for clip in clips)
     members = dict(zip(stems, clips, strict=True))
-    for entry in read_json(files["card.json"])["clips"] if "card.json" in files else ():
+    for entry in _listing(name, inputs).get("clips", ()):
         if "unusable" in entry:
             yield str(entry["unusable"])
         elif (file := files.get(f"{entry['folder']}/shots.json")) is not None:
@@ -194,6 +243,12 @@ def _takes(name: str, asset: Asset, inputs: Mapping[str, Input]) -> Iterator[Tak
                 if clip
                 else f"{entry['source']} is not on the card"
             )
+
+
+def _listing(name: str, inputs: Mapping[str, Input]) -> dict[str, Any]:
+    """Return what the edit of a card says of it; nothing where there is no card."""
+    found = inputs.get(f"{name}/{_EDIT}/card.json")
+    return {} if found is None else dict(read_json(found.path))
 
 
 def _take(path: Path, members: Sequence[Path], folder: Path) -> Take | str:

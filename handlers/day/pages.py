@@ -54,7 +54,7 @@ def write(
         sync=tuple(_sync(row) for row in sound.rows),
         synced=len(sound.heard),
         movie=Movie(file=cut.file, clock=clock, name="Rough cut") if cut and clock else None,
-        notes=material.missing,
+        notes=(*material.missing, *material.findings, *sound.broken),
     )
     write_day_page(folder, page)
     cells = [

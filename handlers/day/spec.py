@@ -26,10 +26,14 @@ class SyncParams(_Strict):
 
 
 class DayParams(_Strict):
-    """What can be set for the day handler; each default works."""
+    """What can be set for the day handler; each default works.
+
+    ``write_mhl`` says whether the results get an ASC MHL of their own.
+    """
 
     movie: MovieParams = Field(default_factory=MovieParams.model_construct)
     sync: SyncParams = Field(default_factory=SyncParams.model_construct)
+    write_mhl: bool = False
 
 
 SPEC = HandlerSpec(

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from handlers.analysis.table import NAME as TABLE
 from handlers.analysis.table import Table
 from handlers.contract import Context, UnusableMedia
 from handlers.edit import quality, record, selects, sheet, tables, timeline
 from handlers.edit.certificate import certificate
 from handlers.edit.clap import ClapListener
 from handlers.edit.detect import ShotDetector
+from handlers.edit.logged import columns
 from handlers.edit.onepass import PassResult, decode_once
 from handlers.edit.record import Edit
 from handlers.edit.watch import TakeWatcher
@@ -26,7 +28,7 @@ from handlers.media.look import Hints, Look, choose_look, still_look
 from handlers.media.probe import Probe, VideoFacts
 from handlers.media.proxy import ProxySettings, ProxyWriter
 from handlers.media.source import shown
-from handlers.report.load import clip_page
+from handlers.report.load import clip_page, read_columns
 from handlers.report.write import write_clip_page
 from handlers.turnover.deliver import deliver
 from handlers.turnover.model import Logged
@@ -90,7 +92,7 @@ class _Clip:
         self.source = source
         self.video = video
         self.said: ClipMetadata = harvest(task.path, source, top=task.top)
-        hints = Hints(gamma=self.said.gamma, lut=self.said.look, cdl=self.said.cdl)
+        hints = hints_of(self.said)
         notes: list[str] = []
         self.look: Look | None = choose_look(self.params.look, video, hints, notes.append)
         self.notes = (*self.said.findings, *notes)
@@ -115,11 +117,12 @@ class _Clip:
         times = found.decoder.times if edit.vfr else None
         self.written["shots"] = tables.write_shots(self.task.folder, edit, times)
         self._write("metadata", self.said.to_json())
-        table = self._analyse(measured, edit, found, times)
+        self._analyse(measured, edit, found, times)
         self._deliver(edit)
         self._sheet(edit)
         self._write("verified", certificate(self.task.path, found.decoder, edit.start, examined))
-        columns = table.columns if table is not None else {}
+        # Read again: kept meanwhile, a long clip's would add to what timelines and sheet need.
+        columns = read_columns(self.task.folder / TABLE)
         page = clip_page(self.task.folder, self.written, columns, edit.name)
         write_clip_page(self.task.folder, page)
         return edit, str(self.written["verified"]["verdict"])
@@ -143,8 +146,8 @@ class _Clip:
             self.params,
             self.networks.voice,
             metadata=self.said,
-            notes=self.notes,
             listen=listen,
+            folder=self.task.folder,
         )
 
     def _decode(self, measured: quality.Measured | None) -> PassResult:
@@ -196,12 +199,18 @@ class _Clip:
         edit: Edit,
         found: PassResult,
         times: Sequence[float] | None,
-    ) -> Table | None:
-        """Write what was measured, and what it suggests; return the measures, if any."""
+    ) -> None:
+        """Write what was measured, and what it suggests."""
         table: Table | None = None
         if measured is not None:
             table, self.written["qc"] = quality.write(
-                self.task.folder, measured, self.source, edit, found, self.params
+                self.task.folder,
+                measured,
+                self.source,
+                edit,
+                found,
+                self.params,
+                notes=self.notes,
             )
         seen = self.watcher.finish()
         if times is not None:
@@ -211,7 +220,6 @@ class _Clip:
         columns = table.columns if table is not None else {}
         suggested = selects.suggest(columns, edit.frames, seen, heard, edit.rate)
         self.written["selects"] = selects.write(self.task.folder, suggested, edit.name, edit.start)
-        return table
 
     def _deliver(self, edit: Edit) -> None:
         folder = self.task.folder
@@ -234,21 +242,20 @@ class _Clip:
         )
 
 
+def hints_of(said: ClipMetadata) -> Hints:
+    """Return what came with a clip to show it by; one that was recorded with its look has it."""
+    if said.look_burned_in:
+        return Hints(gamma=said.gamma)
+    return Hints(gamma=said.gamma, lut=said.look, cdl=said.cdl)
+
+
 def logged(said: ClipMetadata) -> Logged:
     """Return what the log says of a clip, as timelines carry it."""
-    columns = {
-        "Lens": said.lens,
-        "ISO": said.iso,
-        "White Balance": said.white_balance,
-        "Shutter": said.shutter,
-        "Gamma": said.gamma,
-        "LUT": said.look_name,
-    }
     return Logged(
         scene=said.scene or "",
         take=said.take or "",
         circled=said.circled,
         notes=said.notes or "",
         camera=said.camera or "",
-        columns={name: str(value) for name, value in columns.items() if value is not None},
+        columns=columns(said.to_json()),
     )

@@ -59,7 +59,7 @@ class EditHandler:
             stem=names.artifact_stem(asset.path),
         )
         found = self._clip(task, context)
-        _seal(context)
+        seal(context)
         return HandlerResult(
             artifacts=artifacts(context.staging),
             metrics={"shots": len(found[0].shots), "frames": found[0].frames, "verdict": found[1]},
@@ -96,7 +96,7 @@ class EditHandler:
                 "findings": [*content.notes, *mhl.missing(asset.path)],
             },
         )
-        _seal(context)
+        seal(context)
         return HandlerResult(
             artifacts=artifacts(context.staging), metrics={"clips": len(clips), "shots": shots}
         )
@@ -156,7 +156,7 @@ def _role(path: Path) -> str:
     return _ROLES.get(path.suffix, path.stem)
 
 
-def _seal(context: Context) -> None:
+def seal(context: Context) -> None:
     """Hash what was made, where that is wanted; after this nothing more is written."""
     if context.params.write_mhl:
         mhl.write_mhl(context.staging)

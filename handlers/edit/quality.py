@@ -30,15 +30,11 @@ NO_METADATA = ClipMetadata()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """The meter of one clip, what its metadata says, and whether speech is listened for.
-
-    ``notes`` are sentences about metadata that cannot all be true or cannot be used.
-    """
+    """The meter of one clip, what its metadata says, and whether speech is listened for."""
 
     meter: Meter
     declared: Declared
     voice: bool
-    notes: tuple[str, ...] = ()
 
 
 def begin(
@@ -49,16 +45,19 @@ def begin(
     voice: Voice | None,
     *,
     metadata: ClipMetadata = NO_METADATA,
-    notes: Sequence[str] = (),
     listen: Mapping[int, Callable[[Samples], None]] = MappingProxyType({}),
+    folder: Path | None = None,
 ) -> Measured | None:
-    """Return what measures a clip, or None where analysis is switched off."""
+    """Return what measures a clip, or None where analysis is switched off.
+
+    ``folder`` is where the figures of a long clip are kept until it has been decoded.
+    """
     if not params.analysis.enabled:
         return None
     said = _completed(declared(path, video), metadata)
     voice = voice if source.audio else None
-    meter = Meter(source, video, params.qc, voice, said.gamma, listen)
-    return Measured(meter=meter, declared=said, voice=voice is not None, notes=tuple(notes))
+    meter = Meter(source, video, params.qc, voice, said.gamma, listen, folder=folder)
+    return Measured(meter=meter, declared=said, voice=voice is not None)
 
 
 def _completed(said: Declared, metadata: ClipMetadata) -> Declared:
@@ -84,9 +83,19 @@ def load_voice(context: Context) -> Voice | None:
 
 
 def write(
-    folder: Path, measured: Measured, source: Probe, edit: Edit, found: PassResult, params: Any
+    folder: Path,
+    measured: Measured,
+    source: Probe,
+    edit: Edit,
+    found: PassResult,
+    params: Any,
+    *,
+    notes: Sequence[str] = (),
 ) -> tuple[Table, dict[str, Any]]:
-    """Write ``analysis.npz`` and ``qc.json``; return the table and what qc.json holds."""
+    """Write ``analysis.npz`` and ``qc.json``; return the table and what qc.json holds.
+
+    ``notes`` are sentences about metadata that cannot all be true or cannot be used.
+    """
     meter, decoder = measured.meter, found.decoder
     times: Sequence[float] | None = decoder.times if edit.vfr else None
     made = meter.finish(edit.frames, times)
@@ -104,7 +113,7 @@ def write(
         clip_point=meter.clip_point,
         speech_heard=measured.voice or not params.analysis.speech,
     )
-    findings = [*qc.check(subject, params.qc), *_noted(measured.notes)]
+    findings = [*qc.check(subject, params.qc), *_noted(notes)]
     made.save(folder / table.NAME)
     content = qc.to_json(subject, findings)
     write_json(folder / qc.NAME, content)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import av
 from av.error import FFmpegError
 
-from handlers.contract import OP_ATOM_TRACK, TransientFailure
+from handlers.contract import OP_ATOM_TRACK, TransientFailure, UnusableMedia
 from handlers.media import start
 from handlers.media.decode import AudioSink, Decoder
 from handlers.media.probe import (
@@ -28,6 +28,7 @@ from handlers.media.probe import (
     Probe,
     SoundFile,
     VideoFacts,
+    probe,
     probe_container,
     raise_if_passing,
     usable,
@@ -78,12 +79,15 @@ def namesakes(picture: Path) -> list[Path]:
 def complete(picture: Path, found: Probe) -> Probe:
     """Return a clip's probe with the sound that lies beside it.
 
+    Sound that cannot be read is told of in its notes and in ``lost``, and left out.
+
     Raises:
-        UnusableMedia: A file of its sound cannot be read.
+        TransientFailure: A file of its sound cannot be reached now.
     """
     if found.video is None:
         return found
-    heard, copies = _told_apart(list(_heard(picture, found.video.rate)))
+    lost: dict[Path, str] = {}
+    heard, copies = _told_apart(list(_heard(picture, found.video.rate, lost)))
     files: list[SoundFile] = []
     facts: list[AudioFacts] = []
     notes: list[str] = []
@@ -93,11 +97,13 @@ def complete(picture: Path, found: Probe) -> Probe:
         notes += _contradiction(picture, found.timecode, path, code)
     notes += [_copy(picture, path, first) for path, first in copies]
     known = [each.path for each in heard] + [path for path, _ in copies]
+    notes += _strangers(picture, known, lost)
     return dataclasses.replace(
         found,
         audio=(*found.audio, *facts),
         sound_files=tuple(files),
-        notes=(*found.notes, *notes, *_strangers(picture, known)),
+        notes=(*found.notes, *notes, *lost.values()),
+        lost=tuple(lost.values()),
     )
 
 
@@ -110,18 +116,36 @@ class _Sound(NamedTuple):
     package: str
 
 
-def _heard(picture: Path, rate: Fraction) -> Iterator[_Sound]:
+def _heard(picture: Path, rate: Fraction, lost: dict[Path, str]) -> Iterator[_Sound]:
     for path in _reached(picture):
-        with usable(path), open_media(path) as container:
-            if picture_stream(container) is not None:
-                continue
-            own = probe_container(container, path)
-            code = start.read(container, path, rate).timecode
-            said = [each.metadata.get("file_package_umid", "") for each in container.streams]
-        if own.audio and _belongs(path, picture):
-            # On a P2 card the names tell one track from the other.
-            package = "".join(said) if path.parent == picture.parent else ""
-            yield _Sound(path, own, code, package or os.fspath(path))
+        try:
+            sound = _sound(path, picture, rate)
+        except UnusableMedia as error:
+            lost[path] = _broken(picture, path, error)
+            continue
+        if sound is not None:
+            yield sound
+
+
+def _sound(path: Path, picture: Path, rate: Fraction) -> _Sound | None:
+    with usable(path), open_media(path) as container:
+        if picture_stream(container) is not None:
+            return None
+        own = probe_container(container, path)
+        code = start.read(container, path, rate).timecode
+        said = [each.metadata.get("file_package_umid", "") for each in container.streams]
+    if not own.audio or not _belongs(path, picture):
+        return None
+    # On a P2 card the names tell one track from the other.
+    package = "".join(said) if path.parent == picture.parent else ""
+    return _Sound(path, own, code, package or os.fspath(path))
+
+
+def _broken(picture: Path, path: Path, error: UnusableMedia) -> str:
+    return (
+        f"{shown(path)} is named as the sound of {shown(picture)} and cannot be read, so it was "
+        f"not laid ({error}). Copy it again."
+    )
 
 
 def _told_apart(every: Sequence[_Sound]) -> tuple[list[_Sound], list[tuple[Path, Path]]]:
@@ -152,10 +176,14 @@ def _reached(picture: Path) -> tuple[Path, ...]:
         ) from error
 
 
-def _strangers(picture: Path, known: Sequence[Path]) -> Iterator[str]:
+def _strangers(picture: Path, known: Sequence[Path], lost: dict[Path, str]) -> Iterator[str]:
     """Name what bears the name of a picture's sound and is none: nobody else would tell of it."""
-    for path in namesakes(picture):
-        if path not in known:
+    for path in (path for path in namesakes(picture) if path not in (*known, *lost)):
+        try:
+            probe(path)
+        except UnusableMedia as error:
+            lost[path] = _broken(picture, path, error)
+        else:
             yield (
                 f"{shown(path)} is named as the sound of {shown(picture)}, but is of another "
                 "material; it was not laid. Give it another name if it is a clip of its own."
@@ -189,6 +217,12 @@ def _p2_sound(picture: Path) -> Path | None:
         return None
     # Where there is no such folder, the card's own holds no file of such a name.
     return next((each for each in _entries(contents) if each.name.upper() == "AUDIO"), contents)
+
+
+def is_p2_sound(path: Path) -> bool:
+    """Say whether a file lies where a P2 card keeps sound."""
+    places = path.parent.name, path.parent.parent.name
+    return tuple(place.upper() for place in places) == ("AUDIO", "CONTENTS")
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -7,14 +7,11 @@ say where each picture lies, and a sample of those places must not be empty.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 from av.error import FFmpegError
 
@@ -27,7 +24,7 @@ from handlers.contract import (
     UnusableMedia,
     Verdict,
 )
-from handlers.media import apart, boxes, ebml, images, mxf, riff, sequence, spanned
+from handlers.media import apart, boxes, ebml, ending, images, mxf, riff, sequence, spanned
 from handlers.media.imagefile import ImageFacts, Unreadable, facts_of, read_picture
 from handlers.media.probe import Probe, probe_container
 from handlers.media.source import (
@@ -46,10 +43,6 @@ _TAIL = 1 << 16
 _SAMPLES = 48
 # Uncompressed codecs write zeros for black; in all others zeros are bytes that never arrived.
 _UNCOMPRESSED = frozenset({b"raw ", b"2vuy", b"yuv2", b"v210", b"v410", b"b64a", b"r210", b"UYVY"})
-_LAST_SECONDS = 2
-# How much further back to begin, in seconds, until a picture decodes. Each step is a few times
-# the one before, so that at most a few times what had to be decoded is.
-_STEPS_BACK = (0, 2, 15, 120, 900, 1 << 20)
 
 
 class _Incomplete(Exception):
@@ -65,15 +58,17 @@ def check(path: Path, kind: AssetKind, members: tuple[Path, ...] = ()) -> CheckR
         members: The files of a sequence or card, in order.
 
     Returns:
-        WHOLE with what it is; INCOMPLETE while bytes are missing; UNUSABLE when it
-        is no media at all; with one sentence that names the file.
+        WHOLE with what it is; INCOMPLETE while bytes are missing; CUT where they are missing
+        of a recording whose sound so far can be read; UNUSABLE when it is no media at all; with
+        one sentence that names the file.
     """
     if kind is AssetKind.FILE:
         return CheckReport(verdict=Verdict.WHOLE)
     try:
-        return CheckReport(verdict=Verdict.WHOLE, facts=_CHECKS[kind](path, members))
+        return _CHECKS[kind](path, members)
     except _Incomplete as error:
-        return CheckReport(verdict=Verdict.INCOMPLETE, reason=str(error))
+        cut = _cut_recording(path, str(error)) if kind is AssetKind.RECORDING else None
+        return cut or CheckReport(verdict=Verdict.INCOMPLETE, reason=str(error))
     except UnusableMedia as error:
         return CheckReport(verdict=Verdict.UNUSABLE, reason=str(error))
     except OSError as error:
@@ -81,28 +76,56 @@ def check(path: Path, kind: AssetKind, members: tuple[Path, ...] = ()) -> CheckR
         return CheckReport(verdict=Verdict.INCOMPLETE, reason=reason)
 
 
-def _check_clip(path: Path, parts: tuple[Path, ...]) -> MediaFacts:
+def _cut_recording(path: Path, reason: str) -> CheckReport | None:
+    """Judge a recording whose header promises more than there is; None: there is no sound yet."""
+    try:
+        head = _head(path)
+        if not riff.looks_like_riff(head) or _hole_at_end(path):
+            return None
+        with open_media(path) as container:
+            facts = probe_container(container, path).facts()
+            heard = next(container.decode(sound_streams(container)[0]), None)
+    except (_Incomplete, FFmpegError, NotMedia, UnknownCodec, UnusableMedia, OSError, IndexError):
+        return None
+    return CheckReport(verdict=Verdict.CUT, reason=reason, facts=facts) if heard else None
+
+
+def _check_clip(path: Path, parts: tuple[Path, ...]) -> CheckReport:
     """Look at a clip or recording; of one in several files, at each of them."""
-    if len(parts) < 2:
-        return _check_with_sound(path).facts()
-    for part in parts:
-        _check_with_sound(part)
-    return spanned.probe_spanned(path, parts).facts()
+    files = parts if len(parts) > 1 else (path,)
+    pictures = [_check_file(file) for file in files]
+    beside: list[Path] = []
+    lacking: list[str] = []
+    for file, found in zip(files, pictures, strict=True):
+        if found.video is not None:
+            beside += _sound_of(file, lacking)
+    whole = spanned.probe_spanned(path, parts) if len(parts) > 1 else None
+    facts = (whole or apart.complete(path, pictures[0])).facts()
+    return _judged(facts, lacking, tuple(beside))
 
 
-def _check_with_sound(path: Path) -> Probe:
-    """Look at a file, and at those beside it that hold its sound."""
-    found = _check_file(path)
-    if found.video is not None:
-        sounds = apart.beside(path)
-        for sound in sounds:
+def _judged(facts: MediaFacts, lacking: list[str], beside: tuple[Path, ...] = ()) -> CheckReport:
+    """Return the answer about a whole picture; ``lacking`` says what of its sound is not."""
+    if not lacking:
+        return CheckReport(verdict=Verdict.WHOLE, facts=facts, beside=beside)
+    return CheckReport(
+        verdict=Verdict.INCOMPLETE, reason=lacking[0], facts=facts, beside=beside, usable=True
+    )
+
+
+def _sound_of(path: Path, lacking: list[str]) -> list[Path]:
+    """Return the files beside a picture that hold its sound, and note what is wrong with them."""
+    sounds = apart.beside(path)
+    named = [each for each in apart.namesakes(path) if each not in sounds]
+    for sound in (*sounds, *named):
+        try:
             _check_sound(sound)
-        for named in apart.namesakes(path):
-            # What is whole and none of this clip's sound is only told.
-            with contextlib.suppress(UnusableMedia):
-                if named not in sounds:
-                    _check_sound(named)
-    return apart.complete(path, found)
+        except _Incomplete as error:
+            lacking.append(str(error))
+        except UnusableMedia as error:
+            # What is none of this clip's sound is only told.
+            lacking += [str(error)] if sound in sounds else []
+    return [*sounds, *named]
 
 
 def _check_sound(path: Path) -> None:
@@ -126,7 +149,7 @@ def _check_file(path: Path) -> Probe:
     try:
         with open_media(path) as container:
             found = probe_container(container, path)
-            _require(path, _end_missing(container))
+            _require(path, ending.missing(container))
     except UnknownCodec as error:
         raise UnusableMedia(str(error)) from error
     except (FFmpegError, NotMedia, UnusableMedia) as error:
@@ -134,10 +157,11 @@ def _check_file(path: Path) -> Probe:
     return found
 
 
-def _check_card(path: Path, members: tuple[Path, ...]) -> MediaFacts:
+def _check_card(path: Path, members: tuple[Path, ...]) -> CheckReport:
     endings = CLIP_ENDINGS | RECORDING_ENDINGS
-    media = [member for member in members if member.suffix.lower().lstrip(".") in endings]
-    facts, unusable = _usable(media)
+    media = [member for member in members if _ending(member) in endings]
+    lacking: list[str] = []
+    facts, unusable = _usable(media, lacking)
     for member in members:
         if member not in media:
             _require_readable(member)
@@ -148,14 +172,15 @@ def _check_card(path: Path, members: tuple[Path, ...]) -> MediaFacts:
     # Sound that lies in files of its own lasts no longer than its picture.
     counted = [one for one in facts if one.rate is not None] or facts
     durations = [one.duration for one in counted if one.duration is not None]
-    return MediaFacts(
+    said = MediaFacts(
         rate=next((one.rate for one in facts if one.rate), None),
         duration=sum(durations, Fraction(0)),
         reel=next((one.reel for one in facts if one.reel), None),
     )
+    return _judged(said, lacking)
 
 
-def _usable(media: list[Path]) -> tuple[list[MediaFacts], UnusableMedia | None]:
+def _usable(media: list[Path], lacking: list[str]) -> tuple[list[MediaFacts], UnusableMedia | None]:
     """Return the facts of a card's good files, and what is wrong with the last bad one."""
     facts, unusable = [], None
     for member in media:
@@ -163,10 +188,23 @@ def _usable(media: list[Path]) -> tuple[list[MediaFacts], UnusableMedia | None]:
             facts.append(_check_file(member).facts())
         except UnusableMedia as error:
             unusable = error
+        except _Incomplete as error:
+            if not _is_sound(member):
+                raise
+            lacking.append(str(error))
     return facts, unusable
 
 
-def _check_sequence(path: Path, members: tuple[Path, ...]) -> MediaFacts:
+def _is_sound(member: Path) -> bool:
+    """Say whether a file of a card holds sound, by its place or its name."""
+    return _ending(member) in RECORDING_ENDINGS or apart.is_p2_sound(member)
+
+
+def _ending(path: Path) -> str:
+    return path.suffix.lower().lstrip(".")
+
+
+def _check_sequence(path: Path, members: tuple[Path, ...]) -> CheckReport:
     if not members:
         raise _Incomplete(f"{shown(path)} holds no image yet")
     for member in members:
@@ -181,10 +219,10 @@ def _check_sequence(path: Path, members: tuple[Path, ...]) -> MediaFacts:
         raise _image_what_it_is(members[0], head) from error
     for member in {members[0]: None, members[-1]: None}:
         _read_image(member, facts)
-    return sequence.probe_sequence(path, members).facts()
+    return _judged(sequence.probe_sequence(path, members).facts(), [])
 
 
-_CHECKS: dict[AssetKind, Callable[[Path, tuple[Path, ...]], MediaFacts]] = {
+_CHECKS: dict[AssetKind, Callable[[Path, tuple[Path, ...]], CheckReport]] = {
     AssetKind.CLIP: _check_clip,
     AssetKind.RECORDING: _check_clip,
     AssetKind.CARD: _check_card,
@@ -303,79 +341,6 @@ def _hole_at_end(path: Path) -> str:
         except OSError:
             return ""
     return f"only {hole:,} of {size:,} bytes have arrived" if hole < size else ""
-
-
-def _end_missing(container: Any) -> str:
-    """Decode the last frames; return why they are missing, or ""."""
-    stream = picture_stream(container) or sound_streams(container)[0]
-    length = Fraction(container.duration or 0, av.time_base)
-    start = Fraction(container.start_time or 0, av.time_base)
-    begin = start + max(Fraction(0), length - _LAST_SECONDS)
-    reached, back = _decode_last(container, stream, begin)
-    if reached is None:
-        return "its last frames do not decode yet"
-    own = Fraction(stream.duration * stream.time_base) if stream.duration else None
-    early = start + (own or length) - reached
-    if early <= 2 * _LAST_SECONDS:
-        return ""
-    if own is not None:
-        return f"it ends {float(early):.0f} s early"
-    # Without a length of its own, a picture may end before the sound, but not by nothing decoding.
-    return "its last frames do not decode yet" if back else ""
-
-
-def _decode_last(container: Any, stream: Any, begin: Fraction) -> tuple[Fraction | None, int]:
-    """Decode from ``begin`` to the end, in seconds, or from further back where nothing decodes.
-
-    A container without an index may land behind the last key picture.
-
-    Returns:
-        The end of the last frame, or None where the end does not decode; and how much
-        further back the reading began, in seconds.
-    """
-    for back in _STEPS_BACK:
-        _seek(container, stream, begin - back)
-        try:
-            reached = _decode_on(container, stream)
-        except FFmpegError:
-            break
-        if reached is not None:
-            return reached, back
-    return None, 0
-
-
-def _seek(container: Any, stream: Any, seconds: Fraction) -> None:
-    try:
-        container.seek(int(seconds / stream.time_base), stream=stream)
-    except FFmpegError:
-        container.seek(0)
-
-
-def _decode_on(container: Any, stream: Any) -> Fraction | None:
-    """Decode on to the end; return when the last frame ends, in seconds, None without a frame.
-
-    Raises:
-        av.error.FFmpegError: A packet does not decode although a key picture was there.
-    """
-    last: Fraction | None = None
-    begun = False
-    for packet in container.demux(stream):
-        begun = begun or packet.is_keyframe
-        for frame in _decoded(packet, strict=begun):
-            if frame.pts is not None:
-                end = (frame.pts + (frame.duration or 0)) * frame.time_base
-                last = end if last is None else max(last, end)
-    return last
-
-
-def _decoded(packet: Any, *, strict: bool) -> list[Any]:
-    """Decode a packet; unless ``strict``, one that does not decode gives no frame."""
-    try:
-        return list(packet.decode())
-    except FFmpegError:
-        if strict:
-            raise
-        return []
 
 
 def _read_image(path: Path, facts: ImageFacts) -> None:

@@ -32,9 +32,10 @@ class ClipMetadata:
 
     ``iso`` is the exposure index; ``white_balance`` as in "5600 K"; ``shutter`` an angle
     ("180°") or a time ("1/48 s"); ``squeeze`` how often the lens narrows; ``look`` the LUT file
-    on the card and ``look_name`` what it is called; ``sensor_rate`` and ``project_rate`` are in
-    frames a second. ``sources`` says for each field who said it; ``findings`` are
-    contradictions, one sentence each.
+    on the card and ``look_name`` what it is called, ``look_burned_in`` whether the camera
+    recorded the pictures with it; ``sensor_rate`` and ``project_rate`` are in frames a second.
+    ``sources`` says for each field who said it; ``findings`` are contradictions, one sentence
+    each.
     """
 
     scene: str | None = None
@@ -53,6 +54,7 @@ class ClipMetadata:
     frame_lines: str | None = None
     look: Path | None = None
     look_name: str | None = None
+    look_burned_in: bool | None = None
     cdl: Cdl | None = None
     sensor_rate: Fraction | None = None
     project_rate: Fraction | None = None
@@ -222,11 +224,13 @@ def merge(
             if str(each.value) not in str(values[each.field]):
                 values[each.field] = f"{values[each.field]}; {each.value}"
                 sources[each.field] += f", {each.source}"
+        elif each.source == sources[each.field]:
+            continue  # An angle and a time of one shutter: two words for one thing.
         elif not _agree(each.field, values[each.field], each.value):
             findings.append(_contradiction(clip, each, values, sources))
     name = values.pop("look", None)
-    look = _look(clip, top, name)
-    if name and look is None:
+    look = _look(clip, top, name) or _look(clip, top, None)
+    if name and look is None and _is_file(name):
         findings.append(
             f"{shown(clip)}: {sources['look']} names the look {name}, which is not on the card; "
             "put the LUT beside the clip."
@@ -266,7 +270,23 @@ def _agree(name: str, one: Any, other: Any) -> bool:
     first, second = (_bare(value) for value in (one, other))
     # A tape may be the reel alone or the reel with its clip; "A7S" and "Sony A7S" are one camera.
     loose = name in {"reel", "camera", "lens", "gamma"} and (first in second or second in first)
-    return first == second or loose
+    return first == second or loose or (name == "reel" and _one_roll(first, second))
+
+
+# Camera letter and roll, with which ARRI and RED begin both the clip's name and the reel's.
+_ROLL = re.compile(r"[a-z]\d{3,4}(?!\d)")
+
+
+def _one_roll(one: str, other: str) -> bool:
+    """Say whether "A001C003_220101_R1AB" and "A001R1AB" are of one roll."""
+    first, second = _ROLL.match(one), _ROLL.match(other)
+    return first is not None and second is not None and first[0] == second[0]
+
+
+def _is_file(look: str) -> bool:
+    """Say whether a look's name is that of a file; the camera's own look never lies on a card."""
+    suffix = PurePosixPath(look.replace("\\", "/")).suffix.lower()
+    return suffix in _LOOKS and not look.lower().startswith("arri 709")
 
 
 def _bare(value: str) -> str:

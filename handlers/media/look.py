@@ -137,8 +137,9 @@ def choose_look(
     """Return the look of a clip, or None where its values are shown as they are.
 
     Settings win over what came with the clip. A CDL is applied to what the camera
-    recorded, then a LUT or the display transform. What came with the clip and cannot be
-    read is left out, and ``tell`` gets a sentence about it.
+    recorded, then a LUT or the display transform; HDR is shown in SDR, for eight bits of PQ
+    or HLG band, and few players and browsers show them as meant. What came with the clip and
+    cannot be read is left out, and ``tell`` gets a sentence about it.
 
     Raises:
         UnusableMedia: A LUT or CDL that the settings name cannot be read.
@@ -147,7 +148,8 @@ def choose_look(
     lut = Path(params.lut) if params.lut else _readable(hints.lut, tell) if auto else None
     cdl = Path(params.cdl) if params.cdl else _readable(hints.cdl, tell) if auto else None
     steps: list[tuple[str, ocio.Transform]] = []
-    if cdl is not None:
+    # Cameras write a correction that corrects nothing for every clip that nobody graded.
+    if cdl is not None and cdl != Cdl():
         steps.append(_correction(cdl, params.cdl_id if params.cdl else None))
     if lut is not None:
         steps.append((shown(lut), _file(lut)))
@@ -183,7 +185,13 @@ def _display(video: VideoFacts, gamma: str | None) -> tuple[str, ocio.Transform]
         over_all_codes = video.colour.range != "pc" and not curve.scaled
         return f"{curve.name} as Rec. 709", _view(curve, over_all_codes=over_all_codes)
     decades = _TAGGED.get(video.colour.transfer)
-    return ("log as Rec. 709", _decades(decades)) if decades else None
+    return ("log as Rec. 709", _decades(decades)) if decades else _hdr(video)
+
+
+def _hdr(video: VideoFacts) -> tuple[str, ocio.Transform] | None:
+    """Take light as on a display of 1,000 cd/m², which is what ACES's own HDR view is made for."""
+    display = _HDR.get(video.colour.transfer.replace("-", "_"))
+    return (f"{display[1]} as Rec. 709", _from_hdr(display[0])) if display else None
 
 
 @functools.cache
@@ -212,13 +220,10 @@ def _matrix(values: NDArray[np.float64]) -> ocio.MatrixTransform:
 def still_look(look: Look | None, video: VideoFacts) -> Look | None:
     """Return how still pictures of a clip are shown: its look; without one, HDR as SDR.
 
-    A JPEG of 8 bits has no way to say that it is HDR. Light is taken as on a display of
-    1,000 cd/m², which is what ACES's own HDR view is made for.
+    A JPEG of 8 bits has no way to say that it is HDR.
     """
-    display = _HDR.get(video.colour.transfer.replace("-", "_"))
-    if look is not None or display is None:
-        return look
-    return Look(f"{display[1]} as Rec. 709", _from_hdr(display[0]))
+    shown_as = _hdr(video) if look is None else None
+    return Look(*shown_as) if shown_as else look
 
 
 @functools.cache

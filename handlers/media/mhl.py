@@ -21,7 +21,7 @@ from ascmhl.hasher import new_hasher_for_hash_type
 from lxml import etree  # type: ignore[import-untyped]
 
 from handlers.contract import TransientFailure, UnusableMedia
-from handlers.media.source import shown
+from handlers.media.source import shown, shown_text
 
 # A manifest stands beside the clip or at the top of its card, not further up than cards are deep.
 _LEVELS = 6
@@ -130,7 +130,7 @@ def missing(top: Path) -> tuple[str, ...]:
 
 
 def _absent(manifest: Path, names: list[str]) -> str:
-    told = ", ".join(shown(name) for name in names[:_MOST_NAMED])
+    told = ", ".join(shown_text(name) for name in names[:_MOST_NAMED])
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     files = "a file that is" if len(names) == 1 else f"{len(names)} files that are"
     return f"{shown(manifest)} lists {files} not there: {told}{more}; copy the card again."

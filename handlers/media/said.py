@@ -14,6 +14,7 @@ from handlers.media.timecode import snap
 _LONGEST = 500
 _YES = frozenset({"true", "yes", "1", "x", "*", "circled", "good", "ok", "y", "circle"})
 _NO = frozenset({"false", "no", "0", "n", "ng", "no good"})
+_NOTHING = frozenset({"", "-", "--", "n/a", "none", "unknown"})
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 _THREE = re.compile(r"[-+.\deE]+")
 
@@ -48,7 +49,7 @@ def clean(field: str, value: Any) -> Any | None:
     if not isinstance(value, str):
         return value
     text = shown_text(" ".join(value.split()))[:_LONGEST]
-    if not text or text in {"-", "--", "n/a", "N/A", "none", "None"}:
+    if text.lower() in _NOTHING:
         return None
     return _KINDS.get(field, str)(text)
 
@@ -59,11 +60,14 @@ def _flag(text: str) -> bool | None:
 
 
 def _whole(text: str) -> int | None:
+    """Read a number; zero is what programs write where a camera said nothing."""
     match = re.search(r"\d+", text)
-    return int(match[0]) if match else None
+    return int(match[0]) or None if match else None
 
 
-def _kelvin(text: str) -> str:
+def _kelvin(text: str) -> str | None:
+    if text in {"0", "0K", "0 K"}:
+        return None
     match = re.match(r"(\d{4,5})\s*k?(.*)$", text, re.IGNORECASE)
     return f"{match[1]} K {match[2].strip()}".strip() if match else text
 
@@ -117,6 +121,7 @@ def cdl(sop: str, saturation: str = "") -> Cdl | None:
 
 _KINDS: dict[str, Any] = {
     "circled": _flag,
+    "look_burned_in": _flag,
     "iso": _whole,
     "white_balance": _kelvin,
     "shutter": _shutter,

@@ -31,25 +31,35 @@ _COLUMNS = {
     "camera": "camera", "camera model": "camera", "camera type": "camera",
     "camera manufacturer": "maker", "manufacturer": "maker",
     "camera index": "camera_index", "camera id": "camera_index", "cam": "camera_index",
-    "camera letter": "camera_index", "camroll": "reel",
+    "camera letter": "camera_index", "camera #": "camera_index", "camroll": "reel",
+    "camera roll": "reel", "roll card #": "reel", "reel number": "reel",
     "lens": "lens", "lens type": "lens", "lens model": "lens", "lens name": "lens",
     "iso": "iso", "asa": "iso", "ei": "iso", "exposure index": "iso", "exposure index asa": "iso",
     "white balance": "white_balance", "wb": "white_balance", "color temp": "white_balance",
     "colour temperature": "white_balance", "color temperature": "white_balance",
-    "white balance kelvin": "white_balance",
+    "white balance kelvin": "white_balance", "white point (kelvin)": "white_balance",
     "shutter": "shutter", "shutter angle": "shutter", "shutter speed": "shutter",
     "gamma": "gamma", "gamma space": "gamma", "look space": "gamma", "log curve": "gamma",
+    "gamma notes": "gamma",
     "lens squeeze": "squeeze", "squeeze": "squeeze", "anamorphic": "squeeze",
     "lens squeeze factor": "squeeze",
     "frame line": "frame_lines", "frame lines": "frame_lines", "frame line file 1": "frame_lines",
-    "framelines": "frame_lines",
+    "framelines": "frame_lines", "frameline": "frame_lines", "frame line 1": "frame_lines",
+    "frame line name": "frame_lines", "frame line 1 name": "frame_lines",
     "lut": "look", "look": "look", "look name": "look", "lut file": "look", "3d lut": "look",
-    "lut name": "look", "lut used": "look",
+    "lut name": "look", "lut used": "look", "lut file name": "look", "lut used on set": "look",
+    "lut 1": "look", "look burned in": "look_burned_in",
     "sensor fps": "sensor_rate", "shoot fps": "sensor_rate", "capture fps": "sensor_rate",
     "camera fps": "sensor_rate",
     "project fps": "project_rate", "fps": "project_rate",
     "start": "start",
 }  # fmt: skip
+# Where one row says a thing in two columns, these are the better ones.
+_BETTER = frozenset({
+    "camera index", "exposure index", "exposure index asa", "ei", "lut file", "lut file name",
+})  # fmt: skip
+_SOP, _SAT = ("asc sop", "cdl sop", "sop"), ("asc sat", "cdl sat", "sat")
+_REFUSED = frozenset({"ng", "no good"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +131,25 @@ def about(ale: Ale, clip: Path, start: str | None) -> list[Said]:
         rows = [row for row in rows if _digits(row.get("start", "")) == _digits(start)] or rows
     if len(rows) != 1:
         return []
+    (row,), source = rows, shown(ale.path)
     said: list[Said] = []
-    for column, text in rows[0].items():
-        if field := _COLUMNS.get(column):
-            said += say(field, text, shown(ale.path))
+    for column in sorted(row, key=lambda name: name not in _BETTER):
+        field = _COLUMNS.get(column)
+        # Cameras and Resolve write No for every take that nobody judged.
+        if field and (field != "circled" or _judged(row[column])):
+            said += say(field, row[column], source)
     if ale.rate and not any(each.field == "project_rate" for each in said):
-        said += say("project_rate", ale.rate, shown(ale.path))
-    decision = cdl(rows[0].get("asc sop", ""), rows[0].get("asc sat", ""))
-    return said + (say("cdl", decision, shown(ale.path)) if decision else [])
+        said += say("project_rate", ale.rate, source)
+    decision = cdl(_first(row, _SOP), _first(row, _SAT))
+    return said + (say("cdl", decision, source) if decision else [])
+
+
+def _judged(text: str) -> bool:
+    return bool(clean("circled", text)) or text.lower() in _REFUSED
+
+
+def _first(row: dict[str, str], columns: tuple[str, ...]) -> str:
+    return next((row[column] for column in columns if column in row), "")
 
 
 def _digits(timecode: str) -> str:

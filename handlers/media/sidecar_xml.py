@@ -6,14 +6,18 @@ metadata (v3) and Apple's interchange formats. What a camera leaves out is left 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from handlers.media import safexml
-from handlers.media.said import Said, cdl, say
+from handlers.media.said import Said, cdl, clean, say
 from handlers.media.source import shown
+from handlers.media.timecode import snap
 
 Reader = Callable[[Any, Path, str], Iterator[Said]]
 
@@ -40,26 +44,47 @@ def _sony(root: Any, _clip: Path, source: str) -> Iterator[Said]:
         yield from say("lens", lens.get("modelName", ""), source)
     frame = safexml.find(root, "VideoFormat", "VideoFrame")
     if frame is not None:
-        yield from say("sensor_rate", frame.get("captureFps", "").rstrip("pi"), source)
-        yield from say("project_rate", frame.get("formatFps", "").rstrip("pi"), source)
-    for item in safexml.find_all(root, "Item"):
-        if field := _SONY_ITEMS.get(item.get("name", "").lower()):
-            yield from say(field, item.get("value", ""), source)
+        yield from say("sensor_rate", _pictures(frame.get("captureFps", "")), source)
+        yield from say("project_rate", _pictures(frame.get("formatFps", "")), source)
+    yield from _sony_items(root, source)
+    yield from _correction(root, source)
     yield from say("start", _sony_start(root), source)
 
 
+def _sony_items(root: Any, source: str) -> Iterator[Said]:
+    """Yield what the acquisition record says, in the order of what is to be believed first."""
+    values = {
+        item.get("name", "").lower().replace("_", ""): item.get("value", "")
+        for item in safexml.find_all(root, "Item")
+    }
+    for name, field in _SONY_ITEMS.items():
+        yield from say(field, values.get(name, ""), source)
+
+
+# Names as in SMPTE RDD 18 and Sony's additions, without their underscores.
 _SONY_ITEMS = {
     "capturegammaequation": "gamma",
-    "isosensitivity": "iso",
+    "exposureindexofphotometer": "iso",
     "exposureindex": "iso",
+    "isosensitivity": "iso",
     "whitebalance": "white_balance",
     "colortemperature": "white_balance",
     "shutterspeedangle": "shutter",
     "shutterspeedtime": "shutter",
+    "anamorphiclenssqueezeratio": "squeeze",
     "anamorphiclenssqueeze": "squeeze",
+    "effectivemarkeraspectratio": "frame_lines",
+    "monitoringdescriptions": "look",
+    "lookprocessbaked": "look_burned_in",
     "lensattributes": "lens",
     "reelnumber": "reel",
 }
+
+
+def _pictures(text: str) -> Fraction | None:
+    """Return pictures a second of "25p" and "59.94i"; before an "i" fields are counted."""
+    rate: Fraction | None = clean("project_rate", text)
+    return snap(rate / 2) if rate and text.strip().lower().endswith("i") else rate
 
 
 def _sony_start(root: Any) -> str:
@@ -92,7 +117,7 @@ def _panasonic(root: Any, _clip: Path, source: str) -> Iterator[Said]:
     video = safexml.find(content, "EssenceList", "Video")
     if video is not None:
         yield from say("start", safexml.text(video, "StartTimecode"), source)
-        yield from say("project_rate", safexml.text(video, "FrameRate").rstrip("pi"), source)
+        yield from say("project_rate", _pictures(safexml.text(video, "FrameRate")), source)
 
 
 def _fcp7(root: Any, clip: Path, source: str) -> Iterator[Said]:
@@ -135,11 +160,40 @@ def _fcpx(root: Any, clip: Path, source: str) -> Iterator[Said]:
         urls = [asset.get("src", ""), *(rep.get("src", "") for rep in asset)]
         if clip.name.lower() not in {_file_of(url) for url in urls}:
             continue
-        for entry in safexml.find_all(asset, "md"):
-            if field := _FCPX.get(entry.get("key", "").rpartition(".")[2]):
-                yield from say(field, entry.get("value", ""), source)
-        yield from say("notes", safexml.text(asset, "note"), source)
+        yield from _fcpx_words(asset, source)
+        yield from _fcpx_lut(asset.get("customLUTOverride", ""), source)
+        for used in safexml.find_all(root, "asset-clip"):
+            if asset.get("id") and used.get("ref") == asset.get("id"):
+                yield from _fcpx_words(used, source)
+                if any(_is_favourite(each, used) for each in used):
+                    yield from say("circled", True, source)
         return
+
+
+def _fcpx_words(element: Any, source: str) -> Iterator[Said]:
+    """Yield the log of an asset or clip, not that of the clips that are connected to it."""
+    logged = safexml.find(element, "metadata")
+    for entry in () if logged is None else safexml.find_all(logged, "md"):
+        if field := _FCPX.get(entry.get("key", "").rpartition(".")[2]):
+            yield from say(field, entry.get("value", ""), source)
+    yield from say("notes", safexml.text(element, "note"), source)
+
+
+def _fcpx_lut(text: str, source: str) -> Iterator[Said]:
+    """Read "64 (Panasonic_VLog_VGamut)", a log curve, and "LUT:0a1b (Show)", a file's name."""
+    match = re.fullmatch(r"(LUT:)?\w+ \((.+)\)", text.strip())
+    if match:
+        yield from say("look" if match[1] else "gamma", match[2], source)
+
+
+def _is_favourite(rating: Any, clip: Any) -> bool:
+    """Say whether a whole clip is a favourite; a favourite part of it is no circled take."""
+    if safexml.name(rating) != "rating" or rating.get("value") != "favorite":
+        return False
+    with suppress(ValueError, ZeroDivisionError):
+        whole, part = (Fraction(each.get("duration", "0s").rstrip("s")) for each in (clip, rating))
+        return not part or part >= whole
+    return False
 
 
 _FCPX = {
@@ -147,23 +201,27 @@ _FCPX = {
     "shot": "take",
     "take": "take",
     "reel": "reel",
+    "angle": "camera_index",
     "cameraName": "camera",
     "cameraISO": "iso",
     "cameraColorTemperature": "white_balance",
-    "rawToLogConversion": "gamma",
 }
 
 
 def decision(path: Path) -> list[Said]:
     """Return the colour decision of an ASC .cdl, .cc or .ccc file that holds exactly one."""
     root = safexml.read(path)
-    found = [] if root is None else list(safexml.find_all(root, "SOPNode"))
+    return [] if root is None else _correction(root, shown(path))
+
+
+def _correction(root: Any, source: str) -> list[Said]:
+    found = list(safexml.find_all(root, "SOPNode"))
     if len(found) != 1:
         return []
     sop = " ".join(safexml.text(found[0], name) for name in ("Slope", "Offset", "Power"))
     sat = [str(each.text or "") for each in safexml.find_all(root, "Saturation")]
     made = cdl(sop, sat[0] if sat else "")
-    return say("cdl", made, shown(path)) if made else []
+    return say("cdl", made, source) if made else []
 
 
 _READERS: dict[str, Reader] = {

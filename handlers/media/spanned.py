@@ -29,6 +29,7 @@ def probe_spanned(path: Path, parts: Sequence[Path]) -> Probe:
         _require_alike(first, parts[0], found, part)
     lengths = [found.duration for found in probes]
     frames = [found.video.frames if found.video else None for found in probes]
+    lost = tuple(itertools.chain.from_iterable(found.lost for found in probes))
     video = first.video and dataclasses.replace(
         first.video,
         # One variable part makes the whole clip one whose pictures are counted.
@@ -43,7 +44,8 @@ def probe_spanned(path: Path, parts: Sequence[Path]) -> Probe:
         video=video,
         files=tuple(parts),
         sound_files=tuple(_sound_files(probes)),
-        notes=(*first.notes, *_jumps(path, parts, probes)),
+        notes=(*first.notes, *lost[len(first.lost) :], *_jumps(path, parts, probes)),
+        lost=lost,
     )
 
 

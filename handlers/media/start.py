@@ -88,10 +88,13 @@ def _jumps(path: Path, counting: boxes.TimecodeEntry | None) -> Iterator[str]:
         runs = counting.lengths or ((numbers.size, 1),)
         entries = [min(entries, numbers.size) for entries, _ in runs]
         steps = np.repeat([length for _, length in runs], entries)[: max(0, numbers.size - 1)]
-        if (np.diff(numbers)[: steps.size] != steps).any():
+        wrong = np.flatnonzero(np.diff(numbers)[: steps.size] != steps)
+        for at in wrong[:1]:
+            due, found = (_counted(int(each), counting) for each in
+                          (numbers[at] + steps[at], numbers[at + 1]))  # fmt: skip
             yield (
-                f"{shown(path)}: its timecode jumps within the clip; it was counted on from the "
-                "first frame."
+                f"{shown(path)}: its timecode jumps within the clip, {found} stands where {due} is "
+                "due; it was counted on from the first frame."
             )
 
 
@@ -164,8 +167,13 @@ def _read_sample(
         with path.open("rb") as file:
             file.seek(int(track.offsets[0]))
             number = int.from_bytes(file.read(4), "big", signed=True)
-        own = snap(counting.rate)
-        own = own if nominal(own) == counting.nominal else Fraction(counting.nominal)
-        found = Timecode(frames=number, rate=own, drop_frame=counting.drop_frame and can_drop(own))
-        return found if own == rate else rescale(found, rate)
+        found = _counted(number, counting)
+        return found if found.rate == rate else rescale(found, rate)
     return None
+
+
+def _counted(number: int, counting: boxes.TimecodeEntry) -> Timecode:
+    """Return what a number in a timecode track means."""
+    own = snap(counting.rate)
+    own = own if nominal(own) == counting.nominal else Fraction(counting.nominal)
+    return Timecode(frames=number, rate=own, drop_frame=counting.drop_frame and can_drop(own))

@@ -34,7 +34,7 @@ def load_clip(folder: Path, title: str | None = None) -> ClipPage:
     ``metadata.json``, ``verified.json``, the contact sheet and the proxy's name.
     """
     said = {name: _json(folder / f"{name}.json") for name in DOCUMENTS}
-    return clip_page(folder, said, _columns(folder / "analysis.npz"), title)
+    return clip_page(folder, said, read_columns(folder / "analysis.npz"), title)
 
 
 def clip_page(
@@ -107,7 +107,8 @@ def _json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _columns(path: Path) -> dict[str, Any]:
+def read_columns(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read an analysis table's columns; none where there is no such file."""
     if not path.is_file():
         return {}
     with np.load(path, allow_pickle=False) as table:

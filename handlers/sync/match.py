@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -32,6 +31,9 @@ DOUBT = 0.8
 # deviations. Through two places any speed can be laid, so 0.1 % takes three.
 _PLACES, _SINGLE, _PULLED, _PLACES_PULLED = 2, 20.0, 5e-4, 3
 
+# What is made of the recordings of a day may take so many bytes.
+_KEPT = 256 << 20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Heard:
@@ -42,12 +44,48 @@ class _Heard:
     listener: Listener | None = None
 
 
+class Sides:
+    """What is compared of each recording, made once as far as it fits.
+
+    Envelopes are small and stay. Of an hour in eight tracks a side takes 58 MB and nearly as long
+    to make as a clip to be compared with it. What no longer fits is made anew each time: every
+    clip goes through all recordings in turn, so nothing is gained by letting others go.
+    """
+
+    def __init__(self, listen: Listen, most: int = _KEPT) -> None:
+        self._listen = listen
+        self._room = most
+        self._envelopes: dict[Source, Envelope | None] = {}
+        self._kept: dict[Source, Side] = {}
+
+    def __call__(self, source: Source) -> Side | None:
+        """Return a recording's side; None where nothing is to be heard."""
+        if source in self._kept:
+            return self._kept[source]
+        found = self.made(source)
+        if found is not None and found.nbytes <= self._room:
+            self._room -= found.nbytes
+            self._kept[source] = found
+        return found
+
+    def made(self, source: Source) -> Side | None:
+        """Return the side of a file that is not compared again, as a clip's."""
+        if source not in self._envelopes:
+            try:
+                self._envelopes[source] = self._listen(source)
+            except UnusableMedia:
+                self._envelopes[source] = None
+        kept = self._envelopes[source]
+        found = Side.of(source, kept) if kept else None
+        return found if found and float(np.std(found.values)) > STILL else None
+
+
 def sync(
     clips: Sequence[Clip],
     recordings: Sequence[Recording],
     options: Options,
     tell: Tell,
-    listen: Listen = envelope,
+    listen: Listen | Sides = envelope,
 ) -> list[Match | Refusal]:
     """Match recordings to clips.
 
@@ -56,13 +94,13 @@ def sync(
         recordings: all that may belong to any of them, from ``read_recording``.
         options: how to compare.
         tell: called with a share in 0..1 and a message, at least after each pair.
-        listen: gives a file's envelope; each is asked for once.
+        listen: gives a file's envelope; each is asked for once. Or what has been made of them.
 
     Returns:
         For each clip, in order, one match a recording that belongs to it, the surest first;
         or one refusal.
     """
-    sides = _sides(listen) if options.waveform else _deaf
+    sides = listen if isinstance(listen, Sides) else Sides(listen)
     results: list[Match | Refusal] = []
     for number, clip in enumerate(clips):
 
@@ -81,40 +119,18 @@ def unclaimed(
     return [each for each in recordings if each.path not in claimed]
 
 
-def _sides(listen: Listen) -> Callable[[Source], Side | None]:
-    """Give sides by source: envelopes are small and stay, what is made of them does not."""
-    known: dict[Source, Envelope | None] = {}
-
-    @lru_cache(maxsize=8)
-    def side(source: Source) -> Side | None:
-        if source not in known:
-            try:
-                known[source] = listen(source)
-            except UnusableMedia:
-                known[source] = None
-        kept = known[source]
-        found = Side.of(source, kept) if kept else None
-        return found if found and float(np.std(found.values)) > STILL else None
-
-    return side
-
-
-def _deaf(_: Source) -> Side | None:
-    return None
-
-
 def _matched(
     clip: Clip,
     recordings: Sequence[Recording],
     options: Options,
     tell: Tell,
-    sides: Callable[[Source], Side | None],
+    sides: Sides,
 ) -> Sequence[Match | Refusal]:
     if is_off_speed(clip):
         return [Refusal(clip=clip.path, reason=words.off_speed(clip))]
     if not recordings:
         return [Refusal(clip=clip.path, reason=words.no_recordings(clip))]
-    side = sides(clip.source) if clip.has_sound else None
+    side = sides.made(clip.source) if clip.has_sound and options.waveform else None
     if side is None:
         return _against(_Heard(clip=clip), recordings, options, tell, sides)
     with Reader(clip.source) as reader:
@@ -127,7 +143,7 @@ def _against(
     recordings: Sequence[Recording],
     options: Options,
     tell: Tell,
-    sides: Callable[[Source], Side | None],
+    sides: Sides,
 ) -> Sequence[Match | Refusal]:
     matches, doubts = [], []
     for number, recording in enumerate(recordings):
@@ -147,11 +163,11 @@ def _pair(
     heard: _Heard,
     recording: Recording,
     options: Options,
-    sides: Callable[[Source], Side | None],
+    sides: Sides,
 ) -> Match | str:
     """Return a match, or what speaks against one ("" where nothing speaks for it)."""
     places = placings(heard.clip, recording)
-    theirs = sides(recording.source)
+    theirs = sides(recording.source) if options.waveform else None
     found = Found()
     if heard.side is not None and heard.listener is not None and theirs is not None:
         hints = [float(place.seconds) for place in places]

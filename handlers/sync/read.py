@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from handlers.contract import UnusableMedia
-from handlers.media import spanned
+from handlers.media import bwf, spanned
 from handlers.media.clip import probe_clip
 from handlers.media.probe import Probe, probe, usable
 from handlers.media.source import open_media, shown, sound_streams
-from handlers.sync import ixml
+from handlers.sync import ixml, words
 from handlers.sync.records import Clip, Recording, Stamp
 from handlers.sync.sound import Part, Source
 
@@ -188,9 +188,7 @@ def _start(
         return None, ()
     remarks = []
     if counted is not None and counted != reference:
-        remarks.append(
-            f"its bext and iXML differ by {abs(counted - reference) / at:.3f} s; bext was followed"
-        )
+        remarks.append(words.starts_contradict(Fraction(reference, at), Fraction(counted, at)))
     return Fraction(reference, at), tuple(remarks)
 
 
@@ -216,8 +214,7 @@ def _stamp(tags: Mapping[str, str]) -> Stamp | None:
 def _sensor_rate(tags: Mapping[str, str]) -> Fraction | None:
     for key, value in tags.items():
         if key.endswith(_SENSOR_KEYS):
-            with contextlib.suppress(ValueError, ZeroDivisionError):
-                rate = Fraction(value.lower().removesuffix("fps").strip())
-                if rate > 0:
-                    return rate.limit_denominator(1001)
+            rate = bwf.ratio(value.lower().removesuffix("fps").strip())
+            if rate is not None:
+                return rate.limit_denominator(1001)
     return None

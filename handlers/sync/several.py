@@ -11,7 +11,7 @@ from pathlib import Path
 
 from handlers.sync.clock import placings
 from handlers.sync.compete import decide, rests_on_sound
-from handlers.sync.match import Listen, Tell, sync
+from handlers.sync.match import Listen, Sides, Tell, sync
 from handlers.sync.records import Clip, Match, Options, Recording, Refusal
 
 Answers = list[Match | Refusal]
@@ -41,8 +41,9 @@ def match_all(
         For each clip, in order, one match a recording that belongs to it, the surest first;
         or one refusal.
     """
+    sides = Sides(listen)
     proven = [
-        _proven(clip, recordings, options, _part(tell, number, 2 * len(clips)), listen)
+        _proven(clip, recordings, options, _part(tell, number, 2 * len(clips)), sides)
         for number, clip in enumerate(clips)
     ]
     right = {match.recording for matches in proven for match in matches}
@@ -51,18 +52,18 @@ def match_all(
         told = _part(tell, number, 2 * len(clips))
         if matches:
             rest = _rest(clip, matches, recordings, right)
-            answers += _more(matches, sync([clip], rest, options, told, listen))
+            answers += _more(matches, sync([clip], rest, options, told, sides))
         else:
-            answers += sync([clip], recordings, options, told, listen)
+            answers += sync([clip], recordings, options, told, sides)
     return decide(answers, clips, recordings, options, listen)
 
 
 def _proven(
-    clip: Clip, recordings: Sequence[Recording], options: Options, tell: Tell, listen: Listen
+    clip: Clip, recordings: Sequence[Recording], options: Options, tell: Tell, sides: Sides
 ) -> list[Match]:
     """Return the matches that timecode and sound agree upon."""
     near = [each for each in recordings if placings(clip, each)]
-    found = sync([clip], near, options, tell, listen) if near else []
+    found = sync([clip], near, options, tell, sides) if near else []
     return [
         each
         for each in found

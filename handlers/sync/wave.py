@@ -62,6 +62,11 @@ class Side:
             seconds=float(envelope.duration),
         )
 
+    @property
+    def nbytes(self) -> int:
+        """Return how much memory the features take."""
+        return self.values.nbytes + sum(rail.nbytes for rail in self.rails)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:

@@ -115,10 +115,20 @@ def clocks_contradict(
     """Say that timecode speaks against what the sound says; "" where it says nothing."""
     if clip.timecode is None or recording.start is None:
         return ""
-    if not places:
-        return "by their timecodes they do not overlap: the sound was followed, check both clocks"
-    apart = abs(float(places[0].seconds) - evidence.offset)
-    return f"timecode puts it {_time(apart)} elsewhere: the sound was followed, check both clocks"
+    clocks = f"clip {clip.timecode}, recording {_time(float(recording.start))}"
+    what = f"by their timecodes ({clocks}) they do not overlap"
+    if places:
+        apart = abs(float(places[0].seconds) - evidence.offset)
+        what = f"timecode ({clocks}) puts it {_time(apart)} elsewhere"
+    return f"{what}: the sound was followed, check both clocks"
+
+
+def starts_contradict(bext: Fraction, told: Fraction) -> str:
+    """Say that a recording's two chunks begin at different times, in seconds since midnight."""
+    return (
+        f"its bext begins at {_time(float(bext))} and its iXML at {_time(float(told))}; "
+        "bext was followed"
+    )
 
 
 def unconfirmed(*, heard: bool) -> str:

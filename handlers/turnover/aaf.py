@@ -103,8 +103,9 @@ class _Composition:
         sequence = self._create.Sequence(media_kind="DescriptiveMetadata")
         slot.segment = sequence
         self._mob.slots.append(slot)
-        for at, marker in sorted(markers, key=lambda each: each[0]):
-            sequence.components.append(self._marker(at, marker))
+        ordered = sorted(markers, key=lambda each: each[0])
+        # All at once: the library goes through the whole list each time that it grows.
+        sequence.components.extend([self._marker(at, marker) for at, marker in ordered])
 
     def _marker(self, at: int, marker: Marker) -> Any:
         made = self._create.DescriptiveMarker()

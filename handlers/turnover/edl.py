@@ -25,6 +25,9 @@ _LOCATOR = {
     Colour.PURPLE: Colour.MAGENTA,
 }
 
+# A correction, as the ASC puts it into a list's comments.
+_CORRECTION = ("ASC_SOP", "ASC_SAT")
+
 
 def write(timeline: Timeline, path: Path) -> tuple[str, ...]:
     """Write the list; return what it leaves out.
@@ -84,6 +87,8 @@ def _lines(timeline: Timeline, track: Track, reel_length: int) -> Iterator[str]:
         yield ""
         yield _event(number, reels[clip.media.path], clip, start + at)
         yield f"* FROM CLIP NAME: {clip.name}"
+        columns = clip.media.logged.columns
+        yield from (f"*{name} {columns[name]}" for name in _CORRECTION if name in columns)
         for frame, marker in _markers(timeline.markers, clip, at):
             yield _locator(start + frame, marker)
 

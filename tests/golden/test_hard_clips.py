@@ -219,7 +219,7 @@ def test_a_proxy_says_how_its_values_are_read(tmp_path, size, matrix):
 
 
 def test_a_proxy_keeps_the_source_s_colour(tmp_path):
-    """HDR stays marked as HDR."""
+    """Without a look HDR stays marked as HDR, since its values are copied."""
     source = tmp_path / "hdr.mov"
     with av.open(str(source), "w") as container:
         stream = container.add_stream("libx264", rate=25, options=STILL)

@@ -134,6 +134,22 @@ def test_a_clip_that_cannot_be_used_does_not_hold_up_the_day(studio, media):
     assert "B001.mov" in notes[1]
 
 
+def test_a_recording_that_gets_no_further_does_not_hold_up_the_day(studio, media):
+    """The day is made without it while somebody has it open, and again once it is whole."""
+    studio.start()
+    whole = drop_sound(studio, "made.wav").read_bytes()
+    path = studio.drop("audio/day01/roll.wav", b"")
+    with path.open("wb") as file:
+        file.write(whole[:20_000])
+        file.flush()
+        studio.wait_for(lambda: "still open for writing" in studio.log())
+        drop_clip(studio, "dailies/day01/A001.mp4", media)
+        studio.wait_state(DAY, "done")
+        assert names(studio) == ["A001.mp4"]
+        file.write(whole[20_000:])
+    studio.wait_for(lambda: names(studio) == ["A001.mp4", "roll.wav"])
+
+
 def test_a_renamed_day_takes_its_results_along(studio, media):
     """What was put together is moved, not made again."""
     studio.start()

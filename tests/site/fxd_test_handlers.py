@@ -69,7 +69,9 @@ class Shelve:
     """Gives each clip of a card a folder, as whoever edits a card does."""
 
     def run(self, asset, context):
-        """Write the size of each file."""
+        """Write the size of each file; a file ``not-yet`` beside the card refuses it."""
+        if (asset.path.parent / "not-yet").exists():
+            raise UnusableMedia(f"{asset.path.name} is not to be taken apart yet")
         for path in asset.members:
             folder = context.staging / path.stem
             folder.mkdir()

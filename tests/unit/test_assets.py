@@ -71,6 +71,17 @@ def test_sound_of_an_op_atom_set_is_no_asset_of_its_own():
     assert {kinds[name] for name in ("C0002A01.MXF", "C0001V01.MXF")} == {AssetKind.CLIP}
 
 
+def test_a_picture_has_the_sound_that_is_named_as_its():
+    """Where several pictures are named alike, a name does not say whose the sound is."""
+    one, sound = "V01.DF338FB9_1F15001F15094V.mxf", "A01.DF338FBA_1F15001F150A9A.mxf"
+    names = [one, sound, "C0001V01.MXF", "c0001a02.mxf", "C0001A01.MXF", "C0002V01.MXF"]
+    found = {each.name: each.beside for each in assets.group(names) if each.beside}
+    assert found == {one: (sound,), "C0001V01.MXF": ("C0001A01.MXF", "c0001a02.mxf")}
+    more = assets.group([*names, "V01.DF338FC9_1F15001F15095V.mxf"])
+    assert {each.name for each in more if each.beside} == {"C0001V01.MXF"}
+    assert {each.kind for each in more if each.name == sound} == {AssetKind.FILE}
+
+
 def test_a_plain_track_name_makes_no_clip_vanish():
     """Only Avid's own ending says that a name without a head is a track of sound."""
     names = ["V01.mxf", "A01.mxf", "V01.DF338FB9_1F15001F15094V.mxf", "a2.MXF"]

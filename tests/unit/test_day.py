@@ -20,6 +20,7 @@ from handlers.media.timecode import parse
 from handlers.turnover.model import Clip, Gap, Kind
 from tests import opatom
 from tests.golden import clips
+from tests.unit.test_media_manifest import seal
 
 RATE = Fraction(25)
 
@@ -367,7 +368,8 @@ def test_a_cards_clips_and_recordings_are_found(takes, tmp_path):
         {"source": "A001_C001.mov", "folder": "A001_C001"},
         {"source": "C2.mov", "unusable": "C2.mov holds no picture."},
     ]
-    (results / "card.json").write_text(json.dumps({"clips": listing}))
+    lost = "MEDIAPRO.XML lists C3.mov, which is not on this card."
+    (results / "card.json").write_text(json.dumps({"clips": listing, "findings": [lost]}))
     top = takes[0].path.parents[1]
     members = (top / "A.wav", takes[0].path, top / "C2.mov")
     card = Asset(path=top, kind=AssetKind.CARD, fingerprint="x", members=members)
@@ -375,3 +377,27 @@ def test_a_cards_clips_and_recordings_are_found(takes, tmp_path):
     assert [take.path for take in found.takes] == [takes[0].path]
     assert [each.name for each in found.recordings] == ["A.wav"]
     assert found.missing == ("C2.mov holds no picture.",)
+    assert found.findings == (lost,)
+
+
+def test_a_day_says_what_its_hash_lists_name_and_nobody_delivered(tmp_path):
+    """In a plain folder, where no card does: on the page, once, and nothing from above the day."""
+    above = clips.clip(tmp_path / "other.mov", frames=3)
+    assert seal(tmp_path) == 0
+    above.unlink()
+    day = tmp_path / "day01"
+    (day / "A001").mkdir(parents=True)
+    take = a_take(day / "A001")
+    lost = clips.clip(day / "A001" / "A001_C002.mov", frames=3)
+    assert seal(day) == 0
+    lost.unlink()
+    shots = {"rate": "25/1", "start_timecode": "01:00:00:00", "frames": 48}
+    (take.folder / "shots.json").write_text(json.dumps(shots))
+    asset = Asset(path=take.path, kind=AssetKind.CLIP, fingerprint="x")
+    found = load.load(given("clips/0001", asset, take.folder), day)
+    (said,) = found.findings
+    assert "lists a file that is not there: A001/A001_C002.mov; copy the card again." in said
+    page = tmp_path / "page"
+    page.mkdir()
+    pages.write(page, page, "Day", found, hear.Sound(), None)
+    assert said in (page / "report.html").read_text("utf-8")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 
 import av
 import numpy as np
@@ -15,6 +16,9 @@ from handlers.day.spec import DayParams
 from handlers.media.probe import probe
 from tests import dual
 from tests.speech import fetch_speech, prompts
+from tests.unit.test_media_harvest import bext, ixml
+from tests.unit.test_media_manifest import check_all
+from tests.unit.test_sync_read import chunk
 
 
 class Day:
@@ -53,18 +57,19 @@ class Day:
         """Drop a recording of a part."""
         path = dual.write_wav(self.folder / f"{name}.wav", self.heard(start, seconds, lines))
         self._add(f"sound/{len(self.inputs):04}", path, AssetKind.RECORDING)
+        return path
 
     def _add(self, name, path, kind):
         asset = Asset(path=path, kind=kind, fingerprint="x")
         self.inputs[name] = Input(path=path, digest="x", asset=asset)
 
-    def run(self):
+    def run(self, **params):
         """Put the day together; return what it says of itself."""
         made = self.folder / "made"
         made.mkdir()
         context = Context(
             staging=made,
-            params=DayParams(),
+            params=DayParams(**params),
             seed=1,
             models=None,
             log=structlog.get_logger(),
@@ -75,6 +80,14 @@ class Day:
         asset = Asset(path=self.folder / "day01", kind=AssetKind.DAY, fingerprint="x")
         DayHandler().run(asset, context)
         return json.loads((made / "day.json").read_text())
+
+
+def contradict(path):
+    """Let a recorder say two starts and two rates."""
+    data = path.read_bytes()
+    words = ixml("25/1", reference=48000 * 3600).encode()
+    data += chunk(b"bext", bext(48000 * 3601, b"sSPEED=024.000-ND\r\n")) + chunk(b"iXML", words)
+    path.write_bytes(data[:4] + struct.pack("<I", len(data) - 8) + data[8:])
 
 
 def cut_picture(path, seconds):
@@ -96,16 +109,18 @@ def cut_picture(path, seconds):
 def said(tmp_path_factory):
     """A day with all that goes wrong on one; what it says, and its folder."""
     day = Day(tmp_path_factory.mktemp("day"))
-    day.take("A", 30, 12, scene="1")
-    day.take("B", 60, 16, picture=8, scene="2")
+    cdl = {"slope": [1.1, 1, 1], "offset": [0] * 3, "power": [1] * 3, "saturation": 0.9}
+    day.take("A", 30, 12, scene="1", lens="47 mm", squeeze="9/5", cdl=cdl)
+    # Somebody wrote into the file.
+    day.take("B", 60, 16, picture=8, scene="2", squeeze="wide", cdl={"slope": "more"})
     day.take("C", 100, 12, scene="3", sensor_rate="100/1")
     day.recording("roll", 20, 60)
     day.recording("fast", 95, 25)
-    day.recording("wild", 0, 15, dual.performance(day.rng, day.prompts, 20))
+    contradict(day.recording("wild", 0, 15, dual.performance(day.rng, day.prompts, 20)))
     broken = day.folder / "broken.wav"
     broken.write_bytes(b"RIFF\0\0\0\0WAVE")
     day._add("sound/9999", broken, AssetKind.RECORDING)
-    return day.run(), day.folder / "made"
+    return day.run(write_mhl=True), day.folder / "made"
 
 
 def synced(day):
@@ -148,6 +163,45 @@ def test_recordings_without_a_clip_are_named(said):
     page = (folder / "report.html").read_text()
     assert "<dd>2 of 3</dd>" in page
     assert "<dt>Recordings without a clip</dt><dd>broken.wav, fast.wav, wild.wav</dd>" in page
+
+
+def test_the_log_of_the_takes_is_in_the_days_turnover(said):
+    """Lens, squeeze and correction of each, as readers of ALE and EDL find them."""
+    folder = said[1]
+    read = otio.adapters.read_from_file(str(folder / "day01_string-out.ale"))
+    rows = {clip.name: clip.metadata for clip in read}
+    about = rows["A.mov"]["ALE"]
+    assert (about["Lens"], about["Lens Squeeze"]) == ("47 mm", "1.8")
+    assert rows["A.mov"]["cdl"]["asc_sat"] == 0.9
+    assert not rows["B.mov"]["ALE"].get("Lens Squeeze")
+    listed = otio.adapters.read_from_file(str(folder / "day01_string-out.edl"), rate=25)
+    first, second, _ = listed.video_tracks()[0]
+    assert list(first.metadata["cdl"]["asc_sop"]["slope"]) == [1.1, 1.0, 1.0]
+    assert "cdl" not in second.metadata
+
+
+def test_a_recording_that_contradicts_itself_is_named(said):
+    """Though no take has it: both starts as timecode, both rates, in the table and on the page."""
+    day, folder = said
+    starts, rates = day["findings"]
+    assert starts == (
+        "wild.wav contradicts itself: its bext chunk begins at 01:00:01:00 (sample 172,848,000 "
+        "since midnight) and its iXML at 01:00:00:00 (sample 172,800,000 since midnight); the "
+        "bext chunk counts."
+    )
+    assert "its bext chunk counts 24 frames a second and its iXML 25; the iXML counts." in rates
+    page = (folder / "report.html").read_text()
+    assert all(finding in page for finding in day["findings"])
+
+
+def test_a_day_may_have_a_hash_list(said):
+    """The ASC's own tool verifies all of a day's results, and misses one that was changed."""
+    day, folder = said
+    assert "day01_rough-cut.mov" in next((folder / "ascmhl").glob("*.mhl")).read_text()
+    assert check_all(folder) == 0
+    copy = shutil.copytree(folder, folder.with_name("changed"))
+    (copy / "day.json").write_text(json.dumps(day))
+    assert check_all(copy) != 0
 
 
 def test_the_string_out_has_no_more_than_the_picture(said):

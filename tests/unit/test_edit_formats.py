@@ -14,7 +14,7 @@ from handlers.edit.spec import SPEC, EditParams
 from tests.golden.clips import clip, number_of, numbers
 from tests.images import image, packed, sequence
 from tests.unit.test_edit_handler import context, handler
-from tests.unit.test_media_manifest import legacy
+from tests.unit.test_media_manifest import check_all, legacy
 from tests.unit.test_media_spanned import part
 
 
@@ -110,13 +110,18 @@ def test_a_changed_copy_is_refused_by_name(tmp_path):
 
 
 def test_results_may_have_a_hash_list(tmp_path):
-    """On request all results are listed in an ASC MHL that is one of them."""
+    """On request all results are listed in an ASC MHL, and the ASC's own tool verifies them."""
     path = clip(tmp_path / "A001.mov", frames=5)
     _, made = run(path, AssetKind.CLIP, (), tmp_path / "out", EditParams(write_mhl=True))
     (manifest,) = (name for name in made if name.endswith(".mhl"))
     text = (tmp_path / "out" / manifest).read_text()
     assert all(name in text for name in made if not name.startswith("ascmhl/"))
     assert "ascmhl/ascmhl_chain.xml" in made
+    # The daemon adds its manifest when it publishes.
+    (tmp_path / "out" / "manifest.json").write_text("{}")
+    assert check_all(tmp_path / "out") == 0
+    (tmp_path / "out" / "A001.mov").write_bytes(b"another")
+    assert check_all(tmp_path / "out") != 0
 
 
 def test_light_reaches_the_proxy(tmp_path):

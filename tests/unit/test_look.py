@@ -117,11 +117,12 @@ def test_primaries_are_led_to_those_of_aces():
 
 
 @pytest.mark.parametrize(("transfer", "white"), [("smpte2084", 0.58), ("arib-std-b67", 0.75)])
-def test_still_pictures_of_hdr_are_shown_in_sdr(transfer, white):
-    """Reference white is bright and not clipped, highlights roll off; the proxy has no look."""
+def test_hdr_is_shown_in_sdr(transfer, white):
+    """Reference white is bright and not clipped, highlights roll off; ``off`` is for proxies."""
     clip = facts(transfer=transfer)
-    assert choose_look(LookParams(), clip) is None
-    look = still_look(None, clip)
+    assert choose_look(LookParams(mode="off"), clip) is None
+    assert still_look(None, clip).name == choose_look(LookParams(), clip).name
+    look = choose_look(LookParams(), clip)
     black, diffuse, bright = shown(look, [0] * 3, [white] * 3, [1] * 3)
     assert black.max() <= 2
     assert 200 < diffuse.min() <= diffuse.max() < 250

@@ -73,6 +73,63 @@ def test_the_check_waits_for_sound_that_still_grows(tmp_path):
     assert report.reason.startswith(second.name)
 
 
+def test_the_check_takes_a_picture_without_all_of_its_sound(tmp_path):
+    """It says what of the sound is broken, and that the picture is whole all the same."""
+    path, (first, second) = avid(tmp_path)
+    assert check.check(path, AssetKind.CLIP).beside == (first, second)
+    data = second.read_bytes()
+    for rest in (data[:100_000], bytes(len(data))):
+        second.write_bytes(rest)
+        report = check.check(path, AssetKind.CLIP)
+        assert set(report.beside) >= {first}
+        assert report.verdict is (Verdict.WHOLE if not any(rest) else Verdict.INCOMPLETE)
+        assert report.usable == any(rest)
+    path.write_bytes(path.read_bytes()[:200_000])
+    assert not check.check(path, AssetKind.CLIP).usable
+
+
+def test_sound_that_cannot_be_read_is_named(tmp_path):
+    """The clip goes on with the rest, and says of which file it has nothing."""
+    path = picture_file(tmp_path / "shot_v1.mxf", frames=5)
+    whole = sound_file(tmp_path / "shot_a1.mxf", tone(0.2, 440))
+    join(path, whole)
+    zeros = tmp_path / "shot_a2.mxf"
+    zeros.write_bytes(bytes(50_000))
+    header = tmp_path / "shot_a3.mxf"
+    header.write_bytes(whole.read_bytes()[:3000])
+    source = probe_clip(path)
+    assert [file.path for file in source.sound_files] == [whole]
+    assert source.lost == source.notes
+    for file, said in zip((header, zeros), sorted(source.lost, reverse=True), strict=True):
+        assert said.startswith(f"{file.name} is named as the sound of shot_v1.mxf and cannot be")
+        assert said.endswith("Copy it again.")
+    report = check.check(path, AssetKind.CLIP)
+    assert (report.verdict, report.usable) == (Verdict.INCOMPLETE, True)
+    assert report.facts.channels == 1
+
+
+def test_broken_sound_on_a_p2_card(card, tmp_path):
+    """The card is taken without it; half a picture still holds it up."""
+    folder, members = card
+    half = tmp_path / "CARD"
+    shutil.copytree(folder, half)
+    files = tuple(half / each.relative_to(folder) for each in members)
+    torn = half / "CONTENTS/AUDIO/0002CD01.MXF"
+    torn.write_bytes(torn.read_bytes()[:40_000])
+    report = check.check(half, AssetKind.CARD, files)
+    assert (report.verdict, report.usable) == (Verdict.INCOMPLETE, True)
+    assert report.reason.startswith("0002CD01.MXF")
+    torn.write_bytes(bytes(40_000))
+    spanned, _ = cards.content(half, list(files)).clips
+    source = probe_clip(spanned.path, spanned.parts[:1])
+    assert source.lost == ()
+    (said,) = probe_clip(spanned.parts[1]).lost
+    assert said.startswith("0002CD01.MXF is named as the sound of 0002CD.MXF and cannot be read")
+    picture = half / "CONTENTS/VIDEO/0003EF.MXF"
+    picture.write_bytes(picture.read_bytes()[: picture.stat().st_size // 2])
+    assert not check.check(half, AssetKind.CARD, files).usable
+
+
 def test_sound_that_says_another_timecode(tmp_path):
     """One material begins at one place: both timecodes are told, the picture's counts."""
     path = picture_file(tmp_path / "C0001V01.MXF", frames=10)

@@ -180,29 +180,9 @@ def test_sixteen_channels(tmp_path, streams):
     assert (len(heard), sum(heard.values())) == (streams, 9600 * 16)
 
 
-def jumping(path):
-    """A clip with a second entry in its timecode track that does not follow the first."""
+def two_entries(path, first, second):
+    """A clip of ten frames at 25 whose timecode track has two entries, in frames since midnight."""
     clip(path, timecode="10:00:00:00", frames=10)
-    data = bytearray(path.read_bytes())
-    table = data.index(b"stsc", data.rindex(b"tmcd\0\0\0\0\0\0\0\1"))
-    data[table + 16 : table + 20] = struct.pack(">I", 2)
-    path.write_bytes(data)
-    return path
-
-
-def test_a_timecode_that_jumps_in_the_clip(tmp_path):
-    """It is told, and the first entry counts."""
-    path = jumping(tmp_path / "A001.mov")
-    source = probe(path)
-    assert str(source.timecode) == "10:00:00:00"
-    assert source.notes == (
-        "A001.mov: its timecode jumps within the clip; it was counted on from the first frame.",
-    )
-
-
-def test_entries_that_follow_each_other_are_no_jump(tmp_path):
-    """Entries that say how long they last may follow each other without a break."""
-    path = clip(tmp_path / "A001.mov", timecode="10:00:00:00", frames=10)
     data = bytearray(path.read_bytes())
     begin = data.rindex(b"tmcd\0\0\0\0\0\0\0\1")
     for name, offset, value in (
@@ -210,10 +190,32 @@ def test_entries_that_follow_each_other_are_no_jump(tmp_path):
     ):  # fmt: skip
         place = data.index(name, begin) + offset
         data[place : place + 4] = struct.pack(">I", value)
-    step = next(each for each in boxes.tracks(path) if each.timecode).timecode.lengths[0][1]
-    first = 36000 * 25
-    path.write_bytes(data + struct.pack(">I4sii", 16, b"free", first, first + step))
-    assert step == 10
+    path.write_bytes(data + struct.pack(">I4sii", 16, b"free", first, second))
+    return path
+
+
+def jumping(path):
+    """A clip with a second entry in its timecode track that does not follow the first."""
+    return two_entries(path, 36000 * 25, 39600 * 25)
+
+
+def test_a_timecode_that_jumps_in_the_clip(tmp_path):
+    """It is told with both values, and the first entry counts."""
+    source = probe(jumping(tmp_path / "A001.mov"))
+    assert str(source.timecode) == "10:00:00:00"
+    assert source.notes == (
+        (
+            "A001.mov: its timecode jumps within the clip, 11:00:00:00 stands where 10:00:00:10 is "
+            "due; it was counted on from the first frame."
+        ),
+    )
+
+
+def test_entries_that_follow_each_other_are_no_jump(tmp_path):
+    """Entries that say how long they last may follow each other without a break."""
+    path = two_entries(tmp_path / "A001.mov", 36000 * 25, 36000 * 25 + 10)
+    timecode = next(each for each in boxes.tracks(path) if each.timecode).timecode
+    assert timecode.lengths[0][1] == 10
     assert probe(path).notes == ()
 
 

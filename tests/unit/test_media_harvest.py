@@ -437,14 +437,28 @@ def test_a_recorder_that_contradicts_itself(tmp_path):
     assert found.start == 96000
     assert found.notes == (
         (
-            "T01.wav contradicts itself: its bext chunk begins at sample 96,000 since midnight "
-            "and its iXML at 48,000; the bext chunk counts."
+            "T01.wav contradicts itself: its bext chunk begins at 00:00:01:23 (sample 96,000 since "
+            "midnight) and its iXML at 00:00:00:23 (sample 48,000 since midnight); the bext chunk "
+            "counts."
         ),
         (
             "T01.wav contradicts itself: its header says 48,000 Hz and its iXML 48,048 Hz; "
             "a pull-up or pull-down may be why."
         ),
     )
+
+
+def test_a_recorder_that_counts_at_two_rates(tmp_path):
+    """A rate that was set anew reaches one of the chunks; drop-frame against none is told, too."""
+    slow = recording(tmp_path / "a.wav", ixml=ixml("24/1"), description=b"sSPEED=023.976-ND\r\n")
+    (note,) = bwf.read(slow).notes
+    assert "a.wav contradicts itself: its bext chunk counts 23.976 frames a second" in note
+    assert "and its iXML 24; the iXML counts." in note
+    text = ixml("30000/1001", "DF")
+    drop = recording(tmp_path / "b.wav", ixml=text, description=b"sSPEED=029.970-ND\r\n")
+    assert "counts 29.97 frames a second and its iXML 29.97 DF" in bwf.read(drop).notes[0]
+    same = recording(tmp_path / "c.wav", ixml=text, description=b"sSPEED=029.970-DF\r\n")
+    assert bwf.read(same).notes == ()
 
 
 def test_recordings_that_say_little(tmp_path):

@@ -1,7 +1,9 @@
 """What reaches systemd's socket, and when a loop counts as stalled."""
 
+import contextlib
 import os
 import socket
+import threading
 import time
 
 import pytest
@@ -92,6 +94,56 @@ def test_vanished_manager_is_no_error(manager, notifier):
     """The service goes on when nobody hears it any more."""
     manager.close()
     notifier.status("alone")
+
+
+def drained(manager):
+    """All messages that wait at the manager's socket."""
+    manager.settimeout(0)
+    found = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            found.append(lines(manager)[0])
+    return found
+
+
+def in_time(*sayings):
+    """Say all in a thread, which a full queue must not hold up."""
+    thread = threading.Thread(target=lambda: [say() for say in sayings], daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_a_manager_that_does_not_read_holds_nothing_up(manager, notifier):
+    """The kernel's queue is full: nobody waits, and what is said but once is heard later."""
+    signs = [notifier.watchdog] * 2000
+    in_time(*signs, notifier.ready, notifier.reloading, lambda: notifier.status("busy"))
+    heard = drained(manager)
+    assert set(heard) == {"WATCHDOG=1"}
+    assert len(heard) < 2000
+    notifier.status("reads again")
+    assert drained(manager) == ["READY=1", "RELOADING=1", "STATUS=reads again"]
+
+
+def test_what_is_kept_for_a_manager_is_bounded(manager, notifier):
+    """Of reloads without end the last few are told."""
+    in_time(*[notifier.ready] * 2000)
+    before = len(drained(manager))
+    notifier.stopping()
+    heard = drained(manager)
+    assert before < 1900
+    assert heard == [*["READY=1"] * 8, "STOPPING=1"]
+
+
+# sdnotify lets go of a socket that it could not connect without closing it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("address", ["", "/nowhere/notify"])
+def test_a_manager_that_cannot_be_reached_is_none(monkeypatch, address):
+    """The service starts all the same."""
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    with Notifier() as notifier:
+        notifier.ready()
+        assert not notifier.active
 
 
 def test_closed_notifier_is_silent(manager, notifier):

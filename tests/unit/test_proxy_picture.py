@@ -11,6 +11,7 @@ from PIL import Image
 
 from handlers.edit.record import Edit, PlacedShot
 from handlers.edit.sheet import write_sheet
+from handlers.edit.spec import EditParams
 from handlers.media.burn_in import BurnIn, BurnInSettings, burn_in_settings
 from handlers.media.look import Hints, choose_look
 from handlers.media.look_params import BurnInParams, LookParams
@@ -21,6 +22,7 @@ from handlers.media.timecode import Timecode, parse
 from handlers.report.load import pictures
 from tests.golden.clips import clip
 from tests.pages import Cuts, decode
+from tests.unit.test_edit_handler import run
 from tests.unit.test_look import cdl_of
 
 COLOURS = ((255, 255, 255), (0, 0, 0), (200, 40, 40), (40, 200, 40), (40, 40, 200), (128, 128, 128))
@@ -335,3 +337,39 @@ def test_settings_name_what_is_written():
     assert burn_in_settings(BurnInParams(), "a.mov") is None
     made = burn_in_settings(BurnInParams(name=True, watermark="X", opacity=0.5), "a.mov")
     assert made == BurnInSettings(name="a.mov", watermark="X", opacity=0.5)
+
+
+def hdr(path, white):
+    """Write three frames of BT.2100 PQ in ten bits: the left half white, the right black."""
+    frame = av.VideoFrame(320, 180, "yuv420p10le")
+    for plane, values in zip(frame.planes, ((white, 64), (512, 512), (512, 512)), strict=True):
+        lines = np.frombuffer(plane, np.uint16).reshape(plane.height, -1)
+        lines[:, : plane.width // 2], lines[:, plane.width // 2 :] = values
+    with av.open(str(path), "w") as container:
+        options = {"crf": "4", "x265-params": "log-level=none"}
+        stream = container.add_stream("libx265", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p10le"
+        for tags in (stream.codec_context, frame):
+            # ITU-T H.273: BT.2020, PQ, BT.2020 with luma of its own, limited range.
+            tags.color_primaries, tags.color_trc, tags.colorspace, tags.color_range = 9, 16, 9, 1
+        for number in range(3):
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("mode", "tagged", "least", "most"),
+    [("auto", "bt709/bt709/bt709/tv", 185, 230), ("off", "bt2020/smpte2084/bt2020nc/tv", 141, 145)],
+)
+def test_an_hdr_clip_has_a_proxy_that_every_player_shows(tmp_path, mode, tagged, least, most):
+    """Diffuse white of PQ is a bright SDR tone under an SDR tag; ``off`` keeps values and tag."""
+    source = hdr(tmp_path / "hdr.mov", round(64 + 876 * 0.58))
+    assert str(probe(source).video.colour) == "bt2020/smpte2084/bt2020nc/tv"
+    run(source, tmp_path / "out", params=EditParams(look=LookParams(mode=mode)))
+    assert str(probe(tmp_path / "out" / "hdr.mov").video.colour) == tagged
+    with av.open(str(tmp_path / "out" / "hdr.mov")) as container:
+        luma = next(container.decode(video=0)).to_ndarray()[:180]
+    assert luma[:, 250:].max() <= 18
+    assert least <= luma[:, 40:120].min() <= luma[:, 40:120].max() <= most

@@ -1,6 +1,7 @@
 """Publishing: everything or nothing, people's edits kept, any crash completed."""
 
 import errno
+import itertools
 import json
 import os
 import shutil
@@ -594,17 +595,64 @@ def test_a_folder_without_a_manifest_has_no_home(storage):
     assert list((storage / "dailies").iterdir()) == []
 
 
-def test_a_day_that_was_there_before_its_card(storage):
-    """Nothing else was in the folder; a kill after the exchange loses nothing either."""
+def day_alone(storage):
+    """Publish a day where its card has no results, change it as a person, and rename the card."""
     run(place(storage, job=2, output="dailies_edit/CARD/_day"), {"d": "1"})
-    again = place(storage, output="dailies_edit/CARD")
-    run(again, {"C1/a": "2"})
-    card = storage / "dailies_edit/CARD"
-    assert inside(card) == {"C1/a": "2", "_day/d": "1"}
-    again.staging.mkdir()
-    (card / "_day").rename(again.staging / "_day")
+    (storage / "dailies_edit/CARD/_day/d").write_text("mine")
+    publish.move(storage, "dailies_edit/CARD/_day", "dailies_edit/NEW/_day")
+    return place(storage, output="dailies_edit/NEW")
+
+
+def test_a_day_that_was_there_before_its_card(storage):
+    """It stays as it is, and is no edit of the card's first results."""
+    run(day_alone(storage), {"C1/a": "2"})
+    assert inside(storage / "dailies_edit/NEW") == CARD_AGAIN
+    assert staged(storage) == []
+
+
+def audited(number):
+    """Return a hook that ends its process at an audited call, counted from 0."""
+    left = itertools.count(number, -1)
+
+    def hook(event, _):
+        if event in {"open", "os.rename", "os.rmdir", "os.remove"} and next(left) == 0:
+            os._exit(9)
+
+    return hook
+
+
+def test_a_kill_anywhere_in_a_cards_first_results(storage):
+    """Killed at any call on the disk, the renamed card's day is there after the next start."""
+    kills = 0
+    for number in itertools.count():
+        shutil.rmtree(storage / "dailies_edit", ignore_errors=True)
+        where = day_alone(storage)
+        artifacts = made(where, {"C1/a": "2"})
+        child = os.fork()
+        if child == 0:
+            sys.addaudithook(audited(number))
+            publish.publish(where, artifacts, {})
+            os._exit(0)
+        killed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+        publish.sweep(storage, "dailies_edit", STORE)
+        assert inside(where.target) in ({"_day/d": "mine"}, CARD_AGAIN), number
+        assert staged(storage) == []
+        assert not (storage / "dailies_edit/CARD").exists()
+        if not killed:
+            break
+        kills += 1
+    assert inside(where.target) == CARD_AGAIN
+    assert kills > 20
+
+
+def test_a_replaced_day_whose_card_is_gone(storage, card):
+    """Results that somebody took away while nothing ran: the day is put where it was."""
+    again = place(storage, token=2, output="dailies_edit/CARD")
+    killed_after_the_exchange(again, made(again, {"C1/a": "2"}))
+    shutil.rmtree(card)
     publish.sweep(storage, "dailies_edit", STORE)
-    assert inside(card) == {"C1/a": "2", "_day/d": "1"}
+    assert inside(card) == {"_day/d": "mine"}
+    assert staged(storage) == []
 
 
 def test_a_newer_day_at_the_former_place(storage, card):

@@ -25,9 +25,11 @@ def look(signature=b"1", path=PATH):
     return Look(path=path, kind=AssetKind.CLIP, signature=signature, size=len(signature))
 
 
-def check(signature=b"1", verdict=Verdict.WHOLE, lease=Lease.UNKNOWN, reason=""):
+def check(signature=b"1", verdict=Verdict.WHOLE, lease=Lease.UNKNOWN, reason="", **more):
     """What a look inside said."""
-    return Check(path=PATH, signature=signature, verdict=verdict, lease=lease, reason=reason)
+    return Check(
+        path=PATH, signature=signature, verdict=verdict, lease=lease, reason=reason, **more
+    )
 
 
 def entry(gate):
@@ -49,6 +51,29 @@ def checking():
     gate.observe(look(), QUIET, 0.0)
     assert gate.observe(look(), QUIET, 5.0)
     return gate
+
+
+TORN = {"verdict": Verdict.INCOMPLETE, "reason": "A01.mxf is cut off", "usable": True}
+
+
+def test_nobody_completes_the_sound_any_more(checking):
+    """Where nothing but sound lacks and nobody writes, the picture is taken, with the reason."""
+    said = check(lease=Lease.FREE, **TORN)
+    assert checking.checked(said, 5.1) == (Decision.ACCEPT, "A01.mxf is cut off")
+    assert not len(checking)
+
+
+def test_sound_that_may_still_grow_is_waited_for(checking):
+    """For minutes and not until the gate gives up; what is open for writing is waited for."""
+    assert checking.checked(check(**TORN), 5.1)[0] is Decision.WAIT
+    for now in (290.0, 310.0):
+        checking.due(now)
+        checking.observe(look(), QUIET, now)
+        said = check(lease=Lease.HELD if now > 300 else Lease.UNKNOWN, **TORN)
+        assert checking.checked(said, now)[0] is Decision.WAIT
+    checking.due(700.0)
+    checking.observe(look(), QUIET, 700.0)
+    assert checking.checked(check(**TORN), 700.0) == (Decision.ACCEPT, "A01.mxf is cut off")
 
 
 def test_unchanged_over_the_quiet_time(gate):
@@ -194,6 +219,33 @@ def test_incomplete_with_a_free_lease_is_rejected(checking):
     assert checking.checked(answer, 5.0) == (Decision.REJECT, "cut off")
 
 
+def wait_out(gate, answer):
+    """Let the gate look again and again at what never changes; return its last word, and when."""
+    now = 5.0
+    while (said := gate.checked(answer, now))[0] is Decision.WAIT:
+        now = gate.next_due()
+        gate.due(now)
+        gate.observe(look(), QUIET, now)
+    return said[0], now
+
+
+@pytest.mark.parametrize(
+    ("lease", "patience"), [(Lease.FREE, QUIET.cut), (Lease.UNKNOWN, QUIET.give_up)]
+)
+def test_a_recording_cut_short_is_taken_once_nobody_copies_it_any_more(checking, lease, patience):
+    """A broken-off copy has time to go on; where nobody can be asked, as long as anything has."""
+    said, when = wait_out(checking, check(verdict=Verdict.CUT, lease=lease, reason="half of it"))
+    assert said is Decision.ACCEPT
+    assert patience <= when <= patience + QUIET.longest_look
+
+
+def test_a_recording_cut_short_and_renamed_into_place_is_taken_at_once(checking):
+    """Whoever renames has finished."""
+    checking.hint(PATH, Hint.RENAMED, 5.0)
+    answer = check(verdict=Verdict.CUT, reason="half of it")
+    assert checking.checked(answer, 5.0)[0] is Decision.ACCEPT
+
+
 def test_unusable_is_rejected(checking):
     """What is no media at all needs no proof."""
     answer = check(verdict=Verdict.UNUSABLE, reason="no media")
@@ -308,7 +360,7 @@ def test_nothing_that_changed_within_the_quiet_time_is_accepted(steps):
             answer = check(str(signature).encode(), verdict, lease)
             decision, _ = gate.checked(answer, now)
             if decision is Decision.ACCEPT:
-                assert verdict is Verdict.WHOLE
+                assert verdict in {Verdict.WHOLE, Verdict.CUT}
                 assert lease is not Lease.HELD
                 assert asked == signature
                 assert last[signature] - first[signature] >= QUIET.after_hint

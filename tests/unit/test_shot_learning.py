@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -119,6 +120,49 @@ def test_same_seed_gives_the_same_weights(learnt, tmp_path: Path) -> None:
     assert not all(
         np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True)
     )
+
+
+class Stopped(keras.callbacks.Callback):
+    """Somebody ends the training in its second epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """End it."""
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.timeout(600)
+def test_a_stopped_training_goes_on(learnt, tmp_path: Path, monkeypatch) -> None:
+    """With the epoch that was not finished; what was learnt before is not learnt again."""
+    from models.shots import training
+
+    order, _ = learnt
+    columns = dataset.read_shards([order.folder / "windows" / "light"])
+    settings = training.Settings(seed=3, epochs=3)
+    stopping = [*training._callbacks(tmp_path), Stopped()]
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_callbacks", lambda _: stopping)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(columns, settings, tmp_path)
+    # The end of its process would have closed it.
+    stopping[0].csv_file.close()
+    done = (tmp_path / "loss.csv").read_text()
+    assert [line.partition(",")[0] for line in done.splitlines()] == ["epoch", "0"]
+    training.train(columns, settings, tmp_path)
+    whole = (tmp_path / "loss.csv").read_text()
+    assert whole.startswith(done)
+    assert [line.partition(",")[0] for line in whole.splitlines()] == ["epoch", "0", "1", "2"]
+
+
+@pytest.mark.timeout(600)
+def test_what_learnt_too_little_is_not_put_into_use(learnt, monkeypatch, capsys) -> None:
+    """The whole run again, with its real gate: the model in use stays, and a sentence says why."""
+    order, info = learnt
+    monkeypatch.setattr(evaluate, "SEQUENCE", 50)
+    monkeypatch.setattr(evaluate, "TAKE", 50)
+    assert learn.learn(order) is None
+    assert "Not put into use: " in capsys.readouterr().out
+    assert bundle.find(order.models, learn.NAME).path == info.path
 
 
 def test_other_settings_begin_anew(learnt, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from handlers.media.timecode import parse
 from handlers.sync.compete import decide
 from handlers.sync.envelope import envelope
-from handlers.sync.match import sync
+from handlers.sync.match import Sides, sync
 from handlers.sync.read import read_clip, read_recording
 from handlers.sync.records import Match, Options, Refusal
 from handlers.sync.several import match_all
@@ -222,3 +223,18 @@ def test_a_clock_that_is_wrong_is_followed_by_nobody(takes, rolls):
     (found,) = match_all([clip], [sound], Options(), lambda *_: None, envelope)
     assert found.method == "waveform"
     assert any("do not overlap" in reason for reason in found.reasons)
+
+
+def test_a_recording_is_prepared_once_for_all_clips(takes, rolls):
+    """However many clips are compared with it; a clip's side is let go, what is too large too."""
+    sides = Sides(cache(envelope))
+    asked = []
+    first = sides(rolls[0].source)
+    for take in takes:
+        sync([take], rolls, Options(), lambda *_: asked.append(sides(rolls[0].source)), sides)
+    assert len(asked) >= len(takes)
+    assert all(each is first for each in asked)
+    small, source = Sides(cache(envelope), most=1), rolls[0].source
+    assert small(source) is not small(source)
+    assert np.array_equal(small(source).values, first.values)
+    assert sides.made(takes[0].source) is not sides.made(takes[0].source)

@@ -1,6 +1,8 @@
 """What each format says besides times: markers, reels, roles, links, places of files."""
 
+import cProfile
 import os
+import pstats
 import re
 from dataclasses import replace
 from fractions import Fraction
@@ -138,6 +140,19 @@ def test_markers_in_fcpxml(tmp_path):
     assert keyword.get("value") == "select, best"
     above = xml(replace(MARKED, markers=(Marker(frame=4, name="slug"),)), tmp_path)
     assert above.find(".//gap/marker").get("start") == "4/25s"
+
+
+def test_markers_of_an_aaf_cost_the_same_each(tmp_path):
+    """The work for twice as many is twice as much: a day has thousands of them."""
+
+    def work(count):
+        many = tuple(Marker(frame=n, name=f"m{n}") for n in range(count))
+        profile = cProfile.Profile()
+        profile.runcall(aaf.write, line(video(part(frames=400)), markers=many), tmp_path / "x.aaf")
+        return pstats.Stats(profile).total_calls
+
+    none, some, more = work(0), work(150), work(300)
+    assert more - some < 1.15 * (some - none)
 
 
 def test_a_marker_that_no_clip_shows_is_not_moved_onto_one(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemon import walk
-from daemon.walk import compare, descend, look_again, look_at_card, looks, scan
+from daemon.walk import compare, descend, look_again, look_at_card, looks, scan, was_written
 from handlers.contract import AssetKind
 
 ALL = frozenset(AssetKind)
@@ -87,6 +87,30 @@ def test_looks(root, dailies):
     assert (clip.kind, clip.size, clip.members) == (AssetKind.CLIP, 3, ())
     assert (sequence.kind, sequence.size) == (AssetKind.SEQUENCE, 4)
     assert sequence.members == ("s_0001.dpx", "s_0002.dpx")
+
+
+def test_an_op_atom_picture_changes_with_its_sound(root, dailies):
+    """Arrived, grown and gone sound shows in the picture's look; anybody else's does not."""
+    write(dailies / "C0001V01.MXF")
+    write(dailies / "C0002A01.MXF")
+    path = b"dailies/C0001V01.MXF"
+    found = [picture_at(root, path)]
+    sound = write(dailies / "C0001A01.MXF", "x")
+    found.append(picture_at(root, path))
+    sound.write_text("longer")
+    found.append(picture_at(root, path))
+    assert len({each.signature for each in found}) == 3
+    assert [look_again(root, each) for each in found] == [found[-1]] * 3
+    assert [was_written(before, found[-1]) for before in found] == [True, True, False]
+    sound.chmod(0o600)
+    assert not was_written(found[-1], picture_at(root, path))
+    sound.unlink()
+    assert not was_written(found[0], picture_at(root, path))
+
+
+def picture_at(root, path):
+    """The look at one asset."""
+    return next(look for look in looks(scan(root, b"dailies")) if look.path == path)
 
 
 def test_names_of_any_bytes(root, dailies):

@@ -1,0 +1,80 @@
+"""Taking noise away: what the network finds is subtracted, at the recording's own rate.
+
+The network hears the sound at its own rate; what it takes away comes back to the recording's.
+So what lies above the network's band stays, and where nothing is taken away the samples are the
+recording's own, bit for bit.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handlers.sound.levels import Quiet
+from handlers.sound.lined import aligned
+from handlers.sound.resample import resampled
+from handlers.sound.untouched import taken
+
+Samples = NDArray[np.float32]
+
+
+class Denoiser(Protocol):
+    """What cleans sound at its own ``rate``; see ``models.enhance.pieces``."""
+
+    rate: int
+
+    def denoise(self, blocks: Iterator[Samples], *, linked: bool) -> Iterator[Samples]:
+        """Yield the cleaned sound, as many samples as came in, each at its place."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleaning:
+    """How to clean: at most ``limit`` dB off the noise, ``mix`` of it (0..1), ``linked`` channels.
+
+    Where the pauses lie below ``floor`` dBFS, and in the channels ``left_out`` (from 0), nothing
+    is changed.
+    """
+
+    limit: float
+    mix: float
+    linked: bool
+    floor: float
+    left_out: frozenset[int] = frozenset()
+
+    @property
+    def share(self) -> float:
+        """How much of the noise is taken away, 0..1."""
+        kept = 0.0 if self.limit >= 100 else 10 ** (-self.limit / 20)
+        return self.mix * (1 - kept)
+
+
+def noise(
+    blocks: Iterator[Samples], rate: int, denoiser: Denoiser, cleaning: Cleaning, quiet: Quiet
+) -> Iterator[tuple[Samples, Samples]]:
+    """Yield the sound as it came and what is to be taken away from it.
+
+    Args:
+        blocks: float32 [n, channels].
+        rate: Their rate, in hertz.
+        denoiser: The network.
+        cleaning: How to clean.
+        quiet: Where the pauses of the same sound are silent.
+
+    Yields:
+        Both float32 [n, channels], of one length; in all as many samples as came in.
+    """
+    # What waits between the two ends of a tee is what the network holds back: a chunk or two.
+    sound, heard = itertools.tee(blocks)
+    found = taken(denoiser, resampled(heard, rate, denoiser.rate), linked=cleaning.linked)
+    share = np.float32(cleaning.share)
+    gate = quiet.gate(cleaning.floor)
+    for was, lost in aligned(sound, resampled(found, denoiser.rate, rate)):
+        gains = gate(len(was))
+        gains[:, list(cleaning.left_out)] = 0
+        yield was, share * lost * gains
