@@ -29,6 +29,7 @@ NAMES = (
     "selects",
     "sync",
     "sound",
+    "cleaning",
     "kills",
     "status",
 )

@@ -7,6 +7,9 @@ its few operations. XLA makes one loop of them.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -42,6 +45,8 @@ def gated(x: Any, before: Any, weights: list[Any]) -> Any:
 def _loop() -> Any:
     """Make the compiled loop; it is compiled once for each shape."""
     tf = _tensorflow()
+    with tf.init_scope(), _without_stderr():
+        tf.function(lambda x: x, jit_compile=True)(tf.constant(0.0))
 
     def run(inward: Any, state: Any, again: Any, bias: Any) -> Any:
         length, units = tf.shape(inward)[0], state.shape[1]
@@ -65,6 +70,19 @@ def _loop() -> Any:
         return states.stack()
 
     return tf.function(run, jit_compile=True)
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Let nothing be printed: XLA tells at its start that it starts, and no setting stops it."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _tensorflow() -> Any:
