@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +18,9 @@ from handlers.sound.levels import Quiet
 from handlers.sound.lined import aligned
 from handlers.sound.resample import resampled
 from handlers.sound.untouched import taken
+from models.enhance.pieces import Denoiser
 
 Samples = NDArray[np.float32]
-
-
-class Denoiser(Protocol):
-    """What cleans sound at its own ``rate``; see ``models.enhance.pieces``."""
-
-    rate: int
-
-    def denoise(self, blocks: Iterator[Samples], *, linked: bool) -> Iterator[Samples]:
-        """Yield the cleaned sound, as many samples as came in, each at its place."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
