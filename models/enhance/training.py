@@ -44,7 +44,7 @@ class Settings:
     sisdr_share: float = 0.02
 
 
-def loss(clean: Any, made: Any, settings: Settings) -> Any:
+def loss(clean: Any, made: Any, noisy: Any, settings: Settings) -> Any:
     """Compare cleaned speech with clean.
 
     The magnitudes and the complex values of compressed spectra (Ephrat et al. 2018; Braun and
@@ -53,12 +53,14 @@ def loss(clean: Any, made: Any, settings: Settings) -> Any:
     Args:
         clean: float32 [batch, n].
         made: The same.
+        noisy: What it was made of: where there is no speech at all, the noise sets the scale.
         settings: How much each counts.
 
     Returns:
         One number.
     """
-    scale = 1 / (tf.math.reduce_std(clean, axis=-1, keepdims=True) + 1e-4)
+    levels = [tf.math.reduce_std(one, axis=-1, keepdims=True) for one in (clean, noisy)]
+    scale = 1 / (levels[0] + 0.1 * levels[1] + _EPSILON)
     true, said = _spectra(clean * scale), _spectra(made * scale)
     magnitudes = tf.reduce_mean(tf.square(true[0] - said[0]))
     whole = 2 * tf.reduce_mean(tf.square(true[1] - said[1]))
@@ -163,7 +165,7 @@ class Learner:
 
     def _one_step(self, noisy: Any, clean: Any) -> Any:
         with tf.GradientTape() as tape:
-            value = loss(clean, self._forward(noisy), self._settings)
+            value = loss(clean, self._forward(noisy), noisy, self._settings)
         gradients = tape.gradient(value, [variable.value for variable in self._trained])
         self._optimizer.apply(gradients, self._trained)
         return value

@@ -211,3 +211,18 @@ def test_the_version_counts_up_what_the_studio_made():
     """Of one published version."""
     assert learn._next_version("0.5.6") == "0.5.6.studio1"
     assert learn._next_version("0.5.6.studio9") == "0.5.6.studio10"
+
+
+def test_noise_alone_weighs_as_much_as_speech():
+    """Where there is no speech, what is left of the noise is small against the noise, not against
+    nothing: one such example must not outweigh all others.
+    """
+    from models.enhance.training import Settings, loss
+
+    rng = np.random.default_rng(1)
+    noise = rng.normal(0, 0.1, (1, RATE)).astype(np.float32)
+    silence = np.zeros_like(noise)
+    settings = Settings()
+    left, none = (float(loss(silence, share * noise, noise, settings)) for share in (0.03, 0.0))
+    assert none < left < 2
+    assert np.isfinite(none)
