@@ -214,9 +214,7 @@ def test_the_version_counts_up_what_the_studio_made():
 
 
 def test_noise_alone_weighs_as_much_as_speech():
-    """Where there is no speech, what is left of the noise is small against the noise, not against
-    nothing: one such example must not outweigh all others.
-    """
+    """Its rest is measured against the noise, not against nothing: else it outweighs all others."""
     from models.enhance.training import Settings, loss
 
     rng = np.random.default_rng(1)
@@ -224,5 +222,5 @@ def test_noise_alone_weighs_as_much_as_speech():
     silence = np.zeros_like(noise)
     settings = Settings()
     left, none = (float(loss(silence, share * noise, noise, settings)) for share in (0.03, 0.0))
-    assert none < left < 2
+    assert none < left < 4
     assert np.isfinite(none)
