@@ -32,7 +32,7 @@ from handlers.sync.read import read_clip, read_recording
 from handlers.sync.records import Match, Options
 from handlers.sync.several import match_all
 
-SEED = 20261128
+SEED = 20261129
 FRAMES_OFF = 0.25
 
 
