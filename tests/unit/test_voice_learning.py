@@ -199,6 +199,13 @@ def test_worse_is_refused_and_better_is_not():
     assert "5.20 dB" in evaluate.refused({"si_sdr": 11.0, "distance": 5.2}, now)
 
 
+@pytest.mark.parametrize("broken", ["si_sdr", "distance"])
+def test_a_network_that_gives_no_numbers_is_refused(broken):
+    """A training that came apart: nothing is smaller or larger than what it gives."""
+    new = {"si_sdr": 10.5, "distance": 4.9} | {broken: float("nan")}
+    assert "nan dB" in evaluate.refused(new, {"si_sdr": 10.0, "distance": 5.0})
+
+
 def test_without_the_network_it_says_what_to_run(sounds, tmp_path, capsys):
     """In a sentence on standard error."""
     told = ["--models", str(tmp_path), "--folder", str(tmp_path / "run"),
