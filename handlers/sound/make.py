@@ -97,7 +97,11 @@ class Maker:
     def _plain(self, blocks: Iterator[Samples], path: Path) -> Made:
         done = self._steps()
         copied = write_sound(
-            self.source.sound, blocks, path, process=self._process(", ".join(done))
+            self.source.sound,
+            blocks,
+            path,
+            process=self._process(", ".join(done)),
+            seed=self.identity.int,
         )
         return Made(copied=copied, done=tuple(done))
 
@@ -122,6 +126,7 @@ class Maker:
                 apply(read(), gain, limiter),
                 path,
                 process=self._process(", ".join(done)),
+                seed=self.identity.int,
             )
         finally:
             waiting.remove()

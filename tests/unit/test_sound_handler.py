@@ -187,6 +187,20 @@ def test_two_recordings_of_one_name_and_length_are_different_material(process, t
     assert len(umids) == 2
 
 
+def test_recordings_do_not_share_their_dither(process, tmp_path, noisy):
+    """Left and right as two files: what they had in common would stand in the middle."""
+    source, made = tmp_path / "a.wav", []
+    soundfile.write(source, noisy[:RATE], RATE, subtype="PCM_16")
+    params = {"profile": "programme", "loudness": {"integrated": -30.0}, "segments": False}
+    for side in ("left", "right"):
+        folder, _ = process(source, fingerprint=side, **params)
+        made.append(read(folder / "a.wav"))
+        folder.rename(tmp_path / side)
+    apart = (made[0] - made[1]) * 2**15
+    assert np.abs(apart).max() <= 3
+    assert apart.std() > 0.5
+
+
 def test_a_picture_that_no_mov_holds_costs_no_sound(process, tmp_path):
     """It is said, and the WAV is there."""
     source = clip(tmp_path / "a.mp4", frames=10, codec="libsvtav1", audio="stereo")
@@ -479,7 +493,7 @@ def test_the_same_recording_gives_the_same_file(process, handler, loader, tmp_pa
 def test_a_clip_without_sound_is_refused_in_a_sentence(process, tmp_path):
     """It names the clip."""
     source = clip(tmp_path / "A001.mov")
-    with pytest.raises(UnusableMedia, match=r"A001\.mov"):
+    with pytest.raises(UnusableMedia, match=r"A001\.mov holds no sound"):
         process(source, AssetKind.CLIP)
 
 
