@@ -44,6 +44,12 @@ class Cleaning:
         return self.mix * (1 - kept)
 
 
+def cleaned(quiet: Quiet, cleaning: Cleaning) -> list[int]:
+    """Return the channels, from 0, that a network is to hear; none where nothing would change."""
+    kept = [each for each in range(quiet.channels) if each not in cleaning.left_out]
+    return kept if cleaning.share and quiet.noisy(cleaning.floor)[:, kept].any() else []
+
+
 def noise(
     blocks: Iterator[Samples], rate: int, denoiser: Denoiser, cleaning: Cleaning, quiet: Quiet
 ) -> Iterator[tuple[Samples, Samples]]:
@@ -59,12 +65,18 @@ def noise(
     Yields:
         Both float32 [n, channels], of one length; in all as many samples as came in.
     """
+    # Timecode in the mean of linked channels would be heard as their noise.
+    kept = cleaned(quiet, cleaning)
+    if not kept:
+        yield from ((was, np.zeros_like(was)) for was in blocks)
+        return
     # What waits between the two ends of a tee is what the network holds back: a chunk or two.
     sound, heard = itertools.tee(blocks)
-    found = taken(denoiser, resampled(heard, rate, denoiser.rate), linked=cleaning.linked)
+    cleanable = (block[:, kept] for block in heard)
+    found = taken(denoiser, resampled(cleanable, rate, denoiser.rate), linked=cleaning.linked)
     share = np.float32(cleaning.share)
     gate = quiet.gate(cleaning.floor)
     for was, lost in aligned(sound, resampled(found, denoiser.rate, rate)):
-        gains = gate(len(was))
-        gains[:, list(cleaning.left_out)] = 0
-        yield was, share * lost * gains
+        away = np.zeros_like(was)
+        away[:, kept] = share * lost * gate(len(was))[:, kept]
+        yield was, away

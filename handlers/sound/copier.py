@@ -44,6 +44,7 @@ def write_sound(
     *,
     process: Process,
     seed: int = 0,
+    dithers: bool = True,
     limit: int = LARGEST_RIFF,
 ) -> Copied:
     """Write a WAV of the source's format with new sound in it; memory is that of a few blocks.
@@ -56,6 +57,7 @@ def write_sound(
         path: The file to write; it is whole when this returns.
         process: What made the new sound.
         seed: Decides the dither.
+        dithers: Whether there is any; without it silence in the new sound is silence.
         limit: From how many bytes on a RIFF becomes an RF64.
 
     Raises:
@@ -65,15 +67,16 @@ def write_sound(
     """
     plan = make_plan(sound, process, limit)
     with sound.path.open("rb") as source, RiffWriter(path, plan.form, limit) as writer:
-        return _Pour(sound, plan, writer, seed).run(blocks, source)
+        merge = Merger(sound.source.format, sound.written, seed if dithers else None)
+        return _Pour(sound, plan, writer, merge).run(blocks, source)
 
 
 class _Pour:
     """One file on its way."""
 
-    def __init__(self, sound: Sound, plan: Plan, writer: RiffWriter, seed: int) -> None:
+    def __init__(self, sound: Sound, plan: Plan, writer: RiffWriter, merge: Merger) -> None:
         self._sound, self._plan, self._writer = sound, plan, writer
-        self._merge = Merger(sound.source.format, sound.written, seed)
+        self._merge = merge
         self._peaks = Peaks(sound.channels, sound.written.scale)
         # Where what is known only at the end has to go.
         self._late: dict[bytes, tuple[int, bytes]] = {}

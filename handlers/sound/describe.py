@@ -234,7 +234,8 @@ def _figures(known: Described) -> list[Figure]:
     if was is not None and now is not None:
         name = f"Dialogue, {was.share:.0%} of the length"
         rows.append(Figure(name=name, before=_said(was.loudness, "LUFS"),
-                           after=_said(now.loudness, "LUFS")))  # fmt: skip
+                           after=_said(now.loudness, "LUFS"),
+                           verdict=_verdict("dialogue", known)))  # fmt: skip
     return rows
 
 
@@ -247,7 +248,7 @@ def _verdict(key: str, known: Described) -> str:
     if target is None:
         return ""
     found = aim(known.after.loudness, target, _dialogue(known, known.after.loudness))
-    if key == "integrated" and found.gate == "programme":
+    if key == {"programme": "integrated", "dialogue": "dialogue"}[found.gate]:
         return f"{target.name}: {found.wanted:g} ±{target.tolerance:g}"
     return f"at most {target.true_peak:g}" if key == "true_peak" else ""
 

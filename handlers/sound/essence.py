@@ -112,14 +112,14 @@ class Merger:
     """Lays new essence over the old: an unchanged sample stays the very number that it was.
 
     Changed samples of up to 16 bits get triangular dither of two steps from peak to peak, drawn
-    for every sample so that ``seed`` alone decides it (Lipshitz, Wannamaker and Vanderkooy,
-    "Quantization and Dither: A Theoretical Survey", JAES 1992). ``clipped`` counts the samples
-    beyond full scale.
+    for every sample so that ``seed`` alone decides it; there is none where that is None
+    (Lipshitz, Wannamaker and Vanderkooy, "Quantization and Dither: A Theoretical Survey", JAES
+    1992). ``clipped`` counts the samples beyond full scale.
     """
 
-    def __init__(self, source: Format, form: Format, seed: int) -> None:
+    def __init__(self, source: Format, form: Format, seed: int | None) -> None:
         self._source, self._form = source, form
-        self._random = np.random.default_rng(seed)
+        self._random = None if seed is None else np.random.default_rng(seed)
         self.clipped = self.changed = 0
 
     def __call__(self, old: Values, new: Values) -> Values:
@@ -162,7 +162,7 @@ class Merger:
         return (whole.astype(np.float64) + (new.astype(np.float64) - before)).astype(old.dtype)
 
     def _noise(self, shape: tuple[int, ...]) -> Any:
-        if not self._form.is_dithered:
+        if self._random is None or not self._form.is_dithered:
             return 0.0
         drawn = self._random.random((*shape, 2))
         return (drawn[..., 0] - drawn[..., 1]) * (1 << self._form.bits - self._form.valid)

@@ -16,12 +16,13 @@ from handlers.sound import bext, describe
 from handlers.sound.contradictions import contradictions
 from handlers.sound.describe import Described
 from handlers.sound.layout import Layout, layout
+from handlers.sound.lined import telling
 from handlers.sound.listen import Ear
 from handlers.sound.loudness import Loudness
 from handlers.sound.make import Made, Maker, Source, target_of
 from handlers.sound.networks import Networks
 from handlers.sound.reader import Sound, open_sound
-from handlers.sound.remux import remux
+from handlers.sound.remux import remux, why_not
 from handlers.sound.targets import judge
 from handlers.sound.voices import Voices, listen, narrow
 
@@ -52,11 +53,15 @@ class SoundHandler:
             ModelError: The network that was asked for is not installed.
         """
         tasks = _tasks(asset, context)
+        lays = context.params.remux and not asset.members and probe(asset.path).video is not None
+        refused = why_not(asset.path) if lays else None
+        for task in tasks:
+            task.sound.said += [refused] if refused else []
         written = [
             _Take(task, context, self._networks, number / len(tasks), 1 / len(tasks)).run()
             for number, task in enumerate(tasks)
         ]
-        if context.params.remux and not asset.members and probe(asset.path).video is not None:
+        if lays and refused is None:
             out = context.staging / f"{names.artifact_stem(asset.path)}.mov"
             remux(asset.path, [path for path, _ in written], out)
         metrics = {"tracks": len(tasks), "findings": sum(found for _, found in written)}
@@ -65,9 +70,10 @@ class SoundHandler:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
-    """One sound to process: what, into which folder, and its artifacts' stem."""
+    """One sound to process: what, into which folder, its artifacts' stem, and a name of its own."""
 
     sound: Sound
+    key: str
     folder: Path
     stem: str
 
@@ -77,7 +83,12 @@ def _tasks(asset: Asset, context: Context) -> list[_Task]:
     files = [path for path in asset.members if path.is_file()] or [asset.path]
     stems = names.unique_stems(files)
     return [
-        _Task(sound=sound, folder=context.staging.joinpath(*parts), stem=stem)
+        _Task(
+            sound=sound,
+            key=" ".join([asset.fingerprint, *parts, stem]),
+            folder=context.staging.joinpath(*parts),
+            stem=stem,
+        )
         for path, stem in zip(files, stems, strict=True)
         for sound, parts in _tracks(path, [stem] if len(files) > 1 else [])
     ]
@@ -147,7 +158,11 @@ class _Take:
             preview=self.task.folder / f"{self.task.stem}_before.m4a",
             search=self.params.faults,
         )
+        promised = sound.samples
         heard = ear.hear(self._tell(0.0, _HEAR, "listen"))
+        if sound.samples not in {0, promised}:
+            # Damaged: what was laid out over the promised length is laid out over the true one.
+            heard = ear.hear(self._tell(_HEAR, _HEAR, "listen"))
         if not sound.samples:
             raise UnusableMedia(
                 f"{shown(sound.path)} holds no samples at all; copy it again from the recorder."
@@ -161,16 +176,16 @@ class _Take:
         if voice is None and segmenter is None:
             return Voices()
         told = self._tell(_HEAR, _VOICES, "voices")
-        told(0.0)
-        return listen(narrow(sound.blocks(), sound.rate, left_out), sound.rate, voice, segmenter)
+        blocks = telling(sound.blocks(), sound.samples, told)
+        return listen(narrow(blocks, sound.rate, left_out), sound, voice, segmenter)
 
     def _maker(self, source: Source) -> Maker:
-        asset = f"{source.sound.path.name} {source.sound.samples} {self.context.seed}"
+        key = f"{self.task.key} {source.sound.samples} {self.context.seed}"
         return Maker(
             source=source,
             params=self.params,
             denoiser=self._denoiser(),
-            identity=uuid.uuid5(_NAMESPACE, f"{asset} {self.params.model_dump_json()}"),
+            identity=uuid.uuid5(_NAMESPACE, f"{key} {self.params.model_dump_json()}"),
             folder=self.task.folder,
         )
 
@@ -228,5 +243,7 @@ def _artifacts(folder: Path) -> tuple[Artifact, ...]:
 
 def _role(path: Path) -> str:
     if path.suffix == ".wav":
-        return "noise" if path.stem.endswith("_noise") else "sound"
+        # A recorder may call its own file so, too: then nothing lies beside it.
+        of = path.with_name(path.name.removesuffix("_noise.wav") + ".wav")
+        return "noise" if of != path and of.is_file() else "sound"
     return {".m4a": "preview", ".mov": "clip"}.get(path.suffix, path.stem)

@@ -74,6 +74,11 @@ class Quiet:
         self._pauses = np.maximum(_pauses(levels), _pauses(levels[::-1])[::-1])
         self._length = length
 
+    @property
+    def channels(self) -> int:
+        """How many channels there are."""
+        return self._pauses.shape[1]
+
     def noisy(self, floor: float) -> NDArray[np.bool_]:
         """Return where there is noise above ``floor`` dBFS, bool [hops, channels]."""
         marks: NDArray[np.bool_] = self._pauses > floor

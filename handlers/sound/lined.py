@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,3 +44,14 @@ def aligned(
             yield block[: len(piece)], piece
         if len(piece) < len(block):
             return
+
+
+def telling(
+    blocks: Iterator[Samples], samples: int, tell: Callable[[float], None]
+) -> Iterator[Samples]:
+    """Yield blocks, and tell after each which share of so many samples is done."""
+    done = 0
+    for block in blocks:
+        yield block
+        done += len(block)
+        tell(min(1.0, done / max(1, samples)))

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from handlers.analysis.findings import Finding
 from handlers.sound.bext import Process
-from handlers.sound.clean import Cleaning, noise
+from handlers.sound.clean import Cleaning, cleaned, noise
 from handlers.sound.copier import Copied, write_sound
 from handlers.sound.faults.finder import Known
 from handlers.sound.faults.record import Fault
 from handlers.sound.gain import Gain, apply, remarks, settle
 from handlers.sound.layout import Layout
 from handlers.sound.leveller import Hand, Leveller
+from handlers.sound.lined import telling
 from handlers.sound.listen import Heard
 from handlers.sound.loudness import Loudness, Meter
 from handlers.sound.reader import Sound
@@ -75,13 +76,19 @@ class Maker:
     def write(self, path: Path, stem: Path | None, tell: Tell) -> Made:
         """Write the sound, and what was taken away from it where ``stem`` says where."""
         target = target_of(self.params)
-        lost = Scratch(self.folder / ".noise.f32", self.source.sound.channels) if stem else None
-        repair = self._repair()
-        blocks = self._told(self._cleaned(repair, lost), tell)
+        sound, repair = self.source.sound, self._repair()
+        lost = Scratch(self.folder / ".noise.f32", sound.channels) if stem else None
+        blocks = telling(self._cleaned(repair, lost), sound.samples, tell)
+
         try:
-            made = self._plain(blocks, path) if target is None else self._at(target, blocks, path)
+            made = (
+                self._plain(blocks, path)
+                if target is None
+                else self._at(target, blocks, path, tell)
+            )
             if stem is not None and lost is not None:
-                write_sound(self.source.sound, lost.blocks(), stem, process=self._noise())
+                again = telling(lost.blocks(), 0, tell)
+                write_sound(sound, again, stem, process=self._noise(), dithers=False)
         finally:
             if lost is not None:
                 lost.remove()
@@ -90,26 +97,36 @@ class Maker:
     def _plain(self, blocks: Iterator[Samples], path: Path) -> Made:
         done = self._steps()
         copied = write_sound(
-            self.source.sound, blocks, path, process=self._process(", ".join(done))
+            self.source.sound,
+            blocks,
+            path,
+            process=self._process(", ".join(done)),
+            seed=self.identity.int,
         )
         return Made(copied=copied, done=tuple(done))
 
-    def _at(self, target: Target, blocks: Iterator[Samples], path: Path) -> Made:
+    def _at(self, target: Target, blocks: Iterator[Samples], path: Path, tell: Tell) -> Made:
         """Bring what was made so far to its loudness; it waits on disk for that."""
         sound, layout = self.source.sound, self.source.layout
         waiting = Scratch(self.folder / ".made.f32", sound.channels)
+
+        def read() -> Iterator[Samples]:
+            # Told again and again: whoever cancels need not wait for the passes still to come.
+            return telling(waiting.blocks(), 0, tell)
+
         try:
             measured = self._levelled(blocks, waiting)
             regions = self.source.voices.speech
-            gain = settle(waiting.blocks, measured, layout, target, regions=regions)
+            gain = settle(read, measured, layout, target, regions=regions)
             limiter = gain.limiter(sound.rate, sound.channels)
-            done = [*self._steps(), f"gain {gain.db:+.2f} dB"]
+            done = [*self._steps(), *([f"gain {gain.db:+.2f} dB"] if gain.db else [])]
             done += [f"true peak limited to {gain.ceiling:.1f} dBTP"] if limiter else []
             copied = write_sound(
                 sound,
-                apply(waiting.blocks(), gain, limiter),
+                apply(read(), gain, limiter),
                 path,
                 process=self._process(", ".join(done)),
+                seed=self.identity.int,
             )
         finally:
             waiting.remove()
@@ -133,39 +150,37 @@ class Maker:
         return Repair(sound.rate, sound.channels, asked, known or Known(), self.params.faults)
 
     def _cleaned(self, repair: Repair, lost: Scratch | None) -> Iterator[Samples]:
-        source, chosen = self.source, self.params.enhance
-        sound = source.sound
+        sound, quiet = self.source.sound, self.source.heard.quiet
         blocks = repair(sound.blocks())
-        if self.denoiser is None or source.heard.quiet is None:
+        if self.denoiser is None or quiet is None:
             yield from blocks
             return
-        cleaning = Cleaning(
-            limit=chosen.attenuation_limit,
-            mix=chosen.mix,
-            linked=_is_linked(source, self.params),
-            floor=chosen.floor,
-            left_out=source.heard.timecode_channels,
-        )
-        for was, taken in noise(blocks, sound.rate, self.denoiser, cleaning, source.heard.quiet):
+        for was, taken in noise(blocks, sound.rate, self.denoiser, self._cleaning(), quiet):
             if lost is not None:
                 lost.write(taken)
             yield was - taken
 
-    def _told(self, blocks: Iterator[Samples], tell: Tell) -> Iterator[Samples]:
-        done = 0
-        for block in blocks:
-            yield block
-            done += len(block)
-            tell(done / max(1, self.source.sound.samples))
+    def _cleaning(self) -> Cleaning:
+        chosen = self.params.enhance
+        return Cleaning(
+            limit=chosen.attenuation_limit,
+            mix=chosen.mix,
+            linked=_is_linked(self.source, self.params),
+            floor=chosen.floor,
+            left_out=self.source.heard.timecode_channels,
+        )
 
     def _steps(self) -> list[str]:
-        repair = self.params.repair
-        named = {"dc": repair.dc, "hum": repair.hum, "clicks": repair.clicks,
-                 "clipping": repair.clipping}  # fmt: skip
-        done = [f"{name} repaired" for name, asked in named.items() if asked]
-        if self.denoiser is not None:
+        """Say what is done; what was asked for and has nothing to do is not said."""
+        heard, repair = self.source.heard, self.params.repair
+        known, found = heard.known or Known(), {fault.kind for fault in heard.faults}
+        named = {"dc": repair.dc and known.offset, "hum": repair.hum and known.hum,
+                 "clicks": repair.clicks and "clicks" in found,
+                 "clipping": repair.clipping and "audio_clipping" in found}  # fmt: skip
+        done = [f"{name} repaired" for name, does in named.items() if does]
+        if self.denoiser is not None and heard.quiet and cleaned(heard.quiet, self._cleaning()):
             done.append(f"dialogue cleaned by {self.params.enhance.model}")
-        if self.params.loudness.leveller:
+        if self.params.loudness.leveller and heard.loudness.integrated is not None:
             done.append(f"levelled by up to {self.params.loudness.leveller:g} dB")
         return done
 
@@ -201,5 +216,6 @@ def _is_linked(source: Source, params: SoundParams) -> bool:
     """Say whether channels share one filter: those of a programme, and a pair without names."""
     if params.enhance.linked is not None:
         return params.enhance.linked
-    pair = source.sound.channels == 2 and not any(source.sound.names)
+    heard = source.sound.channels - len(source.heard.timecode_channels)
+    pair = source.sound.channels == heard == 2 and not any(source.sound.names)
     return params.profile == "programme" or pair

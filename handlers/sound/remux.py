@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,22 @@ def remux(clip: Path, wavs: Sequence[Path], out: Path) -> None:
         tracks = [_Track(target, open_sound(wav)) for wav in wavs]
         _begin(target, picture, clip)
         _interleave(_packets(source, picture, copy, facts.video), tracks, target)
+
+
+def why_not(clip: Path) -> str | None:
+    """Say why no MOV can hold a clip's picture, None where one can; nothing is written.
+
+    An hour of sound is not to be lost to what can be known before.
+    """
+    try:
+        with usable(clip), open_media(clip) as source, av.open(BytesIO(), "w", "mov") as target:
+            picture, facts = picture_stream(source), probe(clip)
+            if picture is not None and facts.video is not None:
+                _picture(target, picture, clip, facts, facts.video)
+                _begin(target, picture, clip)
+    except UnusableMedia as error:
+        return str(error)
+    return None
 
 
 def _picture(target: Any, picture: Any, clip: Path, facts: Probe, video: VideoFacts) -> Any:

@@ -117,6 +117,7 @@ class SndfileSource:
         self.rate, self.channels = opened.samplerate, opened.channels
         self.mask = _FLAC_MASKS.get(opened.channels, 0) if opened.format == "FLAC" else 0
         self.samples: int = opened.frames
+        self._promised = self.samples
         self.notes: list[str] = []
         self.is_lossy = opened.subtype == "VORBIS"
         if opened.subtype in {"FLOAT", "DOUBLE", "VORBIS"}:
@@ -155,7 +156,9 @@ class SndfileSource:
             raise UnusableMedia(
                 f"{shown(self.path)} does not decode; {advice(self.path)}"
             ) from error
-        taken = f"{done:,} of {self.samples:,} samples"
+        taken = f"{done:,} of {self._promised:,} samples"
         note = f"{shown(self.path)} is damaged: {taken} decode, and those were taken."
         if note not in self.notes:
             self.notes.append(note)
+        # Whatever a header promised: nobody may make room for more than there is.
+        self.samples = done

@@ -7,7 +7,7 @@ LUFS is what Apple Podcasts asks for (±1 dB, -1 dBTP).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from handlers.analysis.findings import Finding
@@ -90,6 +90,10 @@ def judge(
     ``value`` is what was measured and ``threshold`` the limit, in LUFS or dBTP.
     """
     found = aim(measured, target, dialogue)
+    if target.gate == "dialogue" and dialogue is None:
+        text = f"{target.name} counts dialogue, and the network that hears speech is not installed"
+        text += f": {found.reasons[0]} Install silero-vad (fxd models install silero-vad)."
+        yield replace(_finding("dialogue_unknown", text, None, found.wanted), severity="warning")
     if found.level is None:
         text = f"There is no loudness to hold against {target.name}. " + " ".join(measured.notes)
         yield _finding("loudness_unknown", text.rstrip(), None, found.wanted)

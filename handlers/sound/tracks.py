@@ -76,6 +76,8 @@ class TrackSource:
     def _opened(self) -> Iterator[tuple[Any, Any]]:
         with usable(self.path), open_media(self.path) as container:
             streams = sound_streams(container)
+            if not streams:
+                raise UnusableMedia(f"{shown(self.path)} holds no sound: there is nothing to do.")
             if not 0 <= self._track < len(streams):
                 raise UnusableMedia(
                     f"{shown(self.path)} has {len(streams)} tracks of sound, and no track "

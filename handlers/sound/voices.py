@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.sound.loudness import Region
+from handlers.sound.reader import Sound
 from handlers.sound.resample import resampled
 
 Samples = NDArray[np.float32]
@@ -53,15 +54,16 @@ def narrow(
     return resampled(mixed(), rate, RATE)
 
 
-def listen(blocks_16k: Iterator[Samples], rate: int, voice: Any, segmenter: Any) -> Voices:
+def listen(blocks_16k: Iterator[Samples], sound: Sound, voice: Any, segmenter: Any) -> Voices:
     """Hear speech, and stretches of speech, music and noise, in one pass.
 
     Args:
         blocks_16k: As :func:`narrow` yields them.
-        rate: The recording's rate, in which places are counted.
+        sound: The recording, in whose samples places are counted.
         voice: Makes listeners (``models.voice.windows.VoiceJudge``), or None.
         segmenter: Finds segments (``models.segments.segmenter.Segmenter``), or None.
     """
+    rate, samples = sound.rate, sound.samples
     listener = voice.listener(1) if voice is not None else None
 
     def heard() -> Iterator[Samples]:
@@ -74,13 +76,13 @@ def listen(blocks_16k: Iterator[Samples], rate: int, voice: Any, segmenter: Any)
     stretches = tuple(
         Stretch(
             start=one.start_sample * rate // RATE,
-            end=one.end_sample * rate // RATE,
+            end=min(one.end_sample * rate // RATE, samples),
             kind=one.kind,
             probability=one.probability,
         )
         for one in found
     )
-    speech = None if listener is None else spoken(listener.finish()[:, 0], rate)
+    speech = None if listener is None else spoken(listener.finish()[:, 0], rate, samples)
     return Voices(speech=speech, stretches=stretches)
 
 
@@ -89,8 +91,11 @@ def _drained(blocks: Iterator[Samples]) -> list[Any]:
     return []
 
 
-def spoken(likely: NDArray[np.float32], rate: int) -> tuple[Region, ...]:
-    """Return where somebody speaks, [start, end) in samples, from a probability each 32 ms."""
+def spoken(likely: NDArray[np.float32], rate: int, samples: int) -> tuple[Region, ...]:
+    """Return where somebody speaks, [start, end) in samples, from a probability each 32 ms.
+
+    The last 32 ms may reach beyond the end, ``samples``; what is returned does not.
+    """
     marks = np.pad((likely >= _LIKELY).astype(np.int8), 1)
     edges = np.flatnonzero(np.diff(marks)).reshape(-1, 2)
     joined: list[list[int]] = []
@@ -100,7 +105,7 @@ def spoken(likely: NDArray[np.float32], rate: int) -> tuple[Region, ...]:
         else:
             joined.append([start, end])
     return tuple(
-        (start * _WINDOW * rate // RATE, end * _WINDOW * rate // RATE)
+        (start * _WINDOW * rate // RATE, min(end * _WINDOW * rate // RATE, samples))
         for start, end in joined
         if end - start >= _SHORTEST
     )

@@ -46,12 +46,13 @@ def refused(new: Mapping[str, float], now: Mapping[str, float]) -> str | None:
         new: As :func:`measure` measured the new one.
         now: The same of the one that it began as.
     """
-    if new["si_sdr"] <= now["si_sdr"]:
+    # Asked the other way round a network whose sound is no numbers would pass.
+    if not new["si_sdr"] > now["si_sdr"]:
         return (
             f"its signal over distortion is {new['si_sdr']:.2f} dB, "
             f"that of the network it began as {now['si_sdr']:.2f} dB."
         )
-    if new["distance"] > now["distance"]:
+    if not new["distance"] <= now["distance"]:
         return (
             f"its spectra are {new['distance']:.2f} dB from clean speech, "
             f"those of the network it began as {now['distance']:.2f} dB."

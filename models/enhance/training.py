@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from models.enhance import deepfilter_network
 from models.enhance.mixing import Mixer
+from models.errors import ModelError
 
 Say = Callable[[str], None]
 
@@ -144,7 +145,11 @@ class Learner:
         self._step = tf.function(self._one_step, reduce_retracing=True)
 
     def train(self, mixer: Mixer, say: Say) -> None:
-        """Train to the last step, from the last checkpoint on."""
+        """Train to the last step, from the last checkpoint on.
+
+        Raises:
+            ModelError: The loss is no number any more, and no step would change that.
+        """
         done = self._restored()
         if done:
             say(f"Going on after step {done:,}.")
@@ -155,6 +160,11 @@ class Learner:
             for noisy, clean in mixer.dataset(done * batch, batch).take(total - done):
                 recent.append(float(self._step(noisy, clean)))
                 done += 1
+                if not np.isfinite(recent[-1]):
+                    raise ModelError(
+                        f"Training came apart at step {done:,}: its loss is no number any more. "
+                        "Nothing is put into use; begin again with another seed."
+                    )
                 log.writerow([done, f"{recent[-1]:.6f}"])
                 if done % _TOLD_EVERY == 0 or done == total:
                     say(f"Step {done:,} of {total:,}, loss {sum(recent) / len(recent):.4f}.")

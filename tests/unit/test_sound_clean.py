@@ -97,6 +97,40 @@ def test_a_channel_that_is_left_out_stays_as_it_is():
     assert not taken[:, 1].any()
 
 
+class Mean(Halver):
+    """Takes away the mean of all that it hears, as a network of linked channels may."""
+
+    def denoise(self, blocks, *, linked):
+        """Take the mean away from each channel."""
+        for block in blocks:
+            yield block - block.mean(axis=1, keepdims=True)
+
+
+def test_a_network_does_not_hear_what_is_left_out():
+    """A camera's microphone beside timecode: linked, the code would be its noise."""
+    samples = parts(48000, -30, -30)
+    levels = Levels(48000)
+    levels.push(samples)
+    chosen = Cleaning(**(PLAIN | {"linked": True, "left_out": frozenset({1})}))
+    rows = noise(cut(samples), 48000, Mean(), chosen, levels.finish())
+    taken = np.concatenate([each for _, each in rows])
+    assert np.allclose(taken[:, 0], samples[:, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "level"),
+    [({}, -100), ({"left_out": frozenset({0, 1})}, -30), ({"mix": 0.0}, -30)],
+)
+def test_a_network_hears_nothing_where_nothing_would_change(changes, level):
+    """Silence, timecode on all tracks, nothing asked for: not a bit changes, in no time."""
+    samples = parts(48000, level)
+    levels = Levels(48000)
+    levels.push(samples)
+    rows = list(noise(cut(samples), 48000, None, Cleaning(**(PLAIN | changes)), levels.finish()))
+    assert np.array_equal(np.concatenate([was for was, _ in rows]), samples)
+    assert not np.concatenate([taken for _, taken in rows]).any()
+
+
 def test_streams_of_other_blocks_are_laid_side_by_side():
     """Until the shorter one ends."""
     one, other = np.arange(10), np.arange(7)

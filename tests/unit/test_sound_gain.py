@@ -190,6 +190,13 @@ def test_netflix_without_a_classifier():
     assert "Nobody" in gain.reasons[0]
 
 
+def test_netflix_without_a_classifier_is_said_to_be_unsure():
+    """Whoever delivers must know that nobody has looked for dialogue."""
+    found = list(judge(measured(tone(-24.0 + 3.01, 5.0)[:, np.newaxis]), TARGETS["netflix"]))
+    assert [(one.kind, one.severity) for one in found] == [("dialogue_unknown", "warning")]
+    assert "fxd models install silero-vad" in found[0].text
+
+
 def test_custom_target():
     """A target of one's own works as the named ones do."""
     target = Target(name="house", integrated=-20.0, tolerance=0.5, true_peak=-3.0)

@@ -22,6 +22,7 @@ from handlers.media.probe import probe
 from handlers.media.timecode import Timecode
 from handlers.sound.handler import SoundHandler
 from handlers.sound.spec import SoundParams
+from handlers.sound.voices import spoken as spoken_at
 from models.bundle import BundleLoader
 from tests import ltc, recorder, speech
 from tests.golden.clips import clip
@@ -64,7 +65,7 @@ def noisy(spoken):
 def process(handler, loader, tmp_path):
     """Run the handler; return the folder of results and what it said."""
 
-    def run(path, kind=AssetKind.RECORDING, *, cancel=False, **params):
+    def run(path, kind=AssetKind.RECORDING, *, cancel=False, fingerprint="f", **params):
         staging = tmp_path / "staging"
         staging.mkdir()
 
@@ -78,7 +79,7 @@ def process(handler, loader, tmp_path):
             check_cancelled=check_cancelled,
         )  # fmt: skip
         shares = []
-        result = handler.run(Asset(path=path, kind=kind, fingerprint="f"), context)
+        result = handler.run(Asset(path=path, kind=kind, fingerprint=fingerprint), context)
         assert shares == sorted(shares)
         assert shares[-1] == pytest.approx(1.0)
         return staging, result
@@ -161,6 +162,113 @@ def test_what_is_left_and_what_was_taken_away_are_the_recording(process, tmp_pat
     folder, _ = process(source, enhance={"noise_stem": True})
     both = read(folder / "a.wav") + read(folder / "a_noise.wav")
     assert np.abs(both - read(source)).max() <= 2.01 / 2**23
+
+
+def test_where_nothing_is_taken_away_the_noise_is_silent(process, tmp_path, noisy):
+    """In 16 bits, too, whose dither would be heard there."""
+    bursts = 0.1 * np.sin(np.arange(10 * RATE) / 20) * (np.arange(10 * RATE) // (RATE // 2) % 2)
+    some = np.concatenate([bursts, noisy[: 4 * RATE]])
+    source = write_bwf(tmp_path / "a.wav", some[:, np.newaxis], bits=16)
+    folder, _ = process(source, enhance={"noise_stem": True})
+    taken = read(folder / "a_noise.wav")
+    assert taken[11 * RATE :].any()
+    assert not taken[: 5 * RATE].any()
+    both = read(folder / "a.wav") + taken
+    assert np.abs(both - read(source)).max() <= 2.01 / 2**15
+
+
+def test_two_recordings_of_one_name_and_length_are_different_material(process, tmp_path):
+    """Each has a UMID of its own, as have a day's T01.wav and the next day's."""
+    source, umids = write_bwf(tmp_path / "T01.wav", np.full((4800, 1), 0.1)), set()
+    for day in ("one", "other"):
+        folder, _ = process(source, fingerprint=day, enhance={"enabled": False}, segments=False)
+        umids.add(dict(recorder.listed(folder / "T01.wav"))[b"bext"][348:412])
+        folder.rename(tmp_path / day)
+    assert len(umids) == 2
+
+
+def test_recordings_do_not_share_their_dither(process, tmp_path, noisy):
+    """Left and right as two files: what they had in common would stand in the middle."""
+    source, made = tmp_path / "a.wav", []
+    soundfile.write(source, noisy[:RATE], RATE, subtype="PCM_16")
+    params = {"profile": "programme", "loudness": {"integrated": -30.0}, "segments": False}
+    for side in ("left", "right"):
+        folder, _ = process(source, fingerprint=side, **params)
+        made.append(read(folder / "a.wav"))
+        folder.rename(tmp_path / side)
+    apart = (made[0] - made[1]) * 2**15
+    assert np.abs(apart).max() <= 3
+    assert apart.std() > 0.5
+
+
+def test_a_picture_that_no_mov_holds_costs_no_sound(process, tmp_path):
+    """It is said, and the WAV is there."""
+    source = clip(tmp_path / "a.mp4", frames=10, codec="libsvtav1", audio="stereo")
+    folder, result = process(source, AssetKind.CLIP, remux=True, segments=False)
+    assert "clip" not in {one.role for one in result.artifacts}
+    assert (folder / "a.wav").is_file()
+    assert any("no MOV can hold" in one["text"] for one in said(folder, "qc")["findings"])
+
+
+def test_a_header_that_promises_hours_costs_no_memory(process, tmp_path, noisy):
+    """A FLAC of two seconds that says it has 397 hours: two seconds are described."""
+    source = tmp_path / "a.flac"
+    soundfile.write(source, noisy[: 2 * RATE], RATE, subtype="PCM_24")
+    lying = bytearray(source.read_bytes())
+    lying[21] |= 0x0F
+    lying[22:26] = b"\xff\xff\xff\xf0"
+    source.write_bytes(lying)
+    folder, _ = process(source, enhance={"enabled": False}, segments=False)
+    count = len(read(folder / "a.wav"))
+    assert 0 < count <= 2 * RATE
+    assert said(folder, "qc")["samples"] == count
+
+
+def test_what_had_nothing_to_do_is_not_said_to_be_done(process, tmp_path):
+    """Silence has no hum, no DC, no clicks, no noise and no level."""
+    source = tmp_path / "mix.wav"
+    soundfile.write(source, np.zeros((RATE, 2)), RATE, subtype="PCM_16")
+    folder, _ = process(
+        source, profile="programme", loudness={"target": "ebu-r128", "leveller": 6},
+        repair={"hum": True, "dc": True, "clicks": True, "clipping": True},
+        enhance={"enabled": True},
+    )  # fmt: skip
+    assert said(folder, "loudness")["done"] == []
+
+
+def test_a_recording_may_be_called_noise(process, tmp_path):
+    """Its result is sound all the same."""
+    source = write_bwf(tmp_path / "street_noise.wav", np.full((4800, 1), 0.1))
+    _, result = process(source, enhance={"enabled": False}, segments=False)
+    assert [one.path for one in result.artifacts if one.role == "sound"] == ["street_noise.wav"]
+
+
+def test_a_programme_can_be_cancelled_after_its_first_pass(handler, loader, tmp_path, noisy):
+    """While its limiter is tried, before a byte of the result is written."""
+    source, shares = tmp_path / "mix.wav", [0.0]
+    soundfile.write(source, noisy, RATE, subtype="PCM_24")
+    params = {"profile": "programme", "segments": False,
+              "loudness": {"integrated": -10.0, "true_peak": -3.0}}  # fmt: skip
+
+    def check_cancelled():
+        if shares[-1] > 0.899:
+            raise Cancelled("cancelled by a person")
+
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    context = Context(
+        staging=staging, params=SoundParams.model_validate(params), seed=1, models=loader,
+        log=structlog.get_logger(), progress=lambda share, message: shares.append(share),
+        check_cancelled=check_cancelled,
+    )  # fmt: skip
+    with pytest.raises(Cancelled):
+        handler.run(Asset(path=source, kind=AssetKind.RECORDING, fingerprint="f"), context)
+    assert [path.name for path in staging.iterdir()] == ["mix_before.m4a"]
+
+
+def test_speech_ends_with_the_recording():
+    """The last window of the network may reach beyond it."""
+    assert spoken_at(np.ones(10, np.float32), 48000, 15000) == ((0, 15000),)
 
 
 def test_a_recording_without_noise_stays_as_it_is_bit_for_bit(process, tmp_path, spoken):
@@ -385,7 +493,7 @@ def test_the_same_recording_gives_the_same_file(process, handler, loader, tmp_pa
 def test_a_clip_without_sound_is_refused_in_a_sentence(process, tmp_path):
     """It names the clip."""
     source = clip(tmp_path / "A001.mov")
-    with pytest.raises(UnusableMedia, match=r"A001\.mov"):
+    with pytest.raises(UnusableMedia, match=r"A001\.mov holds no sound"):
         process(source, AssetKind.CLIP)
 
 

@@ -199,6 +199,29 @@ def test_worse_is_refused_and_better_is_not():
     assert "5.20 dB" in evaluate.refused({"si_sdr": 11.0, "distance": 5.2}, now)
 
 
+def test_a_training_that_comes_apart_stops(gathered, tmp_path):
+    """At once, in a sentence, and without a checkpoint that the next run would go on from."""
+    import keras
+
+    from models.enhance.training import Learner, Settings
+
+    model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    learner = Learner(
+        model, lambda noisy: noisy * model.weights[0][0, 0] * np.inf, Settings(steps=4, batch=1),
+        tmp_path / "run",
+    )  # fmt: skip
+    with pytest.raises(ModelError, match="at step 1"):
+        learner.train(mixer(gathered), print)
+    assert not (tmp_path / "run/checkpoint.npz").exists()
+
+
+@pytest.mark.parametrize("broken", ["si_sdr", "distance"])
+def test_a_network_that_gives_no_numbers_is_refused(broken):
+    """A training that came apart: nothing is smaller or larger than what it gives."""
+    new = {"si_sdr": 10.5, "distance": 4.9} | {broken: float("nan")}
+    assert "nan dB" in evaluate.refused(new, {"si_sdr": 10.0, "distance": 5.0})
+
+
 def test_without_the_network_it_says_what_to_run(sounds, tmp_path, capsys):
     """In a sentence on standard error."""
     told = ["--models", str(tmp_path), "--folder", str(tmp_path / "run"),
