@@ -142,7 +142,7 @@ def _missing(
 ) -> float:  # fmt: skip
     """Return by how many LU the programme is too quiet at a gain; measures it as it will be."""
     limiter = gain.limiter(measured.rate, len(layout.names))
-    made = measure(apply(read(), gain, limiter), measured.rate, layout)
+    made = measure(apply(read(), gain, limiter), measured.rate, layout, peaks=False)
     found = aim(made, target, _dialogue(made, regions))
     return 0.0 if found.level is None else found.wanted - found.level
 

@@ -246,6 +246,16 @@ def test_silence(level):
     json.dumps(found.entry(), allow_nan=False)
 
 
+def test_without_peaks(media):
+    """Loudness alone is the same as with peaks, of which there are none then."""
+    samples = mix(seconds=5)
+    whole, quick = measured(samples), measure([samples], RATE, layout(2), peaks=False)
+    assert quick.integrated == whole.integrated
+    assert np.array_equal(quick.energies, whole.energies)
+    assert quick.true_peak is quick.sample_peak is None
+    assert whole.true_peak is not None
+
+
 def test_what_is_no_number_is_silence():
     """NaN and infinity spoil nothing around them and are counted."""
     samples = levels([(-23, 5)])
