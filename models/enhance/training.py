@@ -181,7 +181,7 @@ class Learner:
         return value
 
     def _state(self) -> list[Any]:
-        return [*self._model.variables, *self._optimizer.variables]
+        return [*self._model.weights, *self._optimizer.variables]
 
     def _save(self, done: int) -> None:
         """Write all state beside the last one, then take its place."""
