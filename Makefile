@@ -35,6 +35,8 @@ all: lint typecheck test
 demo: $(RUN)
 	FXD_MEDIA=$(MEDIA) $(BIN)/python -m tests.demo
 
+# Left out unless asked for: make test SLOW= runs them, too.
+SLOW ?= -m "not slow"
 # Many tests wait for a daemon most of the time, so several run side by side.
 WORKERS ?= --numprocesses 3 --dist loadscope
 
@@ -43,7 +45,7 @@ test: $(DEV) systemd-analyze chromium
 	@mkdir -p .cache
 	$(BIN)/python -m tests.prepare
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(WORKERS) $(ARGS)
+	$(BIN)/coverage run -m pytest $(WORKERS) $(SLOW) $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage json --quiet -o .cache/coverage.json
 	$(BIN)/coverage report --fail-under=90

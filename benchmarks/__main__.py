@@ -28,6 +28,8 @@ NAMES = (
     "shots",
     "selects",
     "sync",
+    "sound",
+    "cleaning",
     "kills",
     "status",
 )

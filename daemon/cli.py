@@ -309,6 +309,22 @@ def learn_shots(
     raise typer.Exit(learn_shots(_config(config), told, quick=quick, seed=seed))
 
 
+@learn_app.command("voice")
+def learn_voice(
+    clean: Annotated[list[Path], typer.Option(metavar="DIR", help="Recordings of clean speech.")],
+    noise: Annotated[list[Path], typer.Option(metavar="DIR", help="Recordings of noise alone.")],
+    config: ConfigOption = None,
+    steps: Annotated[int, typer.Option(min=1, help="How long to train.")] = 600,
+    quick: Annotated[bool, typer.Option("--quick", help="Show that all works, no more.")] = False,
+    seed: Annotated[int, typer.Option(help="What is random follows from it.")] = 7,
+) -> None:
+    """Train what cleans dialogue on your own voices and noises; used only if it is better."""
+    from daemon.learning import learn_voice
+
+    told = [("--clean", clean), ("--noise", noise)]
+    raise typer.Exit(learn_voice(_config(config), told, steps=steps, quick=quick, seed=seed))
+
+
 @app.command("check-config")
 def check_config(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Say what would be watched, how, and where the results would go."""

@@ -72,6 +72,8 @@ class SettleConfig(_Section):
     # Longer than the attribute caches of NFS and SMB clients, 3 to 60 s.
     quiet_network: Seconds = 65.0
     give_up: Seconds = 86400.0
+    # A recording that ends before its header says is taken as it is after this long.
+    cut_short: Seconds = 600.0
     # Tell versions apart by the whole content, not by size and samples of it.
     full_hash: bool = False
 

@@ -19,7 +19,7 @@ from handlers.registry import Registry, discover
 
 # Long enough for the next clip of a card to follow.
 DAY_QUIET = 60.0
-_COMING = frozenset({"sound", "effects"})
+_COMING = frozenset({"effects"})
 Lines = Mapping[str, int]
 
 

@@ -56,6 +56,7 @@ class WatchInfo:
             quiet=settle.quiet if self.local else settle.quiet_network,
             after_hint=min(settle.quiet_after_close, settle.quiet),
             give_up=settle.give_up,
+            cut=min(settle.cut_short, settle.give_up),
         )
 
 

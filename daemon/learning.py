@@ -9,12 +9,11 @@ from pathlib import Path
 
 from daemon.status import state_folder
 
-_MODULE = "models.shots.learn"
+_SHOTS, _VOICE = "models.shots.learn", "models.enhance.learn"
+Told = Iterable[tuple[str, Sequence[Path]]]
 
 
-def learn_shots(
-    config: Path, told: Iterable[tuple[str, Sequence[Path]]], *, quick: bool, seed: int
-) -> int:
+def learn_shots(config: Path, told: Told, *, quick: bool, seed: int) -> int:
     """Train the shot network's extension; its lines go to the terminal.
 
     Args:
@@ -26,14 +25,29 @@ def learn_shots(
     Returns:
         The exit code: 0 done, also where the new model is not put into use; 1 failed.
     """
+    return _train(_SHOTS, config, "shots", told, ["--seed", str(seed)], quick=quick)
+
+
+def learn_voice(config: Path, told: Told, *, steps: int, quick: bool, seed: int) -> int:
+    """Train on the network that cleans dialogue; see :func:`learn_shots`.
+
+    Args:
+        config: Names the state folder.
+        told: Options and their folders.
+        steps: How long to train.
+        quick: Whether to train only as much as shows that everything works.
+        seed: Chooses what is trained on, and how.
+    """
+    more = ["--steps", str(steps), "--seed", str(seed)]
+    return _train(_VOICE, config, "voice", told, more, quick=quick)
+
+
+def _train(
+    module: str, config: Path, name: str, told: Told, more: Sequence[str] = (), *, quick: bool
+) -> int:
     state = state_folder(config)
-    command = [sys.executable, "-m", _MODULE, "--models", str(state / "models")]
-    command += [
-        "--seed",
-        str(seed),
-        "--folder",
-        str(state / "learn" / ("shots-quick" if quick else "shots")),
-    ]
+    command = [sys.executable, "-m", module, "--models", str(state / "models")]
+    command += ["--folder", str(state / "learn" / (f"{name}-quick" if quick else name)), *more]
     for option, folders in told:
         for folder in folders:
             command += [option, str(folder.absolute())]

@@ -64,12 +64,14 @@ class Quiet:
     """How long a path must stay unchanged, in seconds.
 
     ``after_hint`` holds where a finished-writing event, a rename into place or a
-    verified manifest was seen; ``give_up`` bounds the wait of an incomplete one.
+    verified manifest was seen; ``give_up`` bounds the wait of an incomplete one, ``cut`` that of
+    a recording that ends early and that nobody has open.
     """
 
     quiet: float
     after_hint: float
     give_up: float
+    cut: float = 600.0
     first_look: float = 2.0
     longest_look: float = 300.0
 
@@ -263,6 +265,8 @@ class SettleGate:
         if check.verdict is Verdict.WHOLE:
             self.gone(check.path)
             return Decision.ACCEPT, ""
+        if check.verdict is Verdict.CUT:
+            return self._cut(entry, check, now)
         if check.verdict is Verdict.UNUSABLE or entry.proven or check.lease is Lease.FREE:
             self.gone(check.path)
             return Decision.ACCEPT if check.usable else Decision.REJECT, check.reason
@@ -271,6 +275,18 @@ class SettleGate:
             self.gone(check.path)
             return Decision.ACCEPT, check.reason
         return self._wait(entry, check.reason, now)
+
+    def _cut(self, entry: Pending, check: Check, now: float) -> tuple[Decision, str]:
+        """Take a recording that ends early once it is all that there will ever be of it.
+
+        A copy that was broken off looks the same: so it has time to go on.
+        """
+        free = check.lease is Lease.FREE
+        patience = entry.quiet.cut if free else entry.quiet.give_up
+        if not entry.proven and now - entry.changed < patience:
+            return self._wait(entry, check.reason, now)
+        self.gone(check.path)
+        return Decision.ACCEPT, check.reason
 
     def _wait(self, entry: Pending, reason: str, now: float) -> tuple[Decision, str]:
         idle = now - entry.changed

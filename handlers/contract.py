@@ -73,10 +73,15 @@ class Treatment(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What a look at an asset says about its completeness."""
+    """What a look at an asset says about its completeness.
+
+    CUT: it ends before its own header says, and is usable as far as it goes, as a recording is
+    whose recorder lost power.
+    """
 
     WHOLE = "whole"
     INCOMPLETE = "incomplete"
+    CUT = "cut"
     UNUSABLE = "unusable"
 
 

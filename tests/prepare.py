@@ -10,13 +10,17 @@ import sys
 from pathlib import Path
 
 from tests.media import REPOSITORY, default_folder, fetch
+from tests.published import JUDGES, wheel
+from tests.real_noise import fetch_noise
 from tests.speech import fetch_speech
 
+MODELS = ("transnetv2", "silero-vad", *JUDGES)
 INSTALL = """
 import sys
 from pathlib import Path
 from models.catalog import install
-install(sys.argv[1], Path(sys.argv[2]))
+for name in sys.argv[2:]:
+    install(name, Path(sys.argv[1]))
 """
 
 
@@ -24,10 +28,9 @@ def install_models() -> Path:
     """Make sure that the published networks are installed; return the folder of bundles."""
     folder = Path(os.environ.get("FXD_TEST_MODELS") or REPOSITORY / ".cache" / "models").absolute()
     # In a process of its own: converting loads TensorFlow, which tests of the daemon must not.
-    for name in ("transnetv2", "silero-vad"):
-        subprocess.run(
-            [sys.executable, "-c", INSTALL, name, folder], cwd=REPOSITORY, check=True, timeout=900
-        )
+    subprocess.run(
+        [sys.executable, "-c", INSTALL, folder, *MODELS], cwd=REPOSITORY, check=True, timeout=900
+    )
     return folder
 
 
@@ -47,4 +50,7 @@ if __name__ == "__main__":
     require_chromium()
     fetch(default_folder())
     fetch_speech(default_folder())
+    fetch_noise(default_folder())
+    for name in JUDGES:
+        wheel(name)
     install_models()

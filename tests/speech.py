@@ -75,7 +75,9 @@ def _is_speech(file: Path) -> bool:
 
 def _decode(file: Path) -> np.ndarray:
     with av.open(str(file), format="g722") as container:
-        return np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+        frames = [frame.to_ndarray()[0] for frame in container.decode(audio=0)]
+    # Some prompts of some languages are empty.
+    return np.concatenate([np.zeros(0, np.int16), *frames])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -36,10 +36,20 @@ class Laid:
 
     ``end`` counts the samples so far. ``late`` is how many of them, before the first
     that the file has, are silence; ``gaps`` lists later ones as (first sample, count).
+
+    Args:
+        rate: Samples a second.
+        channels: How many there are at first; more or fewer later on are made to fit.
+        read: What makes samples [n, channels] of a frame, float32 unless it says otherwise.
     """
 
-    def __init__(self, rate: int, channels: int) -> None:
-        self._rate, self._channels = rate, channels
+    def __init__(
+        self,
+        rate: int,
+        channels: int,
+        read: Callable[[av.AudioFrame], NDArray[Any]] = samples,
+    ) -> None:
+        self._rate, self._channels, self._read = rate, channels, read
         self.end = 0
         self.late = 0
         self.gaps: list[tuple[int, int]] = []
@@ -50,7 +60,7 @@ class Laid:
         """Yield float32 [n, channels] pieces; ``since`` is seconds after frame 0."""
         wanted = None if since is None else round(since * self._rate)
         yield from self._fill(wanted)
-        piece = self._fitting(samples(frame))
+        piece = self._fitting(self._read(frame))
         kept, self._skip = piece[self._skip :], max(0, self._skip - len(piece))
         if len(kept):
             self.end += len(kept)

@@ -118,6 +118,21 @@ def tracks(path: Path) -> list[Track]:
             raise ValueError("its index is damaged") from error
 
 
+def clock(path: Path) -> int:
+    """Return in how many ticks a second edit lists count, or 0 where the file does not say."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        for top in _boxes(file, 0, size, clip=False):
+            if top.kind != b"moov":
+                continue
+            for box in _boxes(file, top.start, top.end):
+                if box.kind == b"mvhd":
+                    file.seek(box.start)
+                    head = file.read(min(24, box.end - box.start)).ljust(24, b"\0")
+                    return int(struct.unpack_from(">I", head, 20 if head[0] else 12)[0])
+    return 0
+
+
 def _boxes(file: BinaryIO, start: int, end: int, *, clip: bool = True) -> Iterator[Box]:
     """List boxes; inside the index (``clip``) they end with it, and zeros are damage."""
     position = start

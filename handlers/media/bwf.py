@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from handlers.media import safexml
+from handlers.media import chunks, safexml
 from handlers.media.source import shown, shown_text
 from handlers.media.timecode import Timecode, can_drop, snap
 
 _LARGEST_CHUNK = 16 << 20
-_MOST_CHUNKS = 1000
-_WAVES = frozenset({b"RIFF", b"RF64", b"BW64"})
 Words = dict[str, str]
 _NAMED = re.compile(r"^[a-z]?([A-Z_0-9]{3,16})=(.*)$", re.MULTILINE)
 
@@ -72,18 +70,27 @@ def read(path: Path) -> Recording | None:
         OSError: It cannot be read from the storage.
     """
     with path.open("rb") as file:
-        chunks = dict(_chunks(file))
-    form = chunks.get(b"fmt ", b"")
-    if len(form) < 16:
+        layout = chunks.parse(file, shown(path))
+        if layout is None or layout.kind != b"WAVE":
+            return None
+        names = (b"fmt ", b"bext", b"iXML")
+        bodies = {name: chunks.body(file, layout.find(name), _LARGEST_CHUNK) for name in names}
+    if len(bodies[b"fmt "]) < 16:
         return None
-    _, _, rate, _, block = struct.unpack_from("<HHIIH", form)
-    length = struct.unpack("<Q", chunks.get(b"data", bytes(8)))[0]
-    return _recording(path, chunks, rate, length // block if block else 0)
+    _, _, rate, _, block = struct.unpack_from("<HHIIH", bodies[b"fmt "])
+    samples = layout.data.size // block if layout.data and block else 0
+    found = read_bodies(path, bodies, rate, samples)
+    return replace(found, notes=(*layout.notes, *found.notes))
 
 
-def _recording(path: Path, chunks: dict[bytes, bytes], rate: int, samples: int) -> Recording:
-    bext = _Bext(chunks[b"bext"]) if len(chunks.get(b"bext", b"")) >= _Bext.SIZE else None
-    root = safexml.parse(chunks.get(b"iXML", b"").strip(b"\0 \r\n"))
+def read_bodies(path: Path, bodies: Mapping[bytes, bytes], rate: int, samples: int) -> Recording:
+    """Read the bodies of bext and iXML, wherever they were found, of so many samples at ``rate``.
+
+    ``path`` is the file that notes speak of.
+    """
+    fixed = bodies.get(b"bext", b"")
+    bext = _Bext(fixed) if len(fixed) >= _Bext.SIZE else None
+    root = safexml.parse(bodies.get(b"iXML", b"").strip(b"\0 \r\n"))
     first, second = (bext.words() if bext else {}), (_words(root) if root is not None else {})
     words = first | second
     told = _stamp(root) if root is not None else None
@@ -103,30 +110,6 @@ def _recording(path: Path, chunks: dict[bytes, bytes], rate: int, samples: int) 
     )
     notes = (*_starts(path, made, told), *_rates(path, rate, first, second))
     return replace(made, notes=notes)
-
-
-def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the chunks; of the sound itself only its length, as 8 bytes."""
-    head = file.read(12)
-    if head[:4] not in _WAVES or head[8:12] != b"WAVE":
-        return
-    long_length = 0
-    for _ in range(_MOST_CHUNKS):
-        start = file.read(8)
-        if len(start) < 8:
-            return
-        kind, length = struct.unpack("<4sI", start)
-        behind = file.tell() + length + (length & 1)
-        if kind == b"data":
-            length = long_length or length
-            behind = file.tell() + length + (length & 1)
-            yield kind, struct.pack("<Q", length)
-        else:
-            body = file.read(min(length, _LARGEST_CHUNK))
-            if kind == b"ds64" and len(body) >= 16:
-                long_length = struct.unpack_from("<Q", body, 8)[0]
-            yield kind, body
-        file.seek(behind)
 
 
 class _Bext:
@@ -165,8 +148,20 @@ def _stamp(root: Any) -> int | None:
         safexml.text(root, "SPEED", f"TIMESTAMP_SAMPLES_SINCE_MIDNIGHT_{part}")
         for part in ("HI", "LO")
     )
-    with suppress(ValueError):
-        return (int(high or 0) << 32) + int(low)
+    upper, lower = whole(high), whole(low)
+    return None if lower is None else ((upper or 0) << 32) + lower
+
+
+def whole(text: str) -> int | None:
+    """Read a whole number of at most 19 digits, as files from anywhere may have millions."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+def ratio(text: str) -> Fraction | None:
+    """Read a number above zero such as "24000/1001" or "023.976"; no power of ten."""
+    with suppress(ValueError, ZeroDivisionError):
+        if re.fullmatch(r"[0-9./]{1,40}", text):
+            return Fraction(text) or None
     return None
 
 
@@ -174,19 +169,20 @@ def _rate(words: dict[str, str]) -> tuple[Fraction | None, bool]:
     """Read iXML's TIMECODE_RATE ("24000/1001") or bext's SPEED ("023.976-ND")."""
     said = words.get("TIMECODE_RATE") or words.get("SPEED", "").partition("-")[0]
     flag = words.get("TIMECODE_FLAG") or words.get("SPEED", "").partition("-")[2]
-    with suppress(ValueError, ZeroDivisionError):
-        rate = snap(Fraction(said))
-        if 1 <= rate <= 1000:
-            return rate, flag.upper() in {"DF", "D"} and can_drop(rate)
-    return None, False
+    stated = ratio(said)
+    if stated is None or not 1 <= snap(stated) <= 1000:
+        return None, False
+    return snap(stated), flag.upper() in {"DF", "D"} and can_drop(snap(stated))
 
 
 def _tracks(root: Any) -> Iterator[Track]:
     listed = safexml.find(root, "TRACK_LIST")
     for track in listed if listed is not None else ():
-        place = safexml.text(track, "INTERLEAVE_INDEX") or safexml.text(track, "CHANNEL_INDEX")
-        if place.isdecimal():
-            yield Track(channel=int(place), name=shown_text(safexml.text(track, "NAME")))
+        place = whole(
+            safexml.text(track, "INTERLEAVE_INDEX") or safexml.text(track, "CHANNEL_INDEX")
+        )
+        if place is not None:
+            yield Track(channel=place, name=shown_text(safexml.text(track, "NAME")))
 
 
 def _starts(path: Path, made: Recording, told: int | None) -> Iterator[str]:
@@ -207,11 +203,11 @@ def _began(made: Recording) -> str:
 
 def _rates(path: Path, rate: int, bext: Words, ixml: Words) -> Iterator[str]:
     """Tell where header, bext and iXML name different rates, of samples or of frames."""
-    stated = (bext | ixml).get("FILE_SAMPLE_RATE", "")
-    if stated.isdecimal() and rate and int(stated) != rate:
+    stated = whole((bext | ixml).get("FILE_SAMPLE_RATE", ""))
+    if stated is not None and rate and stated != rate:
         yield (
             f"{shown(path)} contradicts itself: its header says {rate:,} Hz and its iXML "
-            f"{int(stated):,} Hz; a pull-up or pull-down may be why."
+            f"{stated:,} Hz; a pull-up or pull-down may be why."
         )
     first, second = _rate(bext), _rate(ixml)
     if first[0] and second[0] and first != second:

@@ -35,6 +35,7 @@ from handlers.media.source import (
     picture_stream,
     refuse_raw,
     shown,
+    sound_streams,
 )
 
 _HEAD = (1 << 16) + 64
@@ -57,20 +58,36 @@ def check(path: Path, kind: AssetKind, members: tuple[Path, ...] = ()) -> CheckR
         members: The files of a sequence or card, in order.
 
     Returns:
-        WHOLE with what it is; INCOMPLETE while bytes are missing; UNUSABLE when it
-        is no media at all; with one sentence that names the file.
+        WHOLE with what it is; INCOMPLETE while bytes are missing; CUT where they are missing
+        of a recording whose sound so far can be read; UNUSABLE when it is no media at all; with
+        one sentence that names the file.
     """
     if kind is AssetKind.FILE:
         return CheckReport(verdict=Verdict.WHOLE)
     try:
         return _CHECKS[kind](path, members)
     except _Incomplete as error:
-        return CheckReport(verdict=Verdict.INCOMPLETE, reason=str(error))
+        cut = _cut_recording(path, str(error)) if kind is AssetKind.RECORDING else None
+        return cut or CheckReport(verdict=Verdict.INCOMPLETE, reason=str(error))
     except UnusableMedia as error:
         return CheckReport(verdict=Verdict.UNUSABLE, reason=str(error))
     except OSError as error:
         reason = f"{shown(path)} cannot be read: {error.strerror}"
         return CheckReport(verdict=Verdict.INCOMPLETE, reason=reason)
+
+
+def _cut_recording(path: Path, reason: str) -> CheckReport | None:
+    """Judge a recording whose header promises more than there is; None: there is no sound yet."""
+    try:
+        head = _head(path)
+        if not riff.looks_like_riff(head) or _hole_at_end(path):
+            return None
+        with open_media(path) as container:
+            facts = probe_container(container, path).facts()
+            heard = next(container.decode(sound_streams(container)[0]), None)
+    except (_Incomplete, FFmpegError, NotMedia, UnknownCodec, UnusableMedia, OSError, IndexError):
+        return None
+    return CheckReport(verdict=Verdict.CUT, reason=reason, facts=facts) if heard else None
 
 
 def _check_clip(path: Path, parts: tuple[Path, ...]) -> CheckReport:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
-_UNKNOWN = 0xFFFFFFFF
+from handlers.media import chunks
 
 
 def looks_like_riff(head: bytes) -> bool:
@@ -15,42 +14,24 @@ def looks_like_riff(head: bytes) -> bool:
 
 def missing(path: Path) -> str:
     """Return what is missing from the file, or "" when nothing is."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(36)
-    if len(head) < 12:
+    layout = chunks.read(path)
+    if layout is None:
         return "it ends inside its header"
-    declared: int = struct.unpack("<I", head[4:8])[0]
-    if head[:4] != b"RIFF" and head[12:16] == b"ds64" and len(head) >= 28:
-        declared = struct.unpack("<Q", head[20:28])[0]
     # Recorders write a length of zero, or all ones, and fill it in when they stop.
-    if declared in {0, _UNKNOWN}:
+    if layout.declared is None:
         return "its header has not been finished"
     # Some writers leave out the pad byte of an odd last chunk, which is harmless.
-    if declared + 8 > size + 1:
-        return f"it has {size:,} of {declared + 8:,} bytes"
-    return _missing_data(path, head, size)
+    if layout.declared > layout.size + 1:
+        return f"it has {layout.size:,} of {layout.declared:,} bytes"
+    return _missing_data(layout) if layout.kind == b"WAVE" else ""
 
 
-def _missing_data(path: Path, head: bytes, size: int) -> str:
-    if head[8:12] != b"WAVE":
-        return ""
-    with path.open("rb") as file:
-        position, long_length = 12, 0
-        while position + 8 <= size:
-            file.seek(position)
-            kind, length = struct.unpack("<4sI", file.read(8))
-            if kind == b"ds64":
-                long_length = struct.unpack("<Q", file.read(16)[8:])[0]
-            if kind == b"data":
-                return _judge_data(position + 8, long_length or length, size)
-            position += 8 + length + (length & 1)
-    return "its sound has not arrived yet"
-
-
-def _judge_data(start: int, length: int, size: int) -> str:
-    if length in {0, _UNKNOWN} and size > start:
+def _missing_data(layout: chunks.Layout) -> str:
+    data = layout.data
+    if data is None:
+        return "its sound has not arrived yet"
+    if data.declared in {0, chunks.UNKNOWN} and layout.size > data.start:
         return "its header has not been finished"
-    if start + length > size:
-        return f"it has {max(0, size - start):,} of {length:,} bytes of sound"
+    if data.is_cut:
+        return f"it has {data.size:,} of {data.declared:,} bytes of sound"
     return ""

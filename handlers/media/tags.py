@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from fractions import Fraction
 from pathlib import Path
 
 from av.container import InputContainer
 from av.error import FFmpegError
 
+from handlers.media import bwf
 from handlers.media.imagefile import Unreadable, attributes
 from handlers.media.said import Said, say
 from handlers.media.source import NotMedia, open_media, shown
@@ -68,7 +68,5 @@ def _said(tags: Mapping[str, str], source: str) -> list[Said]:
 
 def _android(container: InputContainer, source: str) -> list[Said]:
     """Phones write the sensor's rate of slow motion under a key of their own."""
-    text = container.metadata.get("com.android.capture.fps", "")
-    with suppress(ValueError):
-        return say("sensor_rate", Fraction(text), source) if text else []
-    return []
+    rate = bwf.ratio(container.metadata.get("com.android.capture.fps", ""))
+    return [] if rate is None else say("sensor_rate", rate, source)

@@ -176,3 +176,47 @@ class DayPage:
     synced: int = 0
     movie: Movie | None = None
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A stretch of speech, music, noise or silence; frames, end exclusive."""
+
+    start: int
+    end: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One row of a table of figures: what it is, before and after, in words."""
+
+    name: str
+    before: str
+    after: str
+    verdict: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundPage:
+    """All that the page of a recording shows, before and after.
+
+    ``clock`` counts frames of time, for want of a finer scale; ``before`` and ``after`` are names
+    of files beside the page that a browser plays, as is ``spectrogram``. ``traces`` hold the
+    columns ``peak_db`` and ``level_db``, and ``loudness`` in LUFS, each [frames, 2]: before, after.
+    ``chunks`` say what became of each part of the file, ``notes`` are sentences about all of it.
+    """
+
+    title: str
+    clock: Clock | None = None
+    before: str | None = None
+    after: str | None = None
+    spectrogram: str | None = None
+    facts: tuple[tuple[str, str], ...] = ()
+    figures: tuple[Figure, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    chunks: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    traces: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)

@@ -48,6 +48,28 @@ def strips(columns: Mapping[str, NDArray[np.generic]]) -> dict[str, Any]:
     }
 
 
+def sound_strips(traces: Mapping[str, NDArray[np.generic]]) -> dict[str, Any]:
+    """Return what the page of a recording draws; see :func:`strips`.
+
+    Args:
+        traces: ``peak_db`` and ``level_db``, and ``loudness`` in LUFS where it was measured,
+            each [n, 2]: before and after.
+
+    Returns:
+        ``loudness`` a list each for before and after, beside what :func:`strips` returns of sound.
+    """
+    edges = column_edges(len(traces["peak_db"]))
+    loudness = np.asarray(traces.get("loudness", np.zeros((len(traces["peak_db"]), 0))))
+    return {
+        "frames": len(traces["peak_db"]),
+        "columns": len(edges),
+        "peak": _channels(traces["peak_db"], edges),
+        "level": _channels(traces["level_db"], edges),
+        "loudness": [_reduced(one, np.fmax, edges) for one in loudness.T],
+        "audio_clipped": [],
+    }
+
+
 def column_edges(frames: int, most: int = MOST_COLUMNS) -> NDArray[np.int64]:
     """Return the first frame of each column: floor(k · frames / columns)."""
     columns = min(frames, most)

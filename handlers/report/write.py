@@ -18,8 +18,8 @@ from markupsafe import Markup
 
 from handlers.media.timecode import nominal
 from handlers.report.metadata import rows
-from handlers.report.records import ClipPage, Clock, DayPage, SyncRow
-from handlers.report.strips import strips
+from handlers.report.records import ClipPage, Clock, DayPage, SoundPage, SyncRow
+from handlers.report.strips import sound_strips, strips
 
 NAME = "report.html"
 # Together some megabytes; who has more clips in a day looks at their own pages.
@@ -45,7 +45,7 @@ def write_clip_page(folder: Path, page: ClipPage) -> Path:
     return _write(
         folder,
         "clip.html.j2",
-        ("player.js", "lanes.js", "clip.js"),
+        ("player.js", "lanes.js", "tabs.js", "clip.js"),
         data,
         page=page,
         counts={name: counts[name] for name in SEVERITIES if counts[name]},
@@ -72,6 +72,28 @@ def write_day_page(folder: Path, page: DayPage) -> Path:
         clips=sorted(enumerate(page.clips), key=lambda clip: _slating(clip[1])),
         pictures=MOST_PICTURES,
         strays=[row.recording for row in page.sync if row.recording and not row.clip],
+    )
+
+
+def write_sound_page(folder: Path, page: SoundPage) -> Path:
+    """Write ``report.html`` of a recording into ``folder``; return its path.
+
+    What is heard and the spectrogram are referred to by name, everything else is in the file.
+    """
+    data = {
+        "clock": _clock(page.clock),
+        "findings": [asdict(finding) for finding in page.findings],
+        "segments": [asdict(segment) for segment in page.segments],
+        "strips": sound_strips(page.traces) if page.traces else None,
+    }
+    counts = Counter(finding.severity for finding in page.findings)
+    return _write(
+        folder,
+        "sound.html.j2",
+        ("player.js", "lanes.js", "tabs.js", "sound.js"),
+        data,
+        page=page,
+        counts={name: counts[name] for name in SEVERITIES if counts[name]},
     )
 
 

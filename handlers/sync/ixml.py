@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
 from lxml import etree  # type: ignore[import-untyped]
 
+from handlers.media import bwf, chunks
+
 # A chunk larger than this is no description of a recording.
 _LARGEST = 1 << 20
-# Chunks of a real file; more means that the lengths are noise.
-_MOST_CHUNKS = 1000
 
 
 def read_ixml(path: Path) -> Mapping[str, str]:
@@ -20,7 +19,7 @@ def read_ixml(path: Path) -> Mapping[str, str]:
 
     A damaged chunk says nothing; the sound of such a file is as good as ever.
     """
-    content = _chunk(path, b"iXML")
+    content = chunks.read_body(path, b"iXML", _LARGEST)
     # Recorders pad the text with zeros.
     content = content.rstrip(b"\0 \r\n")
     if not content:
@@ -43,42 +42,15 @@ def read_ixml(path: Path) -> Mapping[str, str]:
 
 def number(texts: Mapping[str, str], name: str) -> int | None:
     """Return an element as a whole number, or None."""
-    text = texts.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+    return bwf.whole(texts.get(name, ""))
 
 
 def fraction(texts: Mapping[str, str], name: str) -> Fraction | None:
     """Return an element such as "24000/1001" as a number above zero, or None."""
-    try:
-        value = Fraction(texts.get(name, "").replace(" ", "")[:40])
-    except (ValueError, ZeroDivisionError):
-        return None
-    return value if value > 0 else None
+    return bwf.ratio(texts.get(name, "").replace(" ", ""))
 
 
 def joined(texts: Mapping[str, str], high: str, low: str) -> int | None:
     """Return a number of 64 bits that is written in two halves, or None."""
     upper, lower = number(texts, high), number(texts, low)
     return None if lower is None else ((upper or 0) << 32) + lower
-
-
-def _chunk(path: Path, wanted: bytes) -> bytes:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(12)
-        if head[:4] not in {b"RIFF", b"RF64", b"BW64"} or head[8:12] != b"WAVE":
-            return b""
-        position, long_data = 12, 0
-        for _ in range(_MOST_CHUNKS):
-            if position + 8 > size:
-                break
-            file.seek(position)
-            kind, length = struct.unpack("<4sI", file.read(8))
-            if kind == wanted:
-                return file.read(min(length, _LARGEST))
-            if kind == b"ds64":
-                long_data = int.from_bytes(file.read(16)[8:16], "little")
-            if kind == b"data" and length == 0xFFFFFFFF:
-                length = long_data
-            position += 8 + length + (length & 1)
-    return b""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.contract import UnusableMedia
-from handlers.media import spanned
+from handlers.media import bwf, spanned
 from handlers.media.clip import probe_clip
 from handlers.media.probe import Probe, probe, usable
 from handlers.media.source import open_media, shown, sound_streams
@@ -214,8 +214,7 @@ def _stamp(tags: Mapping[str, str]) -> Stamp | None:
 def _sensor_rate(tags: Mapping[str, str]) -> Fraction | None:
     for key, value in tags.items():
         if key.endswith(_SENSOR_KEYS):
-            with contextlib.suppress(ValueError, ZeroDivisionError):
-                rate = Fraction(value.lower().removesuffix("fps").strip())
-                if rate > 0:
-                    return rate.limit_denominator(1001)
+            rate = bwf.ratio(value.lower().removesuffix("fps").strip())
+            if rate is not None:
+                return rate.limit_denominator(1001)
     return None

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from handlers.contract import AssetKind, Needs, Treatment
 from handlers.registry import discover
 from models.catalog import catalog
+from tests.golden import clips
 
 ROOT = Path(__file__).parents[2]
 REGISTRY = discover()
@@ -95,9 +96,8 @@ def card(folder, media):
 
 
 def clip(folder, media):
-    """A clip."""
-    shutil.copy(media / "bikes.mp4", folder / "A001_C001.mp4")
-    return folder / "A001_C001.mp4", []
+    """A clip with sound."""
+    return clips.clip(folder / "A001_C001.mp4", audio="stereo"), []
 
 
 def recording(folder, media):

@@ -16,6 +16,8 @@ from handlers.registry import Registry, discover
 
 EXAMPLE = Path(__file__).parents[2] / "config.yaml"
 
+HANDLERS = "day, edit, other, sound"
+
 
 class Params(BaseModel):
     """Parameters of a handler that there is only here."""
@@ -46,7 +48,7 @@ def registry():
 def storage(tmp_path):
     """A storage with folders to watch."""
     root = tmp_path / "storage"
-    for name in ("dailies", "sound_rolls", "dailies_edit", "a/b", "audio"):
+    for name in ("dailies", "sound_rolls", "dailies_edit", "a/b", "audio", "mixes"):
         (root / name).mkdir(parents=True)
     return root
 
@@ -143,7 +145,7 @@ def test_the_example_shows_the_defaults(load):
     # What depends on the machine or the studio has no default to show.
     text = re.sub(r"^#(state|slots|notify):.*$", "", EXAMPLE.read_text(), flags=re.MULTILINE)
     text = re.sub(r"^( *)#(?= {0,2}(?!fxd)[a-z_]+:)", r"\1", text, flags=re.MULTILINE)
-    own = r"^ {9}(proxy|output|priority|quiet|movie)"
+    own = r"^ {9}(proxy|output|priority|quiet|movie|enhance|repair)"
     text = re.sub(own, r"        \1", text, flags=re.MULTILINE)
     full = load(text)
     assert "heartbeat_limit" in full.config.run.model_fields_set
@@ -227,7 +229,7 @@ watches:
         "watches[0].run[0].output (line 8): Input should be a valid string",
         "watches[0].run[1] (line 9): its output 'dailies/in' lies inside its own watched folder",
         f"watches[1].folder (line 10): {storage}/gone is no folder; make it, or correct the name",
-        "watches[1].run[0] (line 11): there is no handler 'nobody'; there is: day, edit, other",
+        f"watches[1].run[0] (line 11): there is no handler 'nobody'; there is: {HANDLERS}",
         "watches[2].folder (line 12): Field required",
     ]
 
@@ -258,17 +260,17 @@ def test_two_faults_of_different_sorts(faults, storage):
     found = faults("watches:\n- folder: nothing\n  run: [edit]\n- folder: dailies\n  run: [edti]\n")
     assert found == [
         f"watches[0].folder (line 3): {missing} is no folder; make it, or correct the name",
-        "watches[1].run[0] (line 6): there is no handler 'edti'; there is: day, edit, other",
+        "watches[1].run[0] (line 6): there is no handler 'edti'; there is: day, edit, other, sound",
     ]
 
 
-@pytest.mark.parametrize("name", ["sound", "effects"])
+@pytest.mark.parametrize("name", ["effects"])
 def test_handlers_that_are_to_come(faults, name):
     """A handler of a later version is refused in words that say so."""
     (found,) = faults(f"watches:\n- folder: dailies\n  run: [{name}]\n")
     assert found == (
         f"watches[0].run[0] (line 4): handler '{name}' is not part of this version yet; "
-        "there is: day, edit, other"
+        f"there is: {HANDLERS}"
     )
 
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
 from handlers.contract import AssetKind, Verdict
@@ -295,11 +296,11 @@ def test_data_without_a_length_waits(tmp_path):
 
 @pytest.mark.parametrize("part", [0.001, 0.3, 0.99])
 def test_short_recordings_wait(tmp_path, part):
-    """A WAV shorter than its header says is still being copied."""
+    """A WAV shorter than its header says is never whole: it is copied still, or cut short."""
     path = recording(tmp_path / "roll.wav")
     with path.open("r+b") as file:
         file.truncate(max(8, int(path.stat().st_size * part)))
-    assert check.check(path, AssetKind.RECORDING).verdict is Verdict.INCOMPLETE
+    assert check.check(path, AssetKind.RECORDING).verdict in {Verdict.INCOMPLETE, Verdict.CUT}
 
 
 def test_preallocated_recording_waits(tmp_path):
@@ -324,7 +325,7 @@ def test_rf64_is_measured_by_its_own_length(tmp_path):
     path.write_bytes(head + body)
     assert check.check(path, AssetKind.RECORDING).verdict is Verdict.WHOLE
     path.write_bytes((head + body)[:-1000])
-    assert check.check(path, AssetKind.RECORDING).verdict is Verdict.INCOMPLETE
+    assert check.check(path, AssetKind.RECORDING).verdict is Verdict.CUT
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
@@ -427,3 +428,30 @@ def test_rubbish_in_an_index_is_no_crash(tmp_path, name):
         (tmp_path / name).write_bytes(damaged)
         report = check.check(tmp_path / name, CLIP)
         assert report.reason or report.verdict is Verdict.WHOLE
+
+
+@pytest.mark.parametrize("promised", [0, 0xFFFFFFFF, 400_000])
+def test_a_recording_without_its_end_is_cut_and_not_incomplete(tmp_path, promised):
+    """The recorder lost power: its header promises more than there is, or nothing yet."""
+    path = tmp_path / "12A-T03.wav"
+    soundfile.write(path, np.full((48_000, 2), 0.1, np.float32), 48_000, subtype="PCM_16")
+    whole = bytearray(path.read_bytes())
+    data = whole.index(b"data")
+    whole[4:8] = struct.pack("<I", promised and min(promised + 36, 0xFFFFFFFF))
+    whole[data + 4 : data + 8] = struct.pack("<I", promised)
+    path.write_bytes(whole)
+    report = check.check(path, AssetKind.RECORDING)
+    assert (report.verdict, report.facts.channels) == (Verdict.CUT, 2)
+    assert path.name in report.reason
+
+
+def test_a_recording_of_which_nothing_is_there_is_incomplete(tmp_path):
+    """A header alone, and a file that was only allocated, are no recordings yet."""
+    path = tmp_path / "12A-T04.wav"
+    soundfile.write(path, np.full((48_000, 2), 0.1, np.float32), 48_000, subtype="PCM_16")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:44])
+    assert check.check(path, AssetKind.RECORDING).verdict is Verdict.INCOMPLETE
+    path.write_bytes(whole[:20_000])
+    os.truncate(path, len(whole) - 1000)
+    assert check.check(path, AssetKind.RECORDING).verdict is Verdict.INCOMPLETE

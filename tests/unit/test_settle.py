@@ -219,6 +219,33 @@ def test_incomplete_with_a_free_lease_is_rejected(checking):
     assert checking.checked(answer, 5.0) == (Decision.REJECT, "cut off")
 
 
+def wait_out(gate, answer):
+    """Let the gate look again and again at what never changes; return its last word, and when."""
+    now = 5.0
+    while (said := gate.checked(answer, now))[0] is Decision.WAIT:
+        now = gate.next_due()
+        gate.due(now)
+        gate.observe(look(), QUIET, now)
+    return said[0], now
+
+
+@pytest.mark.parametrize(
+    ("lease", "patience"), [(Lease.FREE, QUIET.cut), (Lease.UNKNOWN, QUIET.give_up)]
+)
+def test_a_recording_cut_short_is_taken_once_nobody_copies_it_any_more(checking, lease, patience):
+    """A broken-off copy has time to go on; where nobody can be asked, as long as anything has."""
+    said, when = wait_out(checking, check(verdict=Verdict.CUT, lease=lease, reason="half of it"))
+    assert said is Decision.ACCEPT
+    assert patience <= when <= patience + QUIET.longest_look
+
+
+def test_a_recording_cut_short_and_renamed_into_place_is_taken_at_once(checking):
+    """Whoever renames has finished."""
+    checking.hint(PATH, Hint.RENAMED, 5.0)
+    answer = check(verdict=Verdict.CUT, reason="half of it")
+    assert checking.checked(answer, 5.0)[0] is Decision.ACCEPT
+
+
 def test_unusable_is_rejected(checking):
     """What is no media at all needs no proof."""
     answer = check(verdict=Verdict.UNUSABLE, reason="no media")
@@ -333,7 +360,7 @@ def test_nothing_that_changed_within_the_quiet_time_is_accepted(steps):
             answer = check(str(signature).encode(), verdict, lease)
             decision, _ = gate.checked(answer, now)
             if decision is Decision.ACCEPT:
-                assert verdict is Verdict.WHOLE
+                assert verdict in {Verdict.WHOLE, Verdict.CUT}
                 assert lease is not Lease.HELD
                 assert asked == signature
                 assert last[signature] - first[signature] >= QUIET.after_hint

@@ -1,0 +1,1 @@
+"""Sound: cleaned, measured, described, delivered; everything the recorder wrote is kept."""

@@ -1,0 +1,1 @@
+"""What can be put right in sound: clicks, clipped tops, hum and DC."""
