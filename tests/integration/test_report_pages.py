@@ -183,7 +183,8 @@ def test_findings_and_selects_lead_to_their_frames(visit, folder):
     page.locator("[data-tab=selects]").click()
     assert not page.locator("#qc").is_visible()
     rows = page.locator("#selects .row")
-    assert rows.locator("b").all_inner_texts() == ["Slate", "Clap?", "Take", "Range 1", "Fault"]
+    names = rows.locator("b").all_text_contents()
+    assert names == ["Slate", "Clap?", "Take", "Range 1", "Fault"]
     for row, frame in enumerate((5, 30, 9, 45, 90)):
         rows.nth(row).click()
         assert wait_for_number(page, frame) == frame
