@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +28,6 @@ class Scratch:
     def write(self, block: Samples) -> None:
         """Add float32 [n, channels]."""
         np.ascontiguousarray(block, np.float32).tofile(self._file)
-
-    def fill(self, blocks: Iterable[Samples]) -> None:
-        """Add all of some blocks."""
-        for block in blocks:
-            self.write(block)
 
     def blocks(self) -> Iterator[Samples]:
         """Yield what was written, from its beginning."""
