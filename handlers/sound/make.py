@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.analysis.findings import Finding
+from handlers.sound.ahead import ahead
 from handlers.sound.bext import Process
 from handlers.sound.clean import Cleaning, cleaned, noise
 from handlers.sound.copier import Copied, write_sound
@@ -78,14 +80,14 @@ class Maker:
         target = target_of(self.params)
         sound, repair = self.source.sound, self._repair()
         lost = Scratch(self.folder / ".noise.f32", sound.channels) if stem else None
-        blocks = telling(self._cleaned(repair, lost), sound.samples, tell)
-
         try:
-            made = (
-                self._plain(blocks, path)
-                if target is None
-                else self._at(target, blocks, path, tell)
-            )
+            with closing(ahead(self._cleaned(repair, lost))) as cleaned:
+                blocks = telling(cleaned, sound.samples, tell)
+                made = (
+                    self._plain(blocks, path)
+                    if target is None
+                    else self._at(target, blocks, path, tell)
+                )
             if stem is not None and lost is not None:
                 again = telling(lost.blocks(), 0, tell)
                 write_sound(sound, again, stem, process=self._noise(), dithers=False)
