@@ -232,12 +232,12 @@ class Watcher(threading.Thread):
 
     def _compare_everything(self) -> None:
         """Walk the whole watch; folders whose digest is the journal's cost one scan each."""
-        self._set(WatchState.SCANNING)
-        interval = self._settings.notice
-        poll = self.mode is WatchMode.POLL
-        self._full_due = time.monotonic() + (
-            interval.poll_interval if poll else interval.reconcile_interval
-        )
+        notice, poll = self._settings.notice, self.mode is WatchMode.POLL
+        # Looking again is how a polled folder is watched; status would often see nothing else.
+        if not (poll and self.state is WatchState.WATCHING):
+            self._set(WatchState.SCANNING)
+        pause = notice.poll_interval if poll else notice.reconcile_interval
+        self._full_due = time.monotonic() + pause
         with self._wake:
             self._trees.clear()
         self._compare_tree(self._folder)
