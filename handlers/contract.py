@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
+from models.bundle import BundleInfo
 from models.errors import FxdError
 
 
@@ -40,6 +41,7 @@ class AssetKind(StrEnum):
     SEQUENCE = "sequence"
     CARD = "card"
     DAY = "day"
+    EXAMPLES = "examples"
     FILE = "file"
 
 
@@ -142,8 +144,8 @@ class CheckReport:
 class Asset:
     """One dropped thing, whole and settled.
 
-    ``members`` holds the files of a sequence or card, in order; it is empty for
-    a single file, whose path is ``path``.
+    ``members`` holds the files of a sequence, card or set of examples, in order; it is empty for
+    a single file, whose path is ``path``. ``within`` is its path relative to the watched folder.
     """
 
     path: Path
@@ -151,6 +153,7 @@ class Asset:
     fingerprint: str
     members: tuple[Path, ...] = ()
     facts: MediaFacts = field(default_factory=MediaFacts)
+    within: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,10 +183,16 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandlerResult:
-    """What a run made, and figures about it that are worth keeping."""
+    """What a run made, and figures about it that are worth keeping.
+
+    ``bundles`` are folders in staging, relative to it, that each hold a trained model as
+    ``models.bundle`` writes it: the daemon puts them into the model store when it publishes the
+    rest, of which they are a part.
+    """
 
     artifacts: tuple[Artifact, ...]
     metrics: Mapping[str, float | int | str] = field(default_factory=dict)
+    bundles: tuple[str, ...] = ()
 
 
 class ModelLoader(Protocol):
@@ -195,6 +204,14 @@ class ModelLoader(Protocol):
         Raises:
             models.errors.ModelError: The bundle is missing or damaged.
         """
+        ...
+
+    def find(self, name: str) -> BundleInfo | None:
+        """Return what is known of the bundle that ``load`` would give, None where there is none."""
+        ...
+
+    def next_version(self, name: str) -> str:
+        """Return the version for a new bundle of this name, later than every one there is."""
         ...
 
 
@@ -209,9 +226,12 @@ class Context:
     :class:`Cancelled`.
 
     ``published`` is the folder in which readers will find the results, for links that lead out
-    of it; nothing may be written there. ``inputs`` is filled for a handler of days:
-    "clips/0001" is the first source by its path, "clips/0001/edit/shots.json" what the handler
-    ``edit`` made of it, "sound/0001" the first recording from the folders that the
+    of it; nothing may be written there. ``work`` is a folder in the same file system for what shall
+    outlive a failed attempt, such as rendered segments: the next attempt of the same job finds it
+    as it was left, and it is deleted when the job has come to its end. ``storage`` is the root of
+    the storage, to read files from that parameters name. ``inputs`` is filled for a handler of
+    days: "clips/0001" is the first source by its path, "clips/0001/edit/shots.json" what the
+    handler ``edit`` made of it, "sound/0001" the first recording from the folders that the
     configuration names as the day's sound.
     """
 
@@ -224,6 +244,8 @@ class Context:
     check_cancelled: Callable[[], None]
     inputs: Mapping[str, Input] = field(default_factory=dict)
     published: Path | None = None
+    work: Path | None = None
+    storage: Path | None = None
 
 
 class Handler(Protocol):
@@ -256,6 +278,8 @@ class HandlerSpec:
     ``target`` is "module:Class". ``models`` names the catalog bundles it loads, without
     which it waits; ``optional_models`` those that it can do without.
     ``members`` are the kinds that a handler of days wants to be given with each day.
+    ``models_for`` names further bundles by a run's parameters and the asset's path relative to
+    its watched folder.
     """
 
     name: str
@@ -269,6 +293,7 @@ class HandlerSpec:
     suffix: str = ""
     members: frozenset[AssetKind] = frozenset()
     optional_models: tuple[str, ...] = ()
+    models_for: Callable[[Any, str], tuple[str, ...]] | None = None
 
     @property
     def output_suffix(self) -> str:

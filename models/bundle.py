@@ -252,6 +252,16 @@ class BundleLoader:
             self._loaded[name] = self._open(name)
         return self._loaded[name]
 
+    def find(self, name: str) -> BundleInfo | None:
+        """Return the bundle that :meth:`load` would give, or None."""
+        return find(self._models_dir, name)
+
+    def next_version(self, name: str) -> str:
+        """Return the version for a new bundle of this name: 1.0, then 1.1 and so on."""
+        found = find(self._models_dir, name)
+        major, _, minor = (found.version if found else "1.-1").partition(".")
+        return f"{major}.{int(minor) + 1}"
+
     def _open(self, name: str) -> Any:
         info = find(self._models_dir, name)
         if info is None:

@@ -1,0 +1,1 @@
+"""Effects: learnt from pairs of pictures or built in, applied frame-exact and colour-exact."""

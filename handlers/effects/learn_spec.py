@@ -1,0 +1,38 @@
+"""The learning handler as data: ``learn/<effect>/`` becomes a model."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from handlers.contract import AssetKind, HandlerSpec, Needs, Treatment
+
+Size = Literal["lut", "small", "medium", "large"]
+
+
+class LearnParams(BaseModel):
+    """What can be set for learning; ``effect.yaml`` beside the pairs sets the same for one effect.
+
+    ``size`` of the network, ``minutes`` that training may take at most, ``initial`` an earlier
+    effect (or the same one) to begin from.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    size: Size = "small"
+    minutes: float = Field(default=3.0, gt=0, le=10_000)
+    initial: str | None = None
+    seed: int = 7
+
+
+SPEC = HandlerSpec(
+    name="learn",
+    version="1",
+    kinds=frozenset({AssetKind.EXAMPLES}),
+    params=LearnParams,
+    target="handlers.effects.learn:LearnHandler",
+    treatment=Treatment.ANALYSIS,
+    suffix="_effects",
+    needs=Needs(cpu=1, memory=8192),
+)

@@ -1,0 +1,65 @@
+"""What can be set for each built-in effect: checked with the configuration, so free of numpy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Options(BaseModel):
+    """Options of an effect that has none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class DenoiseOptions(Options):
+    """``sigma`` is the noise's standard deviation in 8-bit codes; left out, it is measured."""
+
+    sigma: float | None = Field(default=None, ge=0, le=100)
+
+
+class UpscaleOptions(Options):
+    """``factor`` 2 is fxd's own network, 4 the published one."""
+
+    factor: Literal[2, 4] = 2
+
+
+class StyleOptions(Options):
+    """``styles`` names one style or blends several: name to weight, which are made to add to 1."""
+
+    styles: dict[str, float] = Field(min_length=1)
+
+
+class LookOptions(Options):
+    """``file`` is a .cube, .cdl, .cc, .ccc or .clf file, relative to the storage."""
+
+    file: str
+
+
+class DeflickerOptions(Options):
+    """``window`` is over how many frames brightness is made even."""
+
+    window: int = Field(default=25, ge=3, le=501)
+
+
+class KeyerOptions(Options):
+    """``screen`` is the colour of the screen, ``despill`` how much of its spill is taken away."""
+
+    screen: Literal["auto", "green", "blue"] = "auto"
+    despill: float = Field(default=1.0, ge=0, le=1)
+
+
+class StabiliseOptions(Options):
+    """``smooth`` is over how many seconds the camera's way is smoothed, ``zoom`` hides borders."""
+
+    smooth: float = Field(default=1.0, gt=0, le=30)
+    zoom: bool = True
+
+
+class GrainOptions(Options):
+    """``amount`` of the grain and its ``size`` in pixels; ``seed`` chooses which grain."""
+
+    amount: float = Field(default=0.5, ge=0, le=4)
+    size: float = Field(default=1.5, ge=0.5, le=8)
+    seed: int = 0

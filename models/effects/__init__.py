@@ -1,0 +1,1 @@
+"""Networks that are effects: learnt from pairs of pictures, and those that come with fxd."""
