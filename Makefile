@@ -45,7 +45,7 @@ test: $(DEV) systemd-analyze chromium
 	@mkdir -p .cache
 	$(BIN)/python -m tests.prepare
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(WORKERS) $(SLOW) $(ARGS)
+	$(BIN)/coverage run -m pytest $(WORKERS) $(SLOW) --durations=40 --durations-min=5 $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage json --quiet -o .cache/coverage.json
 	$(BIN)/coverage report --fail-under=90

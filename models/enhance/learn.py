@@ -7,20 +7,19 @@ folder.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from models import bundle
+from models import bundle, learning
 from models.bundle import BundleFacts, BundleInfo
 from models.enhance import material
-from models.errors import FxdError, ModelError
+from models.errors import ModelError
+from models.learning import say
 
 NAME = "deepfilternet3"
 
@@ -44,23 +43,14 @@ class Order:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line; what went wrong is one sentence on standard error."""
-    try:
-        learn(_order(arguments))
-    except FxdError as error:
-        sys.stderr.write(f"fxd: {error}\n")
-        return 1
-    return 0
+    return learning.carried_out(lambda: learn(_order(arguments)))
 
 
 def _order(arguments: Sequence[str] | None) -> Order:
-    parser = argparse.ArgumentParser(prog="fxd learn voice")
-    parser.add_argument("--models", type=Path, required=True)
-    parser.add_argument("--folder", type=Path, required=True)
+    parser = learning.arguments("voice")
     parser.add_argument("--clean", type=Path, action="append", required=True)
     parser.add_argument("--noise", type=Path, action="append", required=True)
     parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--quick", action="store_true")
     given = parser.parse_args(arguments)
     order = Order(
         models=given.models,
@@ -71,12 +61,6 @@ def _order(arguments: Sequence[str] | None) -> Order:
         seed=given.seed,
     )
     return replace(order, steps=4, tested=4, batch=2, quick=True) if given.quick else order
-
-
-def say(line: str) -> None:
-    """Tell the person who waits."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def learn(order: Order) -> BundleInfo | None:
@@ -109,7 +93,7 @@ def learn(order: Order) -> BundleInfo | None:
         say(f"{name}: " + ", ".join(f"{key} {value:.3f}" for key, value in metrics.items()))
         return metrics
 
-    now = _once(order.folder / "before.json", lambda: tested(f"{NAME} {start.version}"))
+    now = learning.once(order.folder / "before.json", lambda: tested(f"{NAME} {start.version}"))
     settings = Settings(seed=order.seed, steps=order.steps, batch=order.batch)
     mixer = Mixer(speech, noise, Recipe(), order.seed, held_back=False)
     Learner(model, run, settings, order.folder / "run").train(mixer, say)
@@ -123,16 +107,6 @@ def learn(order: Order) -> BundleInfo | None:
         say(f"Not put into use: {why}")
         return None
     return _publish(order, model, start, {**metrics, **_renamed(now)}, data)
-
-
-def _once(path: Path, make: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """Measure what a stopped run has measured already only once."""
-    if path.is_file():
-        said: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
-        return said
-    made = make()
-    path.write_text(json.dumps(made), encoding="utf-8")
-    return made
 
 
 def _renamed(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -154,14 +128,7 @@ def _claim(order: Order, start: BundleInfo) -> str:
     for folders in (order.clean, order.noise):
         whole.update(material.digest(material.files(folders)).encode())
     data = whole.hexdigest()
-    path = order.folder / "order.json"
-    known = json.loads(path.read_text(encoding="utf-8"))["data"] if path.is_file() else data
-    if known != data:
-        say("The last run had other settings or sound: begun anew.")
-        shutil.rmtree(order.folder)
-    order.folder.mkdir(parents=True, exist_ok=True)
-    told = {key: str(value) for key, value in asdict(order).items()}
-    path.write_text(json.dumps({"data": data, **told}, indent=1), encoding="utf-8")
+    learning.claim(order.folder, data, asdict(order))
     return data
 
 

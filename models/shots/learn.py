@@ -7,19 +7,18 @@ the same folder.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from models import bundle
+from models import bundle, learning
 from models.bundle import BundleFacts, BundleInfo
-from models.errors import FxdError, ModelError
+from models.errors import ModelError
+from models.learning import say
 from models.shots import corrections, evaluate, fetch, material
 from models.shots.dataset import Recipe, generate, read_shards, window, write_shards
 from models.shots.material import Footage
@@ -95,23 +94,14 @@ class Order:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line; what went wrong is one sentence on standard error."""
-    try:
-        learn(_order(arguments))
-    except FxdError as error:
-        sys.stderr.write(f"fxd: {error}\n")
-        return 1
-    return 0
+    return learning.carried_out(lambda: learn(_order(arguments)))
 
 
 def _order(arguments: Sequence[str] | None) -> Order:
-    parser = argparse.ArgumentParser(prog="fxd learn shots")
-    parser.add_argument("--models", type=Path, required=True)
-    parser.add_argument("--folder", type=Path, required=True)
+    parser = learning.arguments("shots")
     parser.add_argument("--footage", type=Path, action="append", default=[])
     parser.add_argument("--test-footage", type=Path)
     parser.add_argument("--from-corrections", type=Path, action="append", default=[])
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--seed", type=int, default=7)
     given = parser.parse_args(arguments)
     return Order(
         models=given.models,
@@ -122,12 +112,6 @@ def _order(arguments: Sequence[str] | None) -> Order:
         amount=QUICK if given.quick else FULL,
         seed=given.seed,
     )
-
-
-def say(line: str) -> None:
-    """Tell the person who waits."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def learn(order: Order) -> BundleInfo | None:
@@ -198,13 +182,7 @@ def _footage(order: Order) -> tuple[list[Footage], list[Footage], list[Path]]:
 
 def _claim(order: Order, files: Sequence[Path]) -> None:
     """Make sure that a folder that is gone on from belongs to a run of the same settings."""
-    path = order.folder / "order.json"
-    text = json.dumps({"data": _digest(files, order), "amount": asdict(order.amount)}, indent=1)
-    if path.exists() and path.read_text(encoding="utf-8") != text:
-        say("The last run had other settings or footage: begun anew.")
-        shutil.rmtree(order.folder)
-    order.folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    learning.claim(order.folder, _digest(files, order), {"amount": asdict(order.amount)})
 
 
 def _digest(files: Sequence[Path], order: Order) -> str:

@@ -14,7 +14,7 @@ from daemon.errors import StorageLostError
 from daemon.journal import open_writer
 from daemon.modes import WatchMode
 from daemon.plan import Watch
-from daemon.reports import Differs, FolderGone, Unreadable
+from daemon.reports import Differs, FolderGone, StateChanged, Unreadable, WatchState
 from daemon.watcher import Watcher, WatcherSettings
 
 # What may be read although its mode says otherwise is a privilege of root; it is given up here.
@@ -218,6 +218,15 @@ def watcher(tmp_path):
     it.stop()
     it.run()
     connection.close()
+
+
+def test_polled_folder_is_watched_while_it_is_looked_at(watcher):
+    """Status, which comes often, would else see little but a folder that is being scanned."""
+    it, _, said = watcher
+    for _ in range(3):
+        it._compare_everything()
+    states = [report.state for report in said if isinstance(report, StateChanged)]
+    assert states == [WatchState.SCANNING] + 3 * [WatchState.WATCHING]
 
 
 def test_nothing_is_gone_with_its_share(watcher):
