@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from daemon import manifest
+from daemon.assets import FOLDERS
 from daemon.days import folder_of_day
 from daemon.errors import SourceChangedError
 from handlers.contract import Asset, AssetKind, Input, MediaFacts
@@ -22,7 +23,7 @@ def described(root: Path, data: Mapping[str, Any]) -> Asset:
     path = root / data["path"]
     if kind is AssetKind.DAY:
         path = root / os.fsdecode(folder_of_day(os.fsencode(data["path"])))
-    folder = path if kind is AssetKind.CARD else path.parent
+    folder = path if kind in FOLDERS else path.parent
     return Asset(
         path=path,
         kind=kind,

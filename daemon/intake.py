@@ -342,12 +342,17 @@ def _is_below(path: bytes, top: bytes) -> bool:
 
 
 def _problems(found: Difference) -> list[str]:
-    links = [
+    said = [
         f"{printable(os.fsdecode(name))} is a symbolic link, which fxd does not follow;"
         " drop the file itself"
         for name in found.links
     ]
-    return links + [
+    said += [
+        f"{printable(name)} lies beside the effects; put it into a folder named as its effect,"
+        f" such as {_text(found.folder)}/glow/before/{printable(name)}"
+        for name in found.strays
+    ]
+    return said + [
         f"{' and '.join(map(printable, names))} are one name on some file systems; rename one"
         for names in found.clashes
     ]

@@ -28,6 +28,7 @@ import xxhash
 
 from daemon import publish, walk
 from daemon.active import require_unchanged
+from daemon.assets import FOLDERS
 from daemon.errors import SourceChangedError, StorageLostError
 from daemon.given import described, taken
 from daemon.inspection import inspect
@@ -146,7 +147,7 @@ class Worker:
         """Compare an asset's files with the hash lists that list them, if any do."""
         look = _look(order)
         path = self.root / os.fsdecode(look.path)
-        folder = path if look.kind is AssetKind.CARD else path.parent
+        folder = path if look.kind in FOLDERS else path.parent
         members = [folder / name for name in look.members]
         try:
             before = walk.look_again(os.fsencode(self.root), look)

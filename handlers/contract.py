@@ -78,11 +78,13 @@ class Verdict(StrEnum):
     """What a look at an asset says about its completeness.
 
     CUT: it ends before its own header says, and is usable as far as it goes, as a recording is
-    whose recorder lost power.
+    whose recorder lost power. LACKING: each file is whole, and somebody is still to bring another,
+    which may take days.
     """
 
     WHOLE = "whole"
     INCOMPLETE = "incomplete"
+    LACKING = "lacking"
     CUT = "cut"
     UNUSABLE = "unusable"
 
