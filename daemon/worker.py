@@ -26,7 +26,7 @@ from typing import Any
 import structlog
 import xxhash
 
-from daemon import publish, walk
+from daemon import publish, walk, work
 from daemon.active import require_unchanged
 from daemon.assets import FOLDERS
 from daemon.errors import SourceChangedError, StorageLostError
@@ -233,6 +233,7 @@ class Worker:
                 raise Cancelled(f"job {job_id} was cancelled")
 
         self._loader = self._loader or resolve(_LOADER_TARGET)(self.models)
+        self._loader.use(order["models"])
         return Context(
             staging=staging,
             params=spec.params.model_validate(order["params"]),
@@ -243,6 +244,8 @@ class Worker:
             check_cancelled=check_cancelled,
             inputs=taken(self.root, order.get("inputs", ())),
             published=self.root / order["place"]["output"],
+            work=work.make(_place(order["place"])) if order["resumes"] else None,
+            storage=self.root,
         )
 
 
@@ -250,9 +253,13 @@ class _NoStagingError(FxdError):
     """Where results go cannot be written to; the job has not even begun."""
 
 
+def _place(data: Message) -> Place:
+    return Place(**data | {"storage": Path(data["storage"])})
+
+
 def _make_staging(data: Message) -> Path:
     """Make the run's own folder, on the right storage and nowhere else."""
-    place = Place(**data | {"storage": Path(data["storage"])})
+    place = _place(data)
     marker = read_marker(place.storage)
     if marker is None or marker.id != place.storage_id:
         raise StorageLostError(f"{place.storage} is gone or is another storage")
@@ -291,7 +298,12 @@ def _take_for_whole(_path: Path, _kind: AssetKind, _members: tuple[Path, ...]) -
 
 def _done(staging: Path, result: HandlerResult) -> Message:
     artifacts = [_described(staging, artifact) for artifact in result.artifacts]
-    return {"event": "done", "artifacts": artifacts, "metrics": dict(result.metrics)}
+    return {
+        "event": "done",
+        "artifacts": artifacts,
+        "metrics": dict(result.metrics),
+        "bundles": list(result.bundles),
+    }
 
 
 def _described(staging: Path, artifact: Artifact) -> Message:
