@@ -21,21 +21,23 @@ class ModelStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: dict[str, str | None] = {}
+        self._known: dict[str, tuple[int, str | None]] = {}
 
     def forget(self) -> None:
         """Look again next time: a model may have been installed meanwhile."""
         self._known.clear()
 
     def versions(self, names: Iterable[str]) -> dict[str, str | None]:
-        """Return the newest installed version of each model, None where there is none."""
+        """Return the version of each model that is in use, None where there is none."""
         return {name: self._version(name) for name in names}
 
     def _version(self, name: str) -> str | None:
-        if name not in self._known:
+        # A version that comes or goes, and a pin, change the time of the name's folder.
+        stamp = _changed(self._folder / name)
+        if name not in self._known or self._known[name][0] != stamp:
             found = bundle.find(self._folder, name)
-            self._known[name] = None if found is None else found.version
-        return self._known[name]
+            self._known[name] = stamp, None if found is None else found.version
+        return self._known[name][1]
 
     def learnt(self) -> list[str]:
         """Return the names of the effects that were learnt from examples."""
@@ -60,6 +62,13 @@ class ModelStore:
             "training_data": info.facts.training_data,
             "sha256": info.sha256,
         }
+
+
+def _changed(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def new_job(run: Run, versions: ModelVersions, within: str) -> NewJob:
