@@ -20,7 +20,7 @@ from models.errors import ModelError
 
 _CONFIG = "ocio://studio-config-latest"
 _WORKING = "ACEScct"
-_HIGHEST = np.float32(65504.0)  # of a half float
+_HIGHEST = 65504.0  # of a half float
 # FFmpeg's names for curves of screens, which pictures and clips name differently.
 _SCREENS = frozenset(
     {
@@ -131,7 +131,8 @@ def _finite(rgb: Image) -> Image:
     # A sum is finite where all of it is, and ten times as fast to look at.
     if np.isfinite(rgb.sum(dtype=np.float64)):
         return rgb
-    return np.nan_to_num(rgb, nan=0.0, posinf=_HIGHEST, neginf=-_HIGHEST)
+    known: Image = np.nan_to_num(rgb, nan=0.0, posinf=_HIGHEST, neginf=-_HIGHEST)
+    return known
 
 
 def _contract(name: str, info: BundleInfo) -> Contract:

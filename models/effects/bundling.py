@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from models.bundle import BundleFacts, BundleInfo, write_bundle
+from models.bundle import BundleFacts, BundleInfo, import_keras, write_bundle
 from models.effects.lut import Lut
 from models.errors import ModelError
 
-NETWORK = "models.effects.network"
+NETWORK = "models.effects.table"
 """The module whose layers the models are made of."""
 
 
@@ -61,6 +61,7 @@ def save(what: Lut | Any, contract: Contract, made: Made, folder: Path) -> Bundl
         made: What else there is to say.
         folder: The folder of bundles that it goes into, as ``<folder>/<name>/<version>``.
     """
+    import_keras()
     from models.effects import table  # noqa: PLC0415 - reading contracts loads no TensorFlow
 
     model = table.build(what) if isinstance(what, Lut) else what

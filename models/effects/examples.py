@@ -61,7 +61,8 @@ def differing(pair: Pair) -> Image:
 
     A matte is compared with nothing at all.
     """
-    after = np.asarray(pair.after, np.float32)
-    if after.shape[2] == 1:
-        return np.abs(after[..., 0])
-    return np.abs(after - np.asarray(pair.before, np.float32)).max(axis=2)
+    change = np.array(pair.after, np.float32)
+    if change.shape[2] == 3:
+        change -= pair.before
+    size: Image = np.abs(change).max(axis=2)
+    return size

@@ -55,7 +55,9 @@ class Lut:
         inside = np.clip(colours, self.low, self.high)
         cell, share = located(inside, self.nodes, self.low, self.high)
         corners = [self.table[tuple((cell + corner).T)] for corner in _CORNERS]
-        made = sum(_weight(share, c) * v for c, v in zip(_CORNERS, corners, strict=True))
+        made = np.zeros((len(colours), self.channels), np.float32)
+        for corner, values in zip(_CORNERS, corners, strict=True):
+            made += _weight(share, corner) * values
         beyond = np.flatnonzero((inside != colours).any(axis=1))
         if len(beyond):
             far = (colours - inside)[beyond] * (self.nodes - 1) / (self.high - self.low)
