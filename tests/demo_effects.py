@@ -170,12 +170,9 @@ def verify(studio: Path, truth: Truth, say: Callable[[str], None]) -> None:
     manifest = json.loads((applied / "manifest.json").read_text(encoding="utf-8"))
     used = {model["name"]: model["version"] for model in manifest["models"]}
     say(f"\n{rendered.name}: {len(others)} frames that the effect was not learnt from are")
-    say(
-        f"  {after:.1f} dB (PSNR) near what was meant; without the effect they were {before:.1f} dB."
-    )
-    say(
-        f"  It was made with {EFFECT} {used[f'effect.{EFFECT}']}, and waited until that was learnt."
-    )
+    say(f"  {after:.1f} dB (PSNR) near what was meant; before they were {before:.1f} dB.")
+    version = used[f"effect.{EFFECT}"]
+    say(f"  It was made with {EFFECT} {version}, and waited until that was learnt.")
 
 
 def show(studio: Path, shown: Callable[[Path], str], say: Callable[[str], None]) -> None:
