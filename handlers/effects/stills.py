@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ _MARGIN, _LABEL = 8, 26
 _INK, _PAPER = (230, 230, 230), (24, 24, 24)
 # Where nobody knows how many frames there are: near the beginning, then further and further on.
 _UNKNOWN = (0, 12, 60, 300, 1500, 7500)
-_NAME = re.compile(r"(\d+)_(\d+)_(before|after)\.jpg")
+_NAME = re.compile(r"(\d+)_(\d+)_after\.png")
 _SQUARE = 16
 
 
@@ -42,13 +42,13 @@ def chosen(frames: int | None, count: int = COUNT) -> list[int]:
     return [(2 * place + 1) * frames // (2 * count) for place in range(count)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pair:
-    """One frame before and after, as JPEGs."""
+    """One frame before and after, each uint8 [height, width, 3]; an upscale makes them differ."""
 
     number: int
-    before: bytes
-    after: bytes
+    before: Shown
+    after: Shown
 
 
 class View:
@@ -80,11 +80,13 @@ class View:
     def _shown(self, rgb: Image) -> Shown:
         if self._footage.scene_linear:
             light = np.clip(rgb, -65504, 65504).astype(np.float16)
-            return (viewing.display(light, self._footage.space) >> 8).astype(np.uint8)
+            lit: Shown = (viewing.display(light, self._footage.space) >> 8).astype(np.uint8)
+            return lit
         unit = np.clip(rgb, 0, 1)
         if self._look is not None:
             return self._look(np.rint(unit * 65535).astype(np.uint16))
-        return np.rint(unit * 255).astype(np.uint8)
+        shown: Shown = np.rint(unit * 255).astype(np.uint8)
+        return shown
 
 
 def _over_squares(shown: Shown, alpha: Image) -> Shown:
@@ -93,7 +95,8 @@ def _over_squares(shown: Shown, alpha: Image) -> Shown:
     down, right = np.arange(high)[:, np.newaxis], np.arange(wide)
     squares = np.where((down // _SQUARE + right // _SQUARE) % 2, 96, 144)[..., np.newaxis]
     share = np.clip(np.nan_to_num(alpha), 0, 1)[..., np.newaxis]
-    return np.rint(shown * share + squares * (1 - share)).astype(np.uint8)
+    made: Shown = np.rint(shown * share + squares * (1 - share)).astype(np.uint8)
+    return made
 
 
 class Stills:
@@ -103,7 +106,7 @@ class Stills:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._wanted = chosen(frames)
-        self._have = {int(place) for place, _, kind in self._names() if kind == "after"}
+        self._have = {place for place, _ in self._names()}
 
     def wants(self, number: int) -> bool:
         """Say whether a frame is one of those to keep: the first one at or after a chosen one."""
@@ -114,37 +117,73 @@ class Stills:
         return due[-1] if due and due[-1] not in self._have else None
 
     def keep(self, number: int, before: Shown, after: Shown) -> None:
-        """Write one frame; the second file says that it is whole."""
+        """Write one frame; the name of the second picture says that both are whole."""
         place = self._place(number)
         if place is None:
             return
         for kind, shown in (("before", before), ("after", after)):
-            path = self._folder / f"{place}_{number}_{kind}.jpg"
+            path = self._folder / f"{place}_{number}_{kind}.png"
             partial = path.with_suffix(".part")
-            partial.write_bytes(_jpeg(shown))
+            partial.write_bytes(_png(shown))
             partial.replace(path)
         self._have.add(place)
 
     def pairs(self) -> list[Pair]:
         """Return what was kept, in order."""
-        found = sorted((int(place), int(n)) for place, n, kind in self._names() if kind == "after")
         return [
-            Pair(number=n, before=self._read(at, n, "before"), after=self._read(at, n, "after"))
-            for at, n in found
+            Pair(
+                number=number,
+                before=self._read(f"{place}_{number}_before.png"),
+                after=self._read(f"{place}_{number}_after.png"),
+            )
+            for place, number in sorted(self._names())
         ]
 
-    def _read(self, place: int, number: int, kind: str) -> bytes:
-        return (self._folder / f"{place}_{number}_{kind}.jpg").read_bytes()
+    def _read(self, name: str) -> Shown:
+        with Pillow.open(self._folder / name) as picture:
+            return np.asarray(picture.convert("RGB"))
 
-    def _names(self) -> Iterable[Sequence[str]]:
+    def _names(self) -> list[tuple[int, int]]:
         matches = (_NAME.fullmatch(path.name) for path in self._folder.iterdir())
-        return [match.groups() for match in matches if match is not None]
+        return [(int(match[1]), int(match[2])) for match in matches if match is not None]
 
 
-def _jpeg(shown: Shown) -> bytes:
+def _png(shown: Shown) -> bytes:
+    held = io.BytesIO()
+    Pillow.fromarray(shown).save(held, "PNG", compress_level=1)
+    return held.getvalue()
+
+
+def jpeg(shown: Shown) -> bytes:
+    """Return a picture as a page embeds it."""
     held = io.BytesIO()
     Pillow.fromarray(shown).save(held, "JPEG", quality=90, subsampling=0)
     return held.getvalue()
+
+
+def changes(pairs: Sequence[Pair]) -> dict[str, float]:
+    """Measure what was changed, over all pairs, in the pictures as a screen shows them.
+
+    Returns:
+        ``changed``: the share of pixels that differ by more than one 8-bit code in a colour;
+        ``mean`` and ``most``: absolute difference in 8-bit codes. Empty where there is no pair.
+    """
+    found = [_differences(pair) for pair in pairs]
+    if not found:
+        return {}
+    return {
+        "changed": float(np.mean([np.mean(one.max(axis=2) > 1) for one in found])),
+        "mean": float(np.mean([one.mean() for one in found])),
+        "most": float(max(one.max() for one in found)),
+    }
+
+
+def _differences(pair: Pair) -> NDArray[np.int16]:
+    high, wide = pair.after.shape[:2]
+    before = pair.before
+    if before.shape != pair.after.shape:
+        before = cv2.resize(before, (wide, high), interpolation=cv2.INTER_LANCZOS4)
+    return np.abs(pair.after.astype(np.int16) - before.astype(np.int16))
 
 
 def write_sheet(path: Path, pairs: Sequence[Pair], labels: Sequence[str], what: str) -> None:
@@ -172,8 +211,8 @@ def write_sheet(path: Path, pairs: Sequence[Pair], labels: Sequence[str], what: 
     sheet.save(path, quality=88)
 
 
-def _cell(jpeg: bytes) -> Any:
-    picture = Pillow.open(io.BytesIO(jpeg))
+def _cell(shown: Shown) -> Any:
+    picture = Pillow.fromarray(shown)
     scale = min(_SHEET_WIDTH / picture.width, _SHEET_WIDTH / picture.height)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     return picture.resize(size, Pillow.Resampling.LANCZOS)
