@@ -9,6 +9,7 @@ rounding of floats: at most one code, and where nothing changes the source's own
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -38,6 +39,11 @@ class _Band:
     below: int
 
 
+def cores() -> int:
+    """Return how many threads are worth having."""
+    return min(8, len(os.sched_getaffinity(0)))
+
+
 def bands(height: int, halo: int, rows: int = _ROWS) -> list[_Band]:
     """Divide a picture; each band but the last has ``rows`` rows."""
     return [
@@ -64,36 +70,27 @@ class BandPath:
     def __init__(
         self, processors: Sequence[Any], source: Coding, target: Coding, pool: ThreadPoolExecutor
     ) -> None:
-        self._source, self._target = source, target
+        self.source, self._target = source, target
         self._pool = pool
         self._fused = source == target and source.layout.kind == "yuv"
         steps = [each.createGroupTransform() for each in processors]
         if self._fused:
-            steps = [_affine(convert.decoding(source)), *steps, _affine(convert.encoding(target))]
+            steps = [_affine(convert._decoding(source)), *steps, _affine(convert._encoding(target))]
         self._processor = _processor(steps)
         down = max(source.layout.shrink[1], target.layout.shrink[1])
         self._halo = _HALO << down if down else 0
         self._rows = _ROWS << down
 
-    def __call__(self, planes: Sequence[Plane]) -> list[Plane]:
-        """Return the colour planes of the result; alpha is not among them."""
-        own = list(planes[: 1 if self._source.layout.kind == "grey" else 3])
-        made = self._empty(own[0].shape)
-        work = functools.partial(self._work, own, made)
+    def __call__(self, planes: Sequence[Plane], made: Sequence[Plane]) -> None:
+        """Write the colour planes of the result into ``made``; alpha is left alone."""
+        work = functools.partial(self._work, planes, made)
         # Consumed, so that what went wrong in a thread is raised here.
-        list(self._pool.map(work, bands(own[0].shape[0], self._halo, self._rows)))
-        return made
-
-    def _empty(self, shape: tuple[int, ...]) -> list[Plane]:
-        layout = self._target.layout
-        small = -(-shape[0] >> layout.shrink[1]), -(-shape[1] >> layout.shrink[0])
-        sizes = [shape, small, small] if layout.kind == "yuv" else [shape] * 3
-        return [np.empty(size, layout.dtype) for size in sizes[: 1 if layout.kind == "grey" else 3]]
+        list(self._pool.map(work, bands(planes[0].shape[0], self._halo, self._rows)))
 
     def _work(self, own: Sequence[Plane], made: Sequence[Plane], band: _Band) -> None:
         cut = [
             plane[band.above >> down : -(-band.below >> down)]
-            for plane, down in zip(own, _downs(self._source), strict=False)
+            for plane, down in zip(own, _downs(self.source), strict=False)  # alpha is left out
         ]
         found = self._fused_band(cut) if self._fused else self._any_band(cut)
         for target, part, down in zip(made, found, _downs(self._target), strict=False):
@@ -101,13 +98,13 @@ class BandPath:
             target[top:end] = part[top - first : end - first]
 
     def _any_band(self, planes: list[Plane]) -> list[Plane]:
-        rgb = np.ascontiguousarray(convert.to_rgb(planes, self._source))
+        rgb = np.ascontiguousarray(convert.to_rgb(planes, self.source))
         self._processor.applyRGB(rgb)
-        return convert.from_rgb(rgb, self._target, planes, self._source)
+        return convert.from_rgb(rgb, self._target, planes, self.source)
 
     def _fused_band(self, planes: list[Plane]) -> list[Plane]:
         """Codes in, codes out: chroma is what it was and what its change comes down to."""
-        layout, siting = self._source.layout, self._source.siting
+        layout, siting = self.source.layout, self.source.siting
         high, wide = planes[0].shape
         small = [plane.astype(np.float32) for plane in planes[1:]]
         large = [enlarge(plane, layout.shrink, siting, (wide, high)) for plane in small]
@@ -121,10 +118,10 @@ class BandPath:
         return made
 
 
-def _downs(coding: Coding) -> tuple[int, int, int]:
-    """Return log2 of how many times fewer rows each plane has."""
+def _downs(coding: Coding) -> tuple[int, ...]:
+    """Return log2 of how many times fewer rows each plane of colour has."""
     down = coding.layout.shrink[1]
-    return 0, down, down
+    return (0,) if coding.layout.kind == "grey" else (0, down, down)
 
 
 def _affine(matrix: convert.Matrix) -> Any:

@@ -23,14 +23,13 @@ class Journal:
         self._folder = folder
         self._key = _digest(settings)
         self.whole = self._read()
-        if self.whole is None:
+        if not self.whole:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            self.whole = 0
 
     def add(self) -> None:
         """Note that the next segment is whole and on disk."""
-        self.whole = (self.whole or 0) + 1
+        self.whole += 1
         path = self._folder / _NAME
         partial = path.with_suffix(".part")
         with partial.open("w", encoding="utf-8") as file:
@@ -39,12 +38,17 @@ class Journal:
             os.fsync(file.fileno())
         partial.replace(path)
 
-    def _read(self) -> int | None:
+    def forget(self) -> None:
+        """Begin anew: what was whole is taken away."""
+        self.whole = 0
+        (self._folder / _NAME).unlink(missing_ok=True)
+
+    def _read(self) -> int:
         with suppress(OSError, ValueError, KeyError, TypeError):
             said = json.loads((self._folder / _NAME).read_text(encoding="utf-8"))
             if said["render"] == self._key:
                 return int(said["whole"])
-        return None
+        return 0
 
 
 def _digest(settings: Any) -> str:
