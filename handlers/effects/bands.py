@@ -75,7 +75,8 @@ class BandPath:
         self._fused = source == target and source.layout.kind == "yuv"
         steps = [each.createGroupTransform() for each in processors]
         if self._fused:
-            steps = [_affine(convert._decoding(source)), *steps, _affine(convert._encoding(target))]
+            decode, encode = convert._decoding(source), convert._encoding(target)  # noqa: SLF001 - its own
+            steps = [_affine(decode), *steps, _affine(encode)]
         self._processor = _processor(steps)
         down = max(source.layout.shrink[1], target.layout.shrink[1])
         self._halo = _HALO << down if down else 0

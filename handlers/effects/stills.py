@@ -183,7 +183,8 @@ def _differences(pair: Pair) -> NDArray[np.int16]:
     before = pair.before
     if before.shape != pair.after.shape:
         before = cv2.resize(before, (wide, high), interpolation=cv2.INTER_LANCZOS4)
-    return np.abs(pair.after.astype(np.int16) - before.astype(np.int16))
+    found: NDArray[np.int16] = np.abs(pair.after.astype(np.int16) - before.astype(np.int16))
+    return found
 
 
 def write_sheet(path: Path, pairs: Sequence[Pair], labels: Sequence[str], what: str) -> None:
