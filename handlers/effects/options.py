@@ -34,7 +34,7 @@ class StyleOptions(Options):
 class LookOptions(Options):
     """``file`` is a LUT or a correction that OpenColorIO reads, relative to the storage.
 
-    ``id`` says which correction of a file that holds several. ``working`` is the colour space in
+    ``id`` says which correction of a file that holds several, or its number from 0. ``working`` is the colour space in
     which it is applied to scene-linear footage, by OpenColorIO's name ("ACEScct", "ARRI LogC4"), or
     "as-is"; "auto" is ACEScct, and as-is for .clf and .ctf. ``into`` says what comes out of it:
     the same space again, or pictures as a display shows them.

@@ -7,6 +7,7 @@ way. A shot whose exposure does not go to and fro is left alone, bit for bit.
 from __future__ import annotations
 
 import itertools
+from array import array
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -31,6 +32,7 @@ _DEVIATIONS = 4
 # Below this value contrast is changed by a straight line: a power has no end of slope there.
 _TOE = 1e-3
 _LOOK = 64
+_NOTHING = np.zeros((2, 1), np.float32)
 
 
 class Deflicker(Effect):
@@ -42,7 +44,8 @@ class Deflicker(Effect):
         self._options, self._tools = options, tools
         self._limit = options.limit * float(np.log(2))
         self._cuts = Cuts()
-        self._plan: Curve | None = None
+        self._numbers = array("q")
+        self._plan: dict[int, Image] | None = None
 
     def begin(self, footage: Footage) -> Footage:
         """Take note of the footage; what comes out is of the same kind."""
@@ -51,8 +54,9 @@ class Deflicker(Effect):
         self._exposure = Exposure(footage, colour=self._options.colour, contrast=contrast)
         return footage
 
-    def study(self, number: int, picture: Picture) -> None:  # noqa: ARG002 - they come in order
+    def study(self, number: int, picture: Picture) -> None:
         """Measure a picture's exposure."""
+        self._numbers.append(number)
         self._exposure.see(picture.rgb)
         small = luminance(shrunk(picture.rgb, _LOOK), self._footage)
         self._cuts.see(seen(small, self._footage))
@@ -62,12 +66,12 @@ class Deflicker(Effect):
         (picture,) = window
         if self._plan is None:
             self._plan = self._planned()
-        if number >= len(self._plan) or not self._plan[number].any():
+        lift, bend = self._plan.get(number, _NOTHING)
+        if not lift.any() and not bend.any():
             return picture
-        lift, bend = self._plan[number].astype(np.float32)
         return Picture(corrected(picture.rgb, lift, bend), picture.alpha)
 
-    def _planned(self) -> Curve:
+    def _planned(self) -> dict[int, Image]:
         """Return lift and bend of each frame, in natural logarithms; 0 leaves it alone."""
         changes = self._exposure.changes()
         plan = np.zeros_like(changes)
@@ -80,7 +84,7 @@ class Deflicker(Effect):
                 plan[first:end] = self._correction(way, steady)
                 worst, evened = max(worst, amount), evened + end - first
         self._tell(worst, evened)
-        return plan
+        return dict(zip(self._numbers, plan.astype(np.float32), strict=True))
 
     def _without_flashes(self, way: Curve) -> Curve:
         """Draw a line over single pictures that are far brighter or darker than all about them."""
@@ -98,7 +102,7 @@ class Deflicker(Effect):
         target = smoothed(steady.reshape(len(way), -1), sigma).reshape(way.shape)
         bend = target[:, 1] - way[:, 1]
         lift = target[:, 0] - np.exp(bend) * way[:, 0]
-        made = np.stack([lift, bend], axis=1)
+        made: Curve = np.stack([lift, bend], axis=1)
         made[np.abs(target - way)[:, 0].max(axis=1) > self._limit] = 0
         return made
 

@@ -92,7 +92,7 @@ def on_light(rgb: Image, field: Image, amount: float) -> Image:
     The share of developed grains rises with the logarithm of light, half of them at 18 %.
     """
     light = np.abs(rgb)
-    developed = light / (light + _GREY)
+    developed = 1 - _GREY / (light + _GREY)
     spread = np.sqrt(developed * (1 - developed)) * np.float32(2 * _STRONGEST * _LIGHT * amount)
     # The mean of a log-normal value is above that of its logarithm.
     made: Image = rgb * np.exp(spread * field - 0.5 * spread * spread)

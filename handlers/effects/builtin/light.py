@@ -7,8 +7,8 @@ import numpy as np
 
 from handlers.effects.effect import Footage, Image
 
-# The shares of red, green and blue in luminance: ITU-R BT.709, BT.2020, and AP1 (SMPTE ST 2065-4's
-# working sibling, Academy S-2014-004).
+# The shares of red, green and blue in luminance: ITU-R BT.709, BT.2020, and AP1 (Academy
+# S-2014-004).
 _BT709 = (0.2126, 0.7152, 0.0722)
 _BT2020 = (0.2627, 0.6780, 0.0593)
 _AP1 = (0.2722, 0.6741, 0.0537)
@@ -19,7 +19,8 @@ def weights(footage: Footage) -> tuple[float, float, float]:
     """Return the shares of red, green and blue in the luminance of such footage."""
     if "ACES" in footage.space:
         return _AP1
-    return _BT2020 if footage.colour.primaries == "bt2020" else _BT709
+    wide = "2020" in footage.space or footage.colour.primaries == "bt2020"
+    return _BT2020 if wide else _BT709
 
 
 def luminance(rgb: Image, footage: Footage) -> Image:
@@ -41,10 +42,12 @@ def shrunk(image: Image, longest: int) -> Image:
 def seen(luma: Image, footage: Footage) -> Image:
     """Return brightness as the eye takes it, 0..1: display values as they are, light compressed.
 
-    Grey of 18 % becomes one half, and no highlight reaches 1 (Naka and Rushton 1966).
+    Grey of 18 % becomes one half, and no highlight passes 1 (Naka and Rushton 1966). What is no
+    number becomes black.
     """
+    luma = np.maximum(np.nan_to_num(luma, nan=0.0), 0)
     if not footage.scene_linear:
-        return np.clip(luma, 0, 1)
-    light = np.sqrt(np.maximum(luma, 0))
-    made: Image = light / (light + np.float32(np.sqrt(_GREY)))
+        return np.minimum(luma, 1)
+    half = np.float32(np.sqrt(_GREY))
+    made: Image = 1 - half / (np.sqrt(luma) + half)
     return made

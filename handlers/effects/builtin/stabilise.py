@@ -8,6 +8,7 @@ left alone, bit for bit.
 from __future__ import annotations
 
 import itertools
+from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -45,7 +46,8 @@ class Stabilise(Effect):
     def __init__(self, options: StabiliseOptions, tools: Tools) -> None:
         self._options, self._tools = options, tools
         self._cuts = Cuts()
-        self._plan: list[NDArray[np.float64] | None] | None = None
+        self._numbers = array("q")
+        self._plan: dict[int, Way] | None = None
         self._filter = _FILTERS[options.filter]
         mirror = options.borders == "mirror"
         self._border = cv2.BORDER_REFLECT_101 if mirror else cv2.BORDER_REPLICATE
@@ -67,8 +69,9 @@ class Stabilise(Effect):
             return footage
         return replace(footage, has_alpha=True)
 
-    def study(self, number: int, picture: Picture) -> None:  # noqa: ARG002 - they come in order
+    def study(self, number: int, picture: Picture) -> None:
         """Measure how the camera moved."""
+        self._numbers.append(number)
         self._cuts.see(self._camera.see(picture.rgb))
 
     def apply(self, window: Sequence[Picture], number: int) -> Picture:
@@ -76,27 +79,28 @@ class Stabilise(Effect):
         (picture,) = window
         if self._plan is None:
             self._plan = self._planned()
-        matrix = self._plan[number] if number < len(self._plan) else None
+        matrix = self._plan.get(number)
         if self._options.borders == "transparent" and picture.alpha is None:
             picture = Picture(picture.rgb, np.ones(picture.rgb.shape[:2], np.float32))
         return picture if matrix is None else self._moved(picture, matrix)
 
-    def _planned(self) -> list[NDArray[np.float64] | None]:
-        """Return each frame's matrix from source to result in pixels, None for as it is."""
+    def _planned(self) -> dict[int, Way]:
+        """Return the matrix from source to result, in pixels, of each frame that is moved."""
         moves = self._camera.moves()
-        plan: list[NDArray[np.float64] | None] = []
+        plan: dict[int, Way] = {}
         begins = self._cuts.begins()
         for first, end in itertools.pairwise([*begins, len(moves)]):
-            found = self._correction(way(moves[first:end]), first)
-            plan += [None] * (end - first) if found is None else [*self._in_pixels(found)]
-        self._tell_lost(set(self._camera.lost) - set(begins))
+            found = self._correction(way(moves[first:end]), self._numbers[first])
+            if found is not None:
+                plan |= zip(self._numbers[first:end], self._in_pixels(found), strict=True)
+        self._tell_lost([self._numbers[at] for at in self._camera.lost if at not in begins])
         return plan
 
-    def _tell_lost(self, lost: set[int]) -> None:
+    def _tell_lost(self, lost: Sequence[int]) -> None:
         if lost:
             self._tools.notes.append(
                 f"stabilise: nothing could be followed into {len(lost)} frames, the first of them "
-                f"{min(lost)}; the camera was taken to be still there."
+                f"{lost[0]}; the camera was taken to be still there."
             )
 
     def _correction(self, taken: Way, first: int) -> Way | None:
