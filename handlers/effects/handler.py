@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,10 @@ _MEDIA_TYPES = {
     ".dpx": "image/x-dpx", ".tif": "image/tiff", ".png": "image/png",
 }  # fmt: skip
 _MOST_ERRORS = 5
+_INTERLACED = (
+    "The picture is interlaced, and effects see both fields as one picture: right for colours, "
+    "not where neighbouring pixels or frames matter; deinterlace it for those."
+)
 
 
 class EffectsHandler:
@@ -95,11 +100,10 @@ class _Render:
 
     def run(self) -> HandlerResult:
         chain = build(self.steps, self.params, self.tools)
+        if self.source.video.interlaced and chain.stages:
+            self.tools.notes.append(_INTERLACED)
         made = chain.begin(self.source.footage)
-        target = choose(
-            self.source.held, (made.width, made.height), alpha=made.has_alpha,
-            wanted=self.params.format,
-        )  # fmt: skip
+        target = self._target(made)
         kind = SequenceOutput if target.is_sequence else ClipOutput
         with kind(self.work, self._settings(target), self.source, target) as output:
             stills = Stills(self.work / "stills", self.source.footage.frames)
@@ -112,6 +116,14 @@ class _Render:
             artifacts=_artifacts(self.context.staging, rendered),
             metrics=self._metrics(target, output, frames),
         )
+
+    def _target(self, made: Footage) -> Target:
+        """Choose the format; an effect may have made other colours than the source's."""
+        held, footage = self.source.held, self.source.footage
+        if (made.colour, made.scene_linear) != (footage.colour, footage.scene_linear):
+            held = replace(held, colour=made.colour, scene_linear=made.scene_linear)
+        size = made.width, made.height
+        return choose(held, size, alpha=made.has_alpha, wanted=self.params.format)
 
     def _settings(self, target: Target) -> dict[str, Any]:
         """Return all that decides what a frame looks like."""

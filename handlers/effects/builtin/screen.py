@@ -99,9 +99,7 @@ def _eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return made if made.mean() >= _SEEN else mask
 
 
-def _trend(
-    rgb: Image, sure: NDArray[np.bool_], channel: int
-) -> tuple[Image, NDArray[np.bool_]]:
+def _trend(rgb: Image, sure: NDArray[np.bool_], channel: int) -> tuple[Image, NDArray[np.bool_]]:
     """Fit the screen's light by a quadratic, without what does not belong to it.
 
     Returns:
