@@ -5,6 +5,7 @@ All take pictures as a screen shows them, float32 [height, width, 3], 0..1 nomin
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -65,7 +66,7 @@ def mean(all_scores: list[Scores]) -> Scores:
 def psnr(result: Image, truth: Image) -> float:
     """Return the ratio of 1 to the root mean square error, in dB; at most 120."""
     error = float(np.mean(np.square(result - truth), dtype=np.float64))
-    return min(_BEST, -10 * np.log10(max(error, 1e-12)))
+    return min(_BEST, -10 * math.log10(max(error, 1e-12)))
 
 
 def ssim(result: Image, truth: Image) -> float:
@@ -161,7 +162,8 @@ def _hues(
     apart = np.where(product == 0, 0.0, apart)
     turn = 2 * np.sqrt(product) * np.sin(np.radians(apart / 2))
     total = first[2] + second[2]
-    far = np.abs(first[2] - second[2]) > 180
+    # Hues that are exactly opposite must not be taken for farther apart by a rounding.
+    far = np.abs(first[2] - second[2]) > 180 + 1e-9
     round_trip = np.where(total < 360, total + 360, total - 360)
     hue = np.where(far, round_trip, total) / 2
     return turn, np.where(product == 0, total, hue)
