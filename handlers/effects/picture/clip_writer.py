@@ -26,6 +26,8 @@ from handlers.media.source import open_media, picture_stream, shown
 
 FORMATS = {".mov": "mov", ".mkv": "matroska"}
 _UNSPECIFIED = 2
+# FFV1 refuses to cut pictures that are hardly larger than its slices.
+_SLICED = 256
 _RANGES = {"pc": ColorRange.JPEG, "tv": ColorRange.MPEG}
 # Where DNxHR's header (SMPTE ST 2019-1) says the matrix, and what it says there.
 _DNX_COLOUR, _DNX_BT2020 = 0x2C, 0b010
