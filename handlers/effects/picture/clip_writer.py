@@ -38,7 +38,6 @@ class SegmentWriter:
         self.path = path
         self._target = target
         self._tick = tick_of(source)
-        self._graph: Any = None
         self._aspect = source.video.pixel_aspect
         self._first: int | None = None
         self._partial = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -84,17 +83,7 @@ class SegmentWriter:
         wanted = _encoders_format(self._target)
         if frame.format.name.replace("yuvj", "yuv") != wanted:
             frame = frame.reformat(format=wanted)
-        if self._target.kind.codec == "ffv1" and self._aspect != 1:
-            return self._with_aspect(frame)
         return frame
-
-    def _with_aspect(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Say the pixel aspect on the picture: FFV1 stores it, and Matroska is not told it."""
-        if self._graph is None:
-            self._graph = _aspect_graph(frame, self._aspect, self._tick)
-        self._graph.vpush(frame)
-        made: av.VideoFrame = self._graph.vpull()
-        return made
 
     def _mux(self, packets: list[Any]) -> None:
         colour = self._target.colour
@@ -191,16 +180,6 @@ _PACKED = {"gbrp": "bgr0", "gbrap": "bgra"}
 def _encoders_format(target: Target) -> str:
     name = target.require_coding().layout.name
     return _PACKED.get(name, name) if target.kind.codec == "ffv1" else name
-
-
-def _aspect_graph(frame: av.VideoFrame, aspect: Fraction, tick: Fraction) -> Any:
-    graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=tick
-    )
-    said = graph.add("setsar", f"{aspect.numerator}/{aspect.denominator}")
-    graph.link_nodes(source, said, graph.add("buffersink")).configure()
-    return graph
 
 
 def _dnx_said(packet: Any) -> Any:

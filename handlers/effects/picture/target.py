@@ -53,7 +53,8 @@ def _options(**options: str) -> MappingProxyType[str, str]:
 
 # No B-frames: decoding order is that of presentation, so segments join without edit lists.
 _X264 = _options(crf="10", preset="medium", bf="0")
-_X265 = _options(crf="10", preset="medium")
+# x265 is slow in this build; at so high a quality a quick choice costs size alone.
+_X265 = _options(crf="10", preset="superfast")
 _FFV1 = _options(level="3", g="1", slicecrc="1", slices="16", coder="range_tab")
 KINDS: MappingProxyType[str, Kind] = MappingProxyType({
     "prores-422-hq": Kind(suffix=".mov", bits=10, codec="prores_ks", sampling="422",
