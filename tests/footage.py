@@ -67,6 +67,7 @@ def render(path, folder, wanted=None, *, members=(), effect=untouched, segment=1
     has_alpha = source.footage.has_alpha if alpha is None else alpha
     size = (source.footage.width, source.footage.height)
     target = choose(source.held, size, alpha=has_alpha, wanted=wanted)
+    source.holds = not target.is_sequence
     write = _images if target.is_sequence else _clip
     made, notes = write(source, target, folder, effect, segment)
     return source, target, made, [*target.notes, *notes]

@@ -291,8 +291,9 @@ def test_what_a_format_cannot_hold_is_refused_or_told(tmp_path):
     half = clip(tmp_path / "b.mkv", "yuv420p", [noise("yuv420p", rng, (65, 49))])
     with pytest.raises(UnusableMedia, match="even sizes"):
         render(half, tmp_path, "h264-10")
+    small = clip(tmp_path / "s.mkv", "yuv420p", [noise("yuv420p", rng)])
     with pytest.raises(UnusableMedia, match="begins at 256 x 120"):
-        render(half, tmp_path, "dnxhr-hqx")
+        render(small, tmp_path, "dnxhr-hqx")
     _, _, _, notes = render(path, tmp_path, "prores-4444")
     assert notes == ["a.mkv has 16 bits and prores-4444 holds 10."]
     deep = clip(tmp_path / "c.mkv", "gbrp12le", [noise("gbrp12le", rng)])

@@ -168,9 +168,24 @@ def _parameters(target: Target, rate: Fraction) -> dict[str, str]:
     if target.kind.codec == "libx265":
         said = f"bframes=0:keyint={distance}:open-gop=0:log-level=error"
         return {"x265-params": said}
+    if target.kind.codec == "ffv1":
+        return {"slices": str(_slices(target))}
     if target.kind.codec == "prores_ks" and not target.alpha:
         return {"alpha_bits": "0"}
     return {}
+
+
+def _slices(target: Target) -> int:
+    """Return into how many slices FFV1 divides such a picture; it refuses some for odd sizes."""
+    for count in (16, 4):
+        with contextlib.suppress(FFmpegError):
+            context: Any = av.CodecContext.create("ffv1", "w")
+            context.width, context.height = target.size
+            context.pix_fmt, context.time_base = _encoders_format(target), Fraction(1, 24)
+            context.options = dict(target.kind.options) | {"slices": str(count)}
+            context.open()
+            return count
+    return 1
 
 
 # What the encoder of FFV1 calls 8-bit RGB; the others take planes.
