@@ -41,8 +41,8 @@ class SegmentWriter:
         self._aspect = source.video.pixel_aspect
         self._first: int | None = None
         self._partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        path.parent.mkdir(parents=True, exist_ok=True)
         with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
             form = FORMATS[target.kind.suffix]
             self._container: Any = av.open(str(self._partial), "w", format=form)
             self._stream: Any = self._add_stream(source.video.rate)
