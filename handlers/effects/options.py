@@ -43,7 +43,7 @@ class LookOptions(Options):
     file: str
     id: str | None = None
     direction: Literal["forward", "inverse"] = "forward"
-    interpolation: Literal["best", "nearest", "linear", "tetrahedral"] = "best"
+    interpolation: Literal["best", "linear", "tetrahedral"] = "best"
     working: str = "auto"
     into: Literal["same", "display"] = "same"
 
