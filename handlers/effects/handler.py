@@ -97,6 +97,7 @@ class _Render:
         )
         self.stem = names.artifact_stem(asset.path)
         self.work = context.work or context.staging / _WORK
+        self.frames = _expected(source)
 
     def run(self) -> HandlerResult:
         chain = build(self.steps, self.params, self.tools)
@@ -106,7 +107,7 @@ class _Render:
         target = self._target(made)
         kind = SequenceOutput if target.is_sequence else ClipOutput
         with kind(self.work, self._settings(target), self.source, target) as output:
-            stills = Stills(self.work / "stills", self.source.footage.frames)
+            stills = Stills(self.work / "stills", self.frames)
             frames = self._render(chain, made, target, output, stills)
             rendered = output.finish(self.context.staging, self.stem)
         self._describe(target, output, stills, rendered, frames)
@@ -167,7 +168,7 @@ class _Render:
         def progress(done: float, message: str) -> None:
             self.context.progress(done, f"{self.stem}: {what}{message}")
 
-        pace = Pace(self.source.footage.frames, begun, progress)
+        pace = Pace(self.frames, begun, progress)
 
         def told(number: int) -> None:
             self.context.check_cancelled()
@@ -208,6 +209,14 @@ class _Render:
             "colour": str(target.colour),
             "notes": len(self._notes(target, output)),
         }
+
+
+def _expected(source: Source) -> int | None:
+    """Return how many frames there are, by what the file says of them or of its length."""
+    probe = source.probe
+    if source.footage.frames is None and probe.duration is not None:
+        return max(1, round(probe.duration * source.footage.rate))
+    return source.footage.frames
 
 
 def _facts(source: Source, target: Target, frames: int) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ class SoundCopy:
                     self._tracks[track] = self._track(stream, run.path)
 
     def _track(self, stream: Any, path: Path) -> _Track:
-        with contextlib.suppress(ValueError, FFmpegError):
+        if _holds(self._target.format.name, stream):
             made = self._target.add_stream_from_template(stream)
             _say(made, stream)
             return _Track(made, None)
@@ -145,6 +146,17 @@ class SoundCopy:
         except FFmpegError as error:
             raise_if_passing(path, error)
             self._notes.append(f"{shown(path)}: its sound cannot be read on ({error.strerror}).")
+
+
+def _holds(form: str, stream: Any) -> bool:
+    """Say whether a container takes a track as it is: some refuse it with the header only."""
+    try:
+        with av.open(BytesIO(), "w", format=form) as trial:
+            trial.add_stream_from_template(stream)
+            trial.start_encoding()
+    except (ValueError, FFmpegError):
+        return False
+    return True
 
 
 # What PCM holds decoded samples of each of FFmpeg's formats without loss.
