@@ -1,0 +1,1 @@
+"""Pictures in and out, exact: from any footage to float RGB and back into files."""

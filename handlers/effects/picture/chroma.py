@@ -1,0 +1,107 @@
+"""Chroma at the size of luma and back, in float, sited as the format says.
+
+Both ways are linear: between two chroma samples the halfway sample is their mean, and going back
+weighs each luma place by how near it lies. Borders are repeated.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+Site = Literal["cosited", "between"]
+"""Where the first chroma sample lies on one axis: on the first luma sample, or between two."""
+Siting = tuple[Site, Site]
+"""Across and down; FFmpeg's "left" is cosited across and between down."""
+
+
+def enlarge(
+    plane: Samples, shrink: tuple[int, int], siting: Siting, size: tuple[int, int]
+) -> Samples:
+    """Return chroma at ``size``, (width, height), from planes 2**``shrink`` times smaller."""
+    for _ in range(shrink[1]):
+        plane = _enlarged_down(plane, siting[1])
+    for _ in range(shrink[0]):
+        plane = _enlarged_across(plane, siting[0])
+    return plane[: size[1], : size[0]]
+
+
+def reduce(plane: Samples, shrink: tuple[int, int], siting: Siting) -> Samples:
+    """Return chroma 2**``shrink`` times smaller, rounded up where a side is odd."""
+    for _ in range(shrink[0]):
+        plane = _reduced_across(plane, siting[0])
+    for _ in range(shrink[1]):
+        plane = _reduced_down(plane, siting[1])
+    return plane
+
+
+def round_trip(
+    plane: Samples, shrink: tuple[int, int], siting: Siting, size: tuple[int, int]
+) -> Samples:
+    """Return what ``reduce`` makes of what ``enlarge`` makes of a plane at ``size``."""
+    return reduce(enlarge(plane, shrink, siting, size), shrink, siting)
+
+
+def _enlarged_across(plane: Samples, site: Site) -> Samples:
+    left, right = _neighbours_across(plane)
+    if site == "cosited":
+        pair = plane, cv2.addWeighted(plane, 0.5, right, 0.5, 0)
+    else:
+        pair = (cv2.addWeighted(plane, 0.75, left, 0.25, 0),
+                cv2.addWeighted(plane, 0.75, right, 0.25, 0))  # fmt: skip
+    # Interleaving two planes is the fastest way to write every other sample.
+    made: Samples = cv2.merge(pair).reshape(plane.shape[0], -1)
+    return made
+
+
+def _enlarged_down(plane: Samples, site: Site) -> Samples:
+    above, below = _neighbours_down(plane)
+    made = np.empty((2 * plane.shape[0], plane.shape[1]), np.float32)
+    if site == "cosited":
+        made[::2] = plane
+        made[1::2] = cv2.addWeighted(plane, 0.5, below, 0.5, 0)
+    else:
+        made[::2] = cv2.addWeighted(plane, 0.75, above, 0.25, 0)
+        made[1::2] = cv2.addWeighted(plane, 0.75, below, 0.25, 0)
+    return made
+
+
+def _reduced_across(plane: Samples, site: Site) -> Samples:
+    if plane.shape[1] % 2:
+        plane = np.concatenate([plane, plane[:, -1:]], axis=1)
+    pairs = np.ascontiguousarray(plane).reshape(plane.shape[0], -1, 2)
+    even, odd = cv2.split(pairs)
+    if site == "between":
+        return np.asarray(cv2.addWeighted(even, 0.5, odd, 0.5, 0))
+    # Left of the first place there is what is on it.
+    before = np.concatenate([even[:, :1], odd[:, :-1]], axis=1)
+    return _weighed(even, odd, before)
+
+
+def _reduced_down(plane: Samples, site: Site) -> Samples:
+    if plane.shape[0] % 2:
+        plane = np.concatenate([plane, plane[-1:]])
+    even, odd = plane[::2], plane[1::2]
+    if site == "between":
+        return np.asarray(cv2.addWeighted(even, 0.5, odd, 0.5, 0))
+    before = np.concatenate([even[:1], odd[:-1]])
+    return _weighed(even, odd, before)
+
+
+def _weighed(even: Samples, odd: Samples, before: Samples) -> Samples:
+    made: Samples = cv2.addWeighted(odd, 0.25, before, 0.25, 0)
+    return np.asarray(cv2.scaleAdd(np.ascontiguousarray(even), 0.5, made))
+
+
+def _neighbours_across(plane: Samples) -> tuple[Samples, Samples]:
+    left = np.concatenate([plane[:, :1], plane[:, :-1]], axis=1)
+    right = np.concatenate([plane[:, 1:], plane[:, -1:]], axis=1)
+    return left, right
+
+
+def _neighbours_down(plane: Samples) -> tuple[Samples, Samples]:
+    return np.concatenate([plane[:1], plane[:-1]]), np.concatenate([plane[1:], plane[-1:]])

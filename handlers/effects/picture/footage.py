@@ -1,0 +1,361 @@
+"""Footage as effects see it: its facts, and its pictures one after another, numbered exactly.
+
+A clip's picture that does not decode is held: the one before it stands in its place (at the very
+beginning the first that decodes), so that sound stays in sync. An image that is missing from a
+sequence stays missing. Both are named.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.video.reformatter import VideoReformatter
+
+from handlers.contract import TransientFailure, UnusableMedia
+from handlers.effects.effect import Footage
+from handlers.effects.picture import image
+from handlers.effects.picture.chroma import Site
+from handlers.effects.picture.convert import MATRICES, Coding
+from handlers.effects.picture.image import ImageNative, Window
+from handlers.effects.picture.layout import UnknownLayout, layout_of, planar
+from handlers.effects.picture.native import ClipNative, Native
+from handlers.effects.picture.target import Held
+from handlers.media.clip import is_sequence, open_decoder
+from handlers.media.decode import DecodeError
+from handlers.media.imagefile import Unreadable, facts_of
+from handlers.media.picture import made_colour
+from handlers.media.probe import Probe, VideoFacts
+from handlers.media.sequence import numbered
+from handlers.media.source import shown
+from handlers.media.viewing import space_of
+
+# Images decoded ahead: each is a whole picture in memory.
+_AHEAD = 2
+
+
+class Source(ABC):
+    """Footage that is open for effects.
+
+    ``footage`` is what effects are told; ``held`` what a format has to hold. After a pass,
+    ``errors`` says which frames did not decode.
+    """
+
+    def __init__(self, path: Path, probe: Probe, video: VideoFacts) -> None:
+        self.path = path
+        self.probe = probe
+        self.video = video
+        self.errors: list[DecodeError] = []
+        self.notes: list[str] = []
+        self.footage = self._footage()
+        self.held = self._held()
+
+    @property
+    def is_sequence(self) -> bool:
+        """Say whether it is made of images."""
+        return isinstance(self, SequenceSource)
+
+    @abstractmethod
+    def pictures(self, first: int = 0) -> Iterator[tuple[int, Native]]:
+        """Yield (number, picture) from frame ``first`` on; numbers rise.
+
+        Raises:
+            UnusableMedia: Nothing decodes.
+            TransientFailure: The file cannot be reached now.
+        """
+
+    @abstractmethod
+    def _footage(self) -> Footage: ...
+
+    @abstractmethod
+    def _held(self) -> Held: ...
+
+
+def open_footage(path: Path, probe: Probe) -> Source:
+    """Return footage for effects.
+
+    Args:
+        path: The file, or the name of a sequence.
+        probe: What :func:`handlers.media.clip.probe_clip` found.
+
+    Raises:
+        UnusableMedia: It has no picture, or one that nothing here can work on.
+    """
+    if probe.video is None:
+        raise UnusableMedia(f"{shown(path)} holds sound but no picture; drop a clip.")
+    kind = SequenceSource if is_sequence(path) else ClipSource
+    return kind(path, probe, probe.video)
+
+
+class ClipSource(Source):
+    """A clip: one file, or several that a camera wrote as one."""
+
+    def __init__(self, path: Path, probe: Probe, video: VideoFacts) -> None:
+        self.coding = coding_of(path, video)
+        super().__init__(path, probe, video)
+
+    def pictures(self, first: int = 0) -> Iterator[tuple[int, ClipNative]]:
+        """Yield each frame; those that do not decode are held."""
+        decoder = open_decoder(self.path, self.probe)
+        scaler = VideoReformatter()
+        last: ClipNative | None = None
+        expected = 0
+        for number, frame in decoder:
+            made = self._native(frame, decoder.origin, number, scaler)
+            for lost in range(expected, number):
+                if lost >= first:
+                    yield lost, self._stand_in(last or made, lost)
+            last, expected = made, number + 1
+            if number >= first:
+                yield number, made
+        self.errors = list(decoder.errors)
+        if last is None:
+            raise UnusableMedia(f"{shown(self.path)}: none of its pictures can be decoded.")
+        for lost in range(max(first, expected), self._count()):
+            yield lost, self._stand_in(last, lost)
+
+    def _count(self) -> int:
+        """Return how many frames a clip of constant rate promises; else none is missed."""
+        return 0 if self.video.vfr else self.video.frames or 0
+
+    def _native(
+        self, frame: av.VideoFrame, origin: Fraction | None, number: int, scaler: VideoReformatter
+    ) -> ClipNative:
+        if frame.format.name != self.video.pixel_format or (frame.width, frame.height) != (
+            self.video.width,
+            self.video.height,
+        ):
+            raise UnusableMedia(
+                f"{shown(self.path)}: its picture changes its size or form at frame {number} "
+                f"({frame.width} x {frame.height}, {frame.format.name}); transcode it first."
+            )
+        time = self._time(frame, origin, number)
+        return ClipNative(frame=planar(frame, scaler), coding=self.coding, time=time)
+
+    def _time(self, frame: av.VideoFrame, origin: Fraction | None, number: int) -> Fraction:
+        if not self.video.vfr or frame.pts is None or origin is None or self.probe.files:
+            return number / self.video.rate
+        return Fraction(frame.pts * frame.time_base) - origin
+
+    def _stand_in(self, native: ClipNative, number: int) -> ClipNative:
+        return ClipNative(
+            frame=native.frame, coding=native.coding, time=number / self.video.rate, held=True
+        )
+
+    def _footage(self) -> Footage:
+        layout, video = self.coding.layout, self.video
+        return Footage(
+            width=video.width,
+            height=video.height,
+            rate=video.rate,
+            frames=video.frames,
+            bits=layout.bits,
+            floating=layout.floating,
+            scene_linear=video.colour.transfer == "linear",
+            space="Linear Rec.709 (sRGB)" if video.colour.transfer == "linear" else "display",
+            colour=video.colour,
+            has_alpha=layout.alpha,
+            pixel_aspect=video.pixel_aspect,
+        )
+
+    def _held(self) -> Held:
+        layout = self.coding.layout
+        return Held(
+            name=shown(self.path),
+            codec=self.video.codec,
+            bits=layout.bits,
+            floating=layout.floating,
+            alpha=layout.alpha,
+            grey=layout.kind == "grey",
+            scene_linear=self.footage.scene_linear,
+            colour=self.video.colour,
+            size=(self.video.width, self.video.height),
+            coding=self.coding,
+        )
+
+
+def coding_of(path: Path, video: VideoFacts) -> Coding:
+    """Return how a clip's planes code colours; what it does not say is taken as players take it.
+
+    Raises:
+        UnusableMedia: Nothing here reads its pixel format or its matrix.
+    """
+    try:
+        layout = layout_of(video.pixel_format)
+    except UnknownLayout as error:
+        raise UnusableMedia(
+            f"{shown(path)} has pictures of a form that no effect can be applied to "
+            f"({video.pixel_format}); transcode it to ProRes 4444 or to images."
+        ) from error
+    if layout.kind != "yuv":
+        return Coding(layout=layout, matrix="gbr", full=True)
+    matrix = made_colour(video).matrix
+    if matrix not in MATRICES:
+        raise UnusableMedia(
+            f"{shown(path)} is coded by a matrix that nothing here reads ({matrix}); transcode it "
+            "to ProRes or to images."
+        )
+    full = video.colour.range == "pc" or video.pixel_format.startswith("yuvj")
+    return Coding(layout=layout, matrix=matrix, full=full, siting=_siting(video))
+
+
+def _siting(video: VideoFacts) -> tuple[Site, Site]:
+    """Say where chroma is sited, by what each codec's standard says where it is silent."""
+    if video.codec in {"mjpeg", "mpeg1video"}:
+        return "between", "between"
+    # HDR HEVC (ITU-T H.265 annex E for BT.2020) and PAL DV have it on the first line.
+    if video.codec == "dvvideo" or (video.codec == "hevc" and video.colour.matrix == "bt2020nc"):
+        return "cosited", "cosited"
+    return "cosited", "between"
+
+
+class SequenceSource(Source):
+    """An image sequence, read at its own depth with all its channels."""
+
+    def __init__(self, path: Path, probe: Probe, video: VideoFacts) -> None:
+        self.files = numbered(probe.files)
+        self.first = min(self.files)
+        self.example, self.canvas = self._look(path)
+        super().__init__(path, probe, video)
+
+    def pictures(self, first: int = 0) -> Iterator[tuple[int, ImageNative]]:
+        """Yield each image that there is and that decodes."""
+        self.errors = []
+        expected = first
+        wanted = {n - self.first: file for n, file in self.files.items() if n - self.first >= first}
+        for number, result in _read_ahead(wanted, self.canvas):
+            self._note_missing(expected, number)
+            expected = number + 1
+            native = self._taken(number, result)
+            if native is not None:
+                yield number, native
+        self._note_missing(expected, self.video.frames or 0)
+
+    def number_in_name(self, number: int) -> int:
+        """Return the number in the name of a frame's image."""
+        return self.first + number
+
+    def _taken(self, number: int, result: Future[ImageNative]) -> ImageNative | None:
+        try:
+            native = result.result()
+        except Unreadable as error:
+            self._note(number, f"not decoded ({error})")
+            return None
+        except FileNotFoundError:
+            self._note(number, "not decoded (its image is gone)")
+            return None
+        except OSError as error:
+            raise TransientFailure(
+                f"{shown(self.path)} cannot be reached now ({error.strerror}); look at the storage"
+            ) from error
+        if not self._is_alike(native):
+            self._note(number, "left out (its size or its channels are not those of the others)")
+            return None
+        return native
+
+    def _is_alike(self, native: ImageNative) -> bool:
+        one = self.example
+        return (
+            native.samples.dtype == one.samples.dtype
+            and native.bits == one.bits
+            and native.spec.channelnames == one.spec.channelnames
+            and (native.spec.full_width, native.spec.full_height)
+            == (one.spec.full_width, one.spec.full_height)
+        )
+
+    def _note(self, number: int, message: str) -> None:
+        self.errors.append(DecodeError(frame=number, message=message))
+
+    def _note_missing(self, first: int, end: int) -> None:
+        for number in range(first, end):
+            self._note(number, "not decoded (there is no image of this number)")
+
+    def _look(self, path: Path) -> tuple[ImageNative, Window]:
+        """Return one image, and the window that holds the data of the first and the last."""
+        example = _first_readable(path, list(self.files.values()))
+        canvas = example.canvas
+        for file in (example.path, self.files[max(self.files)]):
+            try:
+                canvas = _around(canvas, image.windows(file)[0])
+            except Unreadable:
+                continue
+        return example, canvas
+
+    def _footage(self) -> Footage:
+        native = self.example
+        linear = native.floating
+        space = space_of(native.spec.getattribute("chromaticities")) if linear else "display"
+        return Footage(
+            width=self.canvas[2],
+            height=self.canvas[3],
+            rate=self.video.rate,
+            frames=self.video.frames,
+            bits=native.bits,
+            floating=native.floating,
+            scene_linear=linear,
+            space=space,
+            colour=self.video.colour,
+            has_alpha=native.alpha is not None,
+            pixel_aspect=self.video.pixel_aspect,
+        )
+
+    def _held(self) -> Held:
+        native = self.example
+        return Held(
+            name=shown(self.path),
+            codec=native.format,
+            bits=native.bits,
+            floating=native.floating,
+            alpha=native.alpha is not None,
+            grey=len(set(native.colours)) == 1,
+            scene_linear=native.floating,
+            colour=self.video.colour,
+            size=(self.canvas[2], self.canvas[3]),
+            dtype=native.samples.dtype,
+            channels=tuple(native.spec.channelnames),
+        )
+
+
+def _around(one: Window, other: Window) -> Window:
+    left, top = min(one[0], other[0]), min(one[1], other[1])
+    right = max(one[0] + one[2], other[0] + other[2])
+    bottom = max(one[1] + one[3], other[1] + other[3])
+    return (left, top, right - left, bottom - top)
+
+
+def _first_readable(path: Path, files: Sequence[Path]) -> ImageNative:
+    said = ""
+    for file in files[:5]:
+        try:
+            facts_of(file)
+            return image.read(file)
+        except Unreadable as error:
+            said = said or f"{shown(file)}: {error}"
+        except OSError as error:
+            raise TransientFailure(
+                f"{shown(file)} cannot be reached now ({error.strerror}); look at the storage"
+            ) from error
+    raise UnusableMedia(
+        f"{shown(path)} cannot be read as images ({said}); export the sequence again."
+    )
+
+
+def _read_ahead(
+    files: dict[int, Path], canvas: Window
+) -> Iterator[tuple[int, Future[ImageNative]]]:
+    waiting: deque[tuple[int, Future[ImageNative]]] = deque()
+    with ThreadPoolExecutor(_AHEAD, thread_name_prefix="images") as pool:
+        try:
+            for number, file in files.items():
+                waiting.append((number, pool.submit(image.read, file, canvas)))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft()
+            while waiting:
+                yield waiting.popleft()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,142 @@
+"""The header of an image that is written: what its source said, less what describes its pixels."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import OpenImageIO
+
+from handlers.effects.picture.image import Made
+from handlers.effects.picture.target import Target
+from handlers.media.probe import ColourFacts
+from handlers.media.timecode import Timecode, nominal
+
+# What describes how one kind of file stores its pixels says nothing about another kind.
+_OF_KIND = ("oiio:", "tiff:", "png:", "dpx:", "openexr:", "jpeg:", "cineon:", "targa:")
+_OF_PIXELS = frozenset({"compression", "planarconfig", "Orientation", "screenWindowCenter",
+                        "screenWindowWidth"})  # fmt: skip
+# What the library makes itself, or what is no longer true.
+_MADE = ("oiio:subimages", "oiio:BitsPerSample", "oiio:RawColor", "oiio:ConstantColor",
+         "oiio:AverageColor", "oiio:SHA-1")  # fmt: skip
+_LOSSLESS = frozenset({"none", "rle", "zips", "zip", "piz"})
+# CIE 1931 x and y of red, green, blue and white (ITU-R BT.709, BT.2020; SMPTE RP 431-2, EG 432-1).
+_D65 = (0.3127, 0.3290)
+_PRIMARIES = {
+    "bt709": (0.640, 0.330, 0.300, 0.600, 0.150, 0.060, *_D65),
+    "bt2020": (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, *_D65),
+    "smpte432": (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, *_D65),
+}
+_FASTEST_COUNTING = 30
+
+
+def lossy_compression(spec: Any) -> str | None:
+    """Return the name of an EXR's compression where it changes pixels, None where it does not."""
+    said = str(spec.get_string_attribute("compression")).partition(":")[0]
+    return said if said and said not in _LOSSLESS else None
+
+
+def header(made: Made, target: Target, *, timecode: Timecode | None, about: dict[str, Any]) -> Any:
+    """Return OpenImageIO's header for an image.
+
+    Args:
+        made: The image.
+        target: What is written.
+        timecode: That of this frame, where the source's images do not say one themselves.
+        about: What to say that the source's header does not: ``rate``, ``reel``, ``aspect``,
+            ``colour``.
+    """
+    height, width, channels = made.samples.shape
+    spec = OpenImageIO.ImageSpec(width, height, channels, str(made.samples.dtype))
+    _take_over(spec, made, target)
+    spec.channelnames = made.names
+    spec.x, spec.y = made.window[:2]
+    spec.full_x, spec.full_y, spec.full_width, spec.full_height = made.display
+    _set_alpha(spec, made, target)
+    if target.kind.suffix == ".dpx":
+        spec.attribute("oiio:BitsPerSample", target.bits)
+    _say(spec, target, timecode, about)
+    return spec
+
+
+def _take_over(spec: Any, made: Made, target: Target) -> None:
+    if made.spec is None:
+        return
+    alike = _kind_of(made.spec) == target.kind.suffix
+    for each in made.spec.extra_attribs:
+        if each.name in _MADE or (not alike and _is_of_kind(each.name)):
+            continue
+        spec.attribute(each.name, each.type, each.value)
+    if alike and made.names == tuple(made.spec.channelnames):
+        spec.channelformats = made.spec.channelformats
+        spec.tile_width, spec.tile_height = made.spec.tile_width, made.spec.tile_height
+    if target.kind.floating and (not alike or lossy_compression(made.spec)):
+        spec.attribute("compression", "zip")
+
+
+def _kind_of(spec: Any) -> str:
+    """Return the suffix of the format that a header was read from, told by its own attributes."""
+    names = {each.name.partition(":")[0] for each in spec.extra_attribs}
+    return {"openexr": ".exr", "dpx": ".dpx", "tiff": ".tif"}.get(
+        next((name for name in ("openexr", "dpx", "tiff") if name in names), ""), ".png"
+    )
+
+
+def _is_of_kind(name: str) -> bool:
+    return name.startswith(_OF_KIND) or name in _OF_PIXELS
+
+
+def _set_alpha(spec: Any, made: Made, target: Target) -> None:
+    lower = [name.lower() for name in made.names]
+    spec.alpha_channel = next((i for i, name in enumerate(lower) if name in {"a", "alpha"}), -1)
+    if spec.alpha_channel >= 0 and not target.premultiplied and made.spec is None:
+        spec.attribute("oiio:UnassociatedAlpha", 1)
+
+
+def _say(spec: Any, target: Target, timecode: Timecode | None, about: dict[str, Any]) -> None:
+    rate: Fraction = about["rate"]
+    suffix = target.kind.suffix
+    if suffix in {".exr", ".dpx"} and timecode and spec.getattribute("smpte:TimeCode") is None:
+        kind = OpenImageIO.TypeDesc("timecode")
+        spec.attribute("smpte:TimeCode", kind, (packed(timecode), 0))
+    if about["aspect"] != 1 and not spec.getattribute("PixelAspectRatio"):
+        spec.attribute("PixelAspectRatio", float(about["aspect"]))
+    if suffix == ".exr":
+        _say_exr(spec, rate, about)
+    if suffix == ".dpx":
+        _say_dpx(spec, rate, about)
+
+
+def _say_exr(spec: Any, rate: Fraction, about: dict[str, Any]) -> None:
+    colour: ColourFacts | None = about["colour"]
+    if spec.getattribute("FramesPerSecond") is None:
+        pair = (rate.numerator, rate.denominator)
+        spec.attribute("FramesPerSecond", OpenImageIO.TypeDesc("rational"), pair)
+    if about["reel"] and not spec.get_string_attribute("reelName"):
+        spec.attribute("reelName", about["reel"])
+    if colour is not None and spec.getattribute("chromaticities") is None:
+        places = _PRIMARIES.get(colour.primaries)
+        if places:
+            spec.attribute("chromaticities", OpenImageIO.TypeDesc("float[8]"), places)
+
+
+def _say_dpx(spec: Any, rate: Fraction, about: dict[str, Any]) -> None:
+    if not spec.get_float_attribute("dpx:FrameRate"):
+        spec.attribute("dpx:FrameRate", float(rate))
+    if about["reel"] and not spec.get_string_attribute("dpx:InputDevice"):
+        spec.attribute("dpx:InputDevice", about["reel"][:31])
+
+
+def packed(timecode: Timecode) -> int:
+    """Return a timecode as the word of SMPTE ST 12-1: binary-coded decimals, frames lowest.
+
+    It counts to thirty: of faster pictures two share a number each.
+    """
+    text = str(timecode)
+    hours, minutes, seconds, frame = (int(part) for part in text.replace(";", ":").split(":"))
+    if nominal(timecode.rate) > _FASTEST_COUNTING:
+        frame //= 2
+    word = 0
+    for value in (hours, minutes, seconds, frame):
+        word = word << 8 | value // 10 << 4 | value % 10
+    return word | (1 << 6 if timecode.drop_frame else 0)
