@@ -122,9 +122,9 @@ def _header(path: Path, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]
     if file.read(1) == _PICKLED:
         raise _objects(path)
     file.seek(0)
-    version = np.lib.format.read_magic(file)
+    version = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else _HEADER
-    shape, _, dtype = read(file)
+    shape, _, dtype = read(file)  # type: ignore[no-untyped-call]
     if dtype.hasobject:
         raise _objects(path)
     return shape, dtype
