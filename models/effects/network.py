@@ -42,12 +42,12 @@ class Shape:
     @property
     def stride(self) -> int:
         """Tiles begin at multiples of so many pixels, and are as large."""
-        return self.fold * sum(2**level for level in range(len(self.widths) - 1)) + self.fold
+        return self.fold * sum(1 << level for level in range(len(self.widths) - 1)) + self.fold
 
     @property
     def radius(self) -> int:
         """How far from a pixel the U-Net looks, in pixels, at most."""
-        *finer, coarsest = (2**level for level in range(len(self.widths)))
+        *finer, coarsest = (1 << level for level in range(len(self.widths)))
         # Two convolutions on the way down and two on the way up, one last; and a pixel of the
         # coarsest level is as wide as it is.
         reach = 4 * sum(finer) + 2 * coarsest + 1 + coarsest - 1
