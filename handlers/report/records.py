@@ -220,3 +220,39 @@ class SoundPage:
     metadata: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     traces: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Still:
+    """One frame before and after, as JPEGs for a screen; ``label`` says which frame it is."""
+
+    label: str
+    before: bytes
+    after: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectRow:
+    """One effect of a chain: its name and version, how much of it, what is known of it."""
+
+    name: str
+    version: str
+    how: str
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectPage:
+    """All that the page of a rendered clip shows.
+
+    ``rendered`` is the name of what was rendered, beside the page. ``figures`` say what the chain
+    changed; ``notes`` are sentences about all of it.
+    """
+
+    title: str
+    rendered: str
+    facts: tuple[tuple[str, str], ...] = ()
+    effects: tuple[EffectRow, ...] = ()
+    figures: tuple[tuple[str, str], ...] = ()
+    stills: tuple[Still, ...] = ()
+    notes: tuple[str, ...] = ()

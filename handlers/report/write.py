@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from handlers.media.timecode import nominal
 from handlers.report.metadata import rows
-from handlers.report.records import ClipPage, Clock, DayPage, SoundPage, SyncRow
+from handlers.report.records import ClipPage, Clock, DayPage, EffectPage, SoundPage, SyncRow
 from handlers.report.strips import sound_strips, strips
 
 NAME = "report.html"
@@ -95,6 +95,15 @@ def write_sound_page(folder: Path, page: SoundPage) -> Path:
         page=page,
         counts={name: counts[name] for name in SEVERITIES if counts[name]},
     )
+
+
+def write_effect_page(folder: Path, page: EffectPage) -> Path:
+    """Write ``report.html`` of a rendered clip into ``folder``; return its path.
+
+    Its pictures are in the file; what was rendered is referred to by name.
+    """
+    data = {"labels": [still.label for still in page.stills]}
+    return _write(folder, "effect.html.j2", ("wipe.js",), data, page=page)
 
 
 def _slating(clip: Any) -> tuple[Any, ...]:

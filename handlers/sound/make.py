@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.analysis.findings import Finding
-from handlers.sound.ahead import ahead
+from handlers.media.ahead import ahead
 from handlers.sound.bext import Process
 from handlers.sound.clean import Cleaning, cleaned, noise
 from handlers.sound.copier import Copied, write_sound

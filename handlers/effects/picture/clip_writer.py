@@ -179,6 +179,8 @@ def _parameters(target: Target, rate: Fraction) -> dict[str, str]:
     if target.kind.codec == "libx265":
         said = f"bframes=0:keyint={distance}:open-gop=0:log-level=error"
         return {"x265-params": said}
+    if target.kind.codec == "ffv1" and min(target.size) < _SLICED:
+        return {"slices": "1"}
     if target.kind.codec == "prores_ks" and not target.alpha:
         return {"alpha_bits": "0"}
     return {}

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from handlers.sound.ahead import ahead
+from handlers.media.ahead import ahead
 
 
 def test_all_blocks_come_in_order():
