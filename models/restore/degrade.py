@@ -22,8 +22,7 @@ def _bicubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Keys' kernel with a = -0.5: Keys, "Cubic convolution interpolation", 1981."""
     x = np.abs(x)
     near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
-    kernel: NDArray[np.float64] = np.where(x < 1, near, np.where(x < 2, far, 0.0))
-    return kernel
+    return np.asarray(np.where(x < 1, near, np.where(x < 2, far, 0.0)), np.float64)
 
 
 def _lanczos(x: NDArray[np.float64]) -> NDArray[np.float64]:
