@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from daemon.awaited import Awaited
 from daemon.jobstore import NewJob
 from daemon.plan import Run
 from models import bundle
@@ -35,6 +37,11 @@ class ModelStore:
             self._known[name] = None if found is None else found.version
         return self._known[name]
 
+    def learnt(self) -> list[str]:
+        """Return the names of the effects that were learnt from examples."""
+        names = {info.name for info in bundle.installed(self._folder)}
+        return sorted(n[len(bundle.LEARNT) :] for n in names if n.startswith(bundle.LEARNT))
+
     def describe(self, models: Mapping[str, str | None]) -> list[dict[str, Any]]:
         """Return what a manifest says about the models that a job used."""
         return [self._describe(name, version) for name, version in models.items()]
@@ -55,9 +62,13 @@ class ModelStore:
         }
 
 
-def new_job(run: Run, versions: ModelVersions) -> NewJob:
-    """Return the job of a configured run; it waits where a model is not installed."""
-    models = versions(run.spec.models)
+def new_job(run: Run, versions: ModelVersions, within: str) -> NewJob:
+    """Return the job of a configured run; it waits where a model is not installed.
+
+    ``within`` is the asset's path relative to its watched folder.
+    """
+    further = run.spec.models_for(run.params, within) if run.spec.models_for else ()
+    models = versions(dict.fromkeys((*run.spec.models, *further)))
     missing = [name for name, version in models.items() if version is None]
     extra = versions(run.spec.optional_models)
     models |= {name: version for name, version in extra.items() if version is not None}
@@ -68,12 +79,6 @@ def new_job(run: Run, versions: ModelVersions) -> NewJob:
         params=run.params_json,
         models=models,
         priority=run.priority,
-        waits_for=_waits_for(missing),
+        waits_for=Awaited().reason(missing) if missing else None,
+        path_matters=partial(run.spec.path_matters, run.params) if run.spec.path_matters else None,
     )
-
-
-def _waits_for(missing: list[str]) -> str | None:
-    if not missing:
-        return None
-    names = ", ".join(missing)
-    return f"waits for model {names}; run 'fxd models install {' '.join(missing)}'"

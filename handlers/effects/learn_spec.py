@@ -26,6 +26,11 @@ class LearnParams(BaseModel):
     seed: int = 7
 
 
+def _effect(_: LearnParams, within: str) -> str:
+    """The folder's name is the effect's: under another name it is another model."""
+    return within.casefold()
+
+
 SPEC = HandlerSpec(
     name="learn",
     version="1",
@@ -34,5 +39,7 @@ SPEC = HandlerSpec(
     target="handlers.effects.learn:LearnHandler",
     treatment=Treatment.ANALYSIS,
     suffix="_effects",
+    path_matters=_effect,
+    resumes=True,
     needs=Needs(cpu=1, memory=8192),
 )
