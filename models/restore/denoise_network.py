@@ -34,13 +34,34 @@ def build(widths: tuple[int, int, int] = _WIDTHS) -> Any:
     frames = keras.Input((None, None, 3 * FRAMES), name="frames")
     sigma = keras.Input((None, None, 1), name="sigma")
     first, second = _stage("first", 3, widths), _stage("second", 4, widths)
-    cleaned = []
-    for at in range(FRAMES - 2):
-        three = [frames[..., 3 * (at + n) : 3 * (at + n) + 3] for n in (1, 0, 2)]
-        cleaned.append(first([*three, sigma]))
+    cleaned = [first([*_three(frames, at), sigma]) for at in range(FRAMES - 2)]
     before, middle, after = cleaned
     made = second([middle, before, after, frames[..., 6:9], sigma])
     return keras.Model({"frames": frames, "sigma": sigma}, made, name="denoise")
+
+
+def phases(model: Any) -> list[tuple[str, float, Any, list[Any]]]:
+    """Return how it is trained: the first stage by itself, then the second on top of it.
+
+    Together they would cost four times as much a step, for three runs of the first stage.
+
+    Returns:
+        For each phase its name, its share of all steps, the model that is trained and which of its
+        variables are changed.
+    """
+    first, second = model.get_layer("first"), model.get_layer("second")
+    frames, sigma = model.input["frames"], model.input["sigma"]
+    cleaned = first([*_three(frames, 1), sigma])
+    alone = keras.Model({"frames": frames, "sigma": sigma}, cleaned)
+    return [
+        ("first", 0.6, alone, first.trainable_variables),
+        ("second", 0.4, model, second.trainable_variables),
+    ]
+
+
+def _three(frames: Any, at: int) -> list[Any]:
+    """Return three of five frames, the middle one first."""
+    return [frames[..., 3 * (at + n) : 3 * (at + n) + 3] for n in (1, 0, 2)]
 
 
 def _stage(name: str, pictures: int, widths: tuple[int, int, int]) -> Any:

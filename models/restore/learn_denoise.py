@@ -15,7 +15,7 @@ from models.restore.material import Footage
 
 NAME = "denoise"
 _SLACK = 0.05
-_RECIPE = "windows of 5, white and sensor noise of 2 to 55 codes, 1"
+_RECIPE = "windows of 5, white and sensor noise of 2 to 55 codes, one stage after the other"
 
 
 def example(footage: Sequence[Footage], size: int, random: Any) -> tuple[Any, Any]:
@@ -42,6 +42,12 @@ def _build() -> Any:
     from models.restore import denoise_network  # noqa: PLC0415 - loads Keras
 
     return denoise_network.build()
+
+
+def _phases(model: Any) -> Any:
+    from models.restore import denoise_network  # noqa: PLC0415 - loads Keras
+
+    return denoise_network.phases(model)
 
 
 def _card(facts: BundleFacts) -> str:
@@ -88,11 +94,12 @@ TASK = Task(
     ),
     size=64,
     batch=8,
-    steps=3000,
+    steps=2000,
     tested=26,
     recipe=_RECIPE,
     shrink_clips=True,
     build=_build,
+    phases=_phases,
     example=example,
     measure=evaluate.denoising,
     refused=refused,

@@ -13,7 +13,7 @@ from models.restore.material import Footage
 
 NAME = "upscale2"
 _SLACK = 0.02
-_RECIPE = "halved by four kernels, a little noise and compression, 1"
+_RECIPE = "halved by four kernels, a little noise and compression"
 
 
 def example(footage: Sequence[Footage], size: int, random: Any) -> tuple[Any, Any]:
@@ -36,6 +36,12 @@ def _build() -> Any:
     from models.restore import upscale_network  # noqa: PLC0415 - loads Keras
 
     return upscale_network.build()
+
+
+def _phases(model: Any) -> Any:
+    from models.restore import upscale_network  # noqa: PLC0415 - loads Keras
+
+    return upscale_network.phases(model)
 
 
 def _card(facts: BundleFacts) -> str:
@@ -73,12 +79,13 @@ TASK = Task(
     network="models.restore.upscale_network",
     input_contract="float32 [batch, height, width, 3], RGB, 0..1 nominal, unclipped",
     size=48,
-    batch=16,
-    steps=2000,
+    batch=8,
+    steps=1500,
     tested=36,
     recipe=_RECIPE,
     shrink_clips=True,
     build=_build,
+    phases=_phases,
     example=example,
     measure=evaluate.upscaling,
     refused=refused,

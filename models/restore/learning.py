@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from models import bundle
 from models.bundle import BundleFacts, BundleInfo
 from models.errors import FxdError, ModelError
@@ -26,6 +28,7 @@ from models.shots.material import files
 
 Metrics = Mapping[str, float]
 Random = Any
+Phase = tuple[str, float, Any, Sequence[Any]]
 _QUICK_STEPS, _QUICK_TESTED = 4, 2
 
 
@@ -47,9 +50,11 @@ class Order:
 class Task:
     """One thing that can be learnt.
 
-    ``build`` makes the untrained network; ``example`` one example of footage; ``measure`` says how
-    well a network does on held-out footage, and how well others do; ``refused`` why it must not be
-    used, given that, and the same of the one in use; ``card`` describes it.
+    ``build`` makes the untrained network; ``phases`` says in which order what of it is trained: a
+    name, the share of all steps, a model and its variables that are changed. ``example`` makes one
+    example of footage; ``measure`` says how well a network does on held-out footage, and how well
+    others do; ``refused`` why it must not be used, given that, and the same of the one in use;
+    ``card`` describes it.
     """
 
     name: str
@@ -62,6 +67,7 @@ class Task:
     recipe: str
     shrink_clips: bool
     build: Callable[[], Any]
+    phases: Callable[[Any], Sequence[Phase]]
     example: Callable[[Sequence[Footage], int, Random], tuple[Any, Any]]
     measure: Callable[[Any, Sequence[Footage], int], Metrics]
     refused: Callable[[Metrics, Metrics | None], str | None]
@@ -182,9 +188,16 @@ def _trained(task: Task, order: Order, footage: Sequence[Footage]) -> Any:
     def make(random: Random) -> tuple[Any, Any]:
         return task.example(footage, task.size, random)
 
-    settings = Settings(seed=order.seed, steps=order.steps, batch=task.batch, size=task.size)
-    say(f"Training {model.count_params():,} parameters.")
-    Learner(model, make, settings, order.folder / "run").train(say)
+    for number, (name, share, part, variables) in enumerate(task.phases(model)):
+        settings = Settings(
+            seed=order.seed + number,
+            steps=max(1, round(share * order.steps)),
+            batch=task.batch,
+            size=task.size,
+        )
+        count = sum(int(np.prod(variable.shape)) for variable in variables)
+        say(f"Training {count:,} parameters ({name}).")
+        Learner(part, variables, make, settings, order.folder / name).train(say)
     return model
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ class Settings:
     steps: int
     batch: int
     size: int
-    rate: float = 1e-3
+    rate: float = 1.5e-3
     fresh: int = 50
 
 
@@ -53,19 +53,23 @@ class Learner:
     """Trains one network.
 
     Args:
-        model: The Keras model whose weights are changed.
+        model: The Keras model that is trained.
+        variables: Which of its variables are changed.
         make: Makes an example.
         settings: How.
         folder: The run's folder; a checkpoint in it is gone on from.
     """
 
-    def __init__(self, model: Any, make: Make, settings: Settings, folder: Path) -> None:
+    def __init__(
+        self, model: Any, variables: Sequence[Any], make: Make, settings: Settings, folder: Path
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(asdict(settings), indent=1) + "\n"
         (folder / "settings.json").write_text(text, encoding="utf-8")
         # The same seed and footage give the same weights, bit for bit, on the same machine.
         tf.config.experimental.enable_op_determinism()
-        self._model, self._make, self._settings, self._folder = model, make, settings, folder
+        self._model, self._variables, self._make = model, list(variables), make
+        self._settings, self._folder = settings, folder
         fresh = min(settings.fresh, settings.steps // 2)
         rate = keras.optimizers.schedules.CosineDecay(
             0.02 * settings.rate,
@@ -75,7 +79,7 @@ class Learner:
             warmup_steps=fresh,
         )
         self._optimizer = keras.optimizers.Adam(rate, clipnorm=1.0)
-        self._optimizer.build(model.trainable_variables)
+        self._optimizer.build(self._variables)
         self._step = tf.function(self._one_step, reduce_retracing=True)
 
     def train(self, say: Say) -> None:
@@ -122,9 +126,8 @@ class Learner:
     def _one_step(self, given: Any, wanted: Any) -> Any:
         with tf.GradientTape() as tape:
             value = loss(wanted, self._model(given, training=True))
-        variables = self._model.trainable_variables
-        gradients = tape.gradient(value, [variable.value for variable in variables])
-        self._optimizer.apply(gradients, variables)
+        gradients = tape.gradient(value, [variable.value for variable in self._variables])
+        self._optimizer.apply(gradients, self._variables)
         return value
 
     def _state(self) -> list[Any]:

@@ -16,7 +16,12 @@ from models.restore.layers import DepthToSpace, Lanczos, convolution, nothing, r
 FACTOR = 2
 RADIUS = 16
 """How many pixels of the small picture away from a pixel it sees."""
-_WIDTH, _BLOCKS = 40, 6
+_WIDTH, _BLOCKS = 32, 6
+
+
+def phases(model: Any) -> list[tuple[str, float, Any, list[Any]]]:
+    """Return how it is trained: all at once; see ``denoise_network.phases``."""
+    return [("whole", 1.0, model, model.trainable_variables)]
 
 
 def build(width: int = _WIDTH, blocks: int = _BLOCKS) -> Any:
