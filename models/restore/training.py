@@ -66,7 +66,7 @@ class Learner:
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(asdict(settings), indent=1) + "\n"
         (folder / "settings.json").write_text(text, encoding="utf-8")
-        # The same seed and footage give the same weights, bit for bit, on the same machine.
+        # The same seed and footage give the same weights on the same machine, but for rounding.
         tf.config.experimental.enable_op_determinism()
         self._model, self._variables, self._make = model, list(variables), make
         self._settings, self._folder = settings, folder
