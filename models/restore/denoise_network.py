@@ -54,8 +54,8 @@ def phases(model: Any) -> list[tuple[str, float, Any, list[Any]]]:
     cleaned = first([*_three(frames, 1), sigma])
     alone = keras.Model({"frames": frames, "sigma": sigma}, cleaned)
     return [
-        ("first", 0.6, alone, first.trainable_variables),
-        ("second", 0.4, model, second.trainable_variables),
+        ("first", 0.7, alone, first.trainable_variables),
+        ("second", 0.3, model, second.trainable_variables),
     ]
 
 

@@ -15,7 +15,7 @@ from models.restore.material import Footage
 
 NAME = "denoise"
 _SLACK = 0.05
-_RECIPE = "windows of 5, white and sensor noise of 2 to 55 codes, one stage after the other"
+_RECIPE = "windows of 5, white and sensor noise of 2 to 60 codes, one stage after the other"
 
 
 def example(footage: Sequence[Footage], size: int, random: Any) -> tuple[Any, Any]:
@@ -94,7 +94,7 @@ TASK = Task(
     ),
     size=64,
     batch=8,
-    steps=2000,
+    steps=4500,
     tested=26,
     recipe=_RECIPE,
     shrink_clips=True,

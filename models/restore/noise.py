@@ -18,9 +18,9 @@ Image = NDArray[np.float32]
 Random = np.random.Generator
 
 GAMMA = 2.2
-LEAST, MOST = 2.0, 55.0
+LEAST, MOST = 2.0, 60.0
 """Standard deviations that are learnt, in 8-bit codes."""
-_SENSOR, _CORRELATED, _STORED, _REPEATED = 0.5, 0.5, 0.6, 0.2
+_FAINT, _SENSOR, _CORRELATED, _STORED, _REPEATED = 0.3, 0.45, 0.5, 0.6, 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +37,9 @@ class Noisy:
 
 def add(clean: Image, random: Random) -> Noisy:
     """Add noise of a random kind and strength to each frame of a window, 0..1."""
-    level = float(np.exp(random.uniform(np.log(LEAST), np.log(MOST)))) / 255
-    if random.random() < 0.5:
-        level = float(random.uniform(LEAST, MOST)) / 255
+    level = float(random.uniform(LEAST, MOST)) / 255
+    if random.random() < _FAINT:
+        level = float(np.exp(random.uniform(np.log(LEAST), np.log(MOST)))) / 255
     if random.random() < _SENSOR:
         frames, sigma = _sensor(clean, level, random)
     else:
