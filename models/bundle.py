@@ -43,6 +43,7 @@ class BundleFacts:
     or ``sample_rate`` (Hz) is what the input must be in. ``training_data`` is the
     hash of the training set, None for published weights, whose ``origin`` then says
     where they come from. ``treatment`` is what using the model does to the media.
+    ``details`` are plain values that only the network's own code understands.
     """
 
     name: str
@@ -58,6 +59,7 @@ class BundleFacts:
     git_commit: str | None = None
     seed: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    details: Mapping[str, float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,13 +61,15 @@ class Picture:
 class Tools:
     """What an effect may use besides pictures.
 
-    ``storage`` is the root that files named by options are below. ``notes`` takes sentences for
+    ``storage`` is the root that files named by options are below. ``any_colour`` says that an
+    effect shall be applied whatever colour space it was learnt in. ``notes`` takes sentences for
     the person who reads the report.
     """
 
     models: ModelLoader
     seed: int
     storage: Path | None = None
+    any_colour: bool = False
     notes: list[str] = field(default_factory=list)
 
 

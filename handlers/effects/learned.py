@@ -1,0 +1,182 @@
+"""An effect that was learnt from pairs of pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import PyOpenColorIO as ocio  # noqa: N813 - as its own examples name it
+
+from handlers.contract import UnusableMedia
+from handlers.effects import catalog
+from handlers.effects.effect import Effect, Footage, Image, Picture, Tools
+from handlers.effects.table import Table, transform_of
+from models.bundle import BundleInfo
+from models.effects.bundling import Contract, contract_of
+from models.effects.running import Runner, lut_alone, runner
+from models.errors import ModelError
+
+_CONFIG = "ocio://studio-config-latest"
+_WORKING = "ACEScct"
+_HIGHEST = 65504.0  # of a half float
+# FFmpeg's names for curves of screens, which pictures and clips name differently.
+_SCREENS = frozenset(
+    {
+        "bt709", "smpte170m", "smpte240m", "gamma22", "gamma28", "bt470m", "bt470bg",
+        "iec61966-2-1", "iec61966-2-4", "bt1361e", "bt2020-10", "bt2020-12",
+    }
+)  # fmt: skip
+# The same for primaries: those of HD and of both kinds of SD differ less than people see.
+_HD = frozenset({"bt709", "smpte170m", "bt470bg", "smpte240m"})
+
+
+class Learned(Effect):
+    """Applies the newest learnt effect of a name.
+
+    Args:
+        name: The effect's.
+        tools: What it may use.
+
+    Raises:
+        UnusableMedia: There is no such effect.
+    """
+
+    def __init__(self, name: str, tools: Tools) -> None:
+        self._name, self._tools = name, tools
+        info = tools.models.find(catalog.bundle_of(name))
+        if info is None:
+            raise UnusableMedia(f"There is no effect {name}: drop pairs into learn/{name}.")
+        self._contract = _contract(name, info)
+        self._model = tools.models.load(catalog.bundle_of(name))
+        self._lut = lut_alone(self._model)
+        self.matte = self._contract.matte
+        self._runner: Runner | None = None
+        self._space: _Space | None = None
+        self._footage: Footage | None = None
+
+    def begin(self, footage: Footage) -> Footage:
+        """Take note of what is to come.
+
+        Raises:
+            UnusableMedia: The footage's colours are others than those that it was learnt from.
+        """
+        if not self._tools.any_colour:
+            _compare(self._name, self._contract, footage)
+        self._tools.notes.extend(_notes(self._name, self._contract, footage))
+        self._footage, self._space = footage, None
+        if footage.scene_linear and self._contract.space == _WORKING:
+            self._space = _Space(footage.space)
+        self._runner = self._runner or self._made()
+        return dataclasses.replace(footage, has_alpha=footage.has_alpha or self.matte)
+
+    def _made(self) -> Runner:
+        if self._lut is not None:
+            return Table(self._lut)
+        return runner(self._model, self._tools.notes.append)
+
+    def apply(self, window: Sequence[Picture], number: int) -> Picture:  # noqa: ARG002 - by place
+        """Make the picture of a frame; see :meth:`Effect.apply`."""
+        if self._runner is None:
+            raise RuntimeError("begin was not called")
+        picture = window[len(window) // 2]
+        rgb = _finite(picture.rgb)
+        made = self._runner.run(rgb if self._space is None else self._space.encoded(rgb))
+        if self.matte:
+            return Picture(picture.rgb, np.clip(made[..., 0], 0, 1))
+        return Picture(made if self._space is None else self._space.decoded(made), picture.alpha)
+
+    def processor(self) -> Any | None:
+        """Return an OpenColorIO processor where the effect is a table alone."""
+        footage = self._footage
+        if self._lut is None or self.matte or footage is None or footage.floating:
+            return None
+        steps = [transform_of(self._lut)]
+        if self._space is not None:
+            steps = self._space.around(steps)
+        return _config().getProcessor(ocio.GroupTransform(steps))
+
+
+class _Space:
+    """Brings scene-linear pictures to ACEScct and back; negative values stay what they are."""
+
+    def __init__(self, space: str) -> None:
+        self._linear = space
+        config = _config()
+        self._into = config.getProcessor(space, _WORKING).getDefaultCPUProcessor()
+        self._back = config.getProcessor(_WORKING, space).getDefaultCPUProcessor()
+
+    def encoded(self, rgb: Image) -> Image:
+        made = np.array(rgb, np.float32, order="C")
+        self._into.applyRGB(made)
+        return made
+
+    def decoded(self, rgb: Image) -> Image:
+        made = np.ascontiguousarray(rgb)
+        self._back.applyRGB(made)
+        return made
+
+    def around(self, steps: list[Any]) -> list[Any]:
+        into = ocio.ColorSpaceTransform(self._linear, _WORKING)
+        return [into, *steps, ocio.ColorSpaceTransform(_WORKING, self._linear)]
+
+
+def _config() -> Any:
+    return ocio.Config.CreateFromBuiltinConfig(_CONFIG)
+
+
+def _finite(rgb: Image) -> Image:
+    """Replace what is no number, and infinities: one would spread over a network's whole view."""
+    # A sum is finite where all of it is, and ten times as fast to look at.
+    if np.isfinite(rgb.sum(dtype=np.float64)):
+        return rgb
+    known: Image = np.nan_to_num(rgb, nan=0.0, posinf=_HIGHEST, neginf=-_HIGHEST)
+    return known
+
+
+def _contract(name: str, info: BundleInfo) -> Contract:
+    try:
+        return contract_of(info)
+    except ModelError as error:
+        raise UnusableMedia(f"The effect {name} cannot be applied: {error}") from error
+
+
+def _compare(name: str, learnt: Contract, footage: Footage) -> None:
+    """Refuse footage whose colours mean something else."""
+    if (learnt.space == _WORKING) != footage.scene_linear:
+        kinds = {True: "scene-linear pictures", False: "pictures for a screen"}
+        raise _other(name, kinds[learnt.space == _WORKING], kinds[footage.scene_linear])
+    if footage.scene_linear:
+        return
+    for ours, theirs, alike in (
+        (learnt.transfer, footage.colour.transfer, _SCREENS),
+        (learnt.primaries, footage.colour.primaries, _HD),
+    ):
+        same = ours == theirs or {ours, theirs} <= alike
+        if not same and "unknown" not in (ours, theirs):
+            raise _other(name, ours, theirs)
+
+
+def _other(name: str, ours: str, theirs: str) -> UnusableMedia:
+    return UnusableMedia(
+        f"The effect {name} was learnt from other colours ({ours}) than this footage has "
+        f"({theirs}): learn it from frames of such footage, or set any_colour: true."
+    )
+
+
+def _notes(name: str, learnt: Contract, footage: Footage) -> list[str]:
+    """Say what is doubtful about the footage, though it can be used."""
+    said = []
+    if learnt.bits <= 8 and footage.bits > 8:
+        said.append(
+            f"The effect {name} was learnt from {learnt.bits}-bit pictures, and this footage has "
+            f"{footage.bits} bits: finer steps than those were guessed; look for banding."
+        )
+    if learnt.width != footage.width or learnt.height != footage.height:
+        said.append(
+            f"The effect {name} was learnt from pictures of {learnt.width}x{learnt.height}, and "
+            f"this footage has {footage.width}x{footage.height}: glows, blurs and edges keep "
+            "their size in pixels."
+        )
+    return said
