@@ -33,10 +33,10 @@ BM3D_VENV = REPOSITORY / ".venv-bench-bm3d"
 # Under a licence for non-commercial use: a judge here, no part of fxd.
 BM3D = ("bm3d==4.0.3", "numpy<2", "scipy")
 _SEED = 20261127
-_TALL, _WIDE = 272, 480
+_TALL, _WIDE = 192, 320
 # Strengths for brightness, and how many times that for colour, both in units of the noise.
-_STRENGTHS, _COLOURS = (0.5, 0.7, 0.9, 1.1, 1.4), (0.7, 1.0, 2.0)
-_MULTI = (0.4, 0.6, 0.8, 1.0)
+_STRENGTHS, _COLOURS = (0.5, 0.7, 0.9, 1.1, 1.4), (1.0, 2.0)
+_MULTI = (0.4, 0.6, 0.8)
 _MIDDLE = scenes.REACH
 
 
@@ -67,7 +67,9 @@ def clip_windows(footage: Sequence[Footage], count: int) -> Windows:
     for number in range(count):
         take = takes[number % len(takes)]
         first = (len(take) - scenes.COUNT) * (1 + number // len(takes)) // (2 + count // len(takes))
-        made.append(take[first : first + scenes.COUNT].astype(np.float32) / np.float32(255))
+        y, x = (take.shape[1] - _TALL) // 2, (take.shape[2] - _WIDE) // 2
+        cut = take[first : first + scenes.COUNT, y : y + _TALL, x : x + _WIDE]
+        made.append(cut.astype(np.float32) / np.float32(255))
     return made
 
 

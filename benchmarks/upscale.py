@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,12 +16,12 @@ from benchmarks.bench import REPOSITORY
 from benchmarks.denoise import held_out
 from benchmarks.row import Row, at_least, figure
 from models import bundle
+from models.effects.metrics import ssim
 from models.restore import degrade, evaluate
 
 Image = NDArray[np.float32]
 
 _SIDE, _BORDER = 640, 8
-_C1, _C2 = 0.01**2, 0.03**2
 
 
 def run(quick: bool) -> list[Row]:  # noqa: FBT001 - called by its place
@@ -70,12 +69,12 @@ def _quality(
         for name, way in ways.items()
     }
     rows = [figure(f"{what}: pictures", len(wanted), "")]
-    for name, (psnr, ssim) in scores.items():
-        rows += [figure(f"  {name}", psnr, "dB"), figure(f"  {name}, SSIM", ssim, "")]
+    for name, (decibels, likeness) in scores.items():
+        rows += [figure(f"  {name}", decibels, "dB"), figure(f"  {name}, SSIM", likeness, "")]
     for name in ("Lanczos", "bicubic"):
-        psnr, ssim = scores["fxd"] - scores[name]
-        rows += [at_least(f"  fxd less {name}", psnr, "dB", 0)]
-        rows += [at_least("  the same in SSIM", ssim, "", 0)]
+        decibels, likeness = scores["fxd"] - scores[name]
+        rows += [at_least(f"  fxd less {name}", decibels, "dB", 0)]
+        rows += [at_least("  the same in SSIM", likeness, "", 0)]
     return rows
 
 
@@ -94,20 +93,7 @@ def _bicubic(small: Image) -> Image:
 def _scores(wanted: Image, made: Image) -> tuple[float, float]:
     inner = slice(_BORDER, -_BORDER)
     one, other = wanted[inner, inner], np.clip(made[inner, inner], 0, 1)
-    return evaluate.psnr(one, other), _ssim(one, other)
-
-
-def _ssim(one: Image, other: Image) -> float:
-    """Structural similarity (Wang et al., 2004), Gaussian windows of 1.5, a mean over colours."""
-
-    def blur(picture: Image) -> Image:
-        return cv2.GaussianBlur(picture, (11, 11), 1.5)
-
-    mean, mean_other = blur(one), blur(other)
-    variance = blur(one * one) - mean**2 + blur(other * other) - mean_other**2
-    covariance = blur(one * other) - mean * mean_other
-    light = (2 * mean * mean_other + _C1) / (mean**2 + mean_other**2 + _C1)
-    return float((light * (2 * covariance + _C2) / (variance + _C2)).mean())
+    return evaluate.psnr(one, other), ssim(other, one)
 
 
 def _speed(enlarge: Callable[[Image], Image]) -> list[Row]:

@@ -35,7 +35,7 @@ def _area(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _soft(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """A lens and a debayering that leave less than the sensor could hold."""
-    return np.exp(-0.5 * (x / 0.5) ** 2)
+    return np.asarray(np.exp(-0.5 * (x / 0.5) ** 2), np.float64)
 
 
 KERNELS: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = MappingProxyType(
