@@ -30,6 +30,8 @@ NAMES = (
     "sync",
     "sound",
     "cleaning",
+    "denoise",
+    "upscale",
     "kills",
     "status",
 )

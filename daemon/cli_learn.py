@@ -13,7 +13,16 @@ learn_app = typer.Typer(help="Train models on this machine.", no_args_is_help=Tr
 
 # Networks of built-in effects: the command's name, the module that trains, what it is for. Each
 # module takes --models, --folder, --footage, --test-footage, --steps, --seed and --quick.
-EFFECTS: dict[str, tuple[str, str]] = {}
+EFFECTS: dict[str, tuple[str, str]] = {
+    "denoise": (
+        "models.restore.learn_denoise",
+        "Train what takes sensor noise away; used only if it is better than what is there.",
+    ),
+    "upscale": (
+        "models.restore.learn_upscale",
+        "Train what makes pictures twice as large; used only if it is better than what is there.",
+    ),
+}
 
 
 @learn_app.command("shots")
@@ -65,7 +74,9 @@ def _learn_effect(name: str, module: str, summary: str) -> None:
         config: ConfigOption = None,
         footage: Annotated[
             list[Path] | None,
-            typer.Option(metavar="DIR", help="Clips and photographs to train on, beside fxd's."),
+            typer.Option(
+                metavar="DIR", help="Clips and photographs to train on; else fxd's own list."
+            ),
         ] = None,
         test_footage: Annotated[
             list[Path] | None, typer.Option(metavar="DIR", help="The same, only to test on.")

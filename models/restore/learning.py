@@ -1,0 +1,237 @@
+"""What learning to restore has in common, whatever is restored.
+
+A run that was stopped goes on where it was when it is started with the same settings in the same
+folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models import bundle
+from models.bundle import BundleFacts, BundleInfo
+from models.errors import FxdError, ModelError
+from models.restore import material
+from models.restore.material import Footage
+from models.shots import fetch
+from models.shots.material import files
+
+Metrics = Mapping[str, float]
+Random = Any
+Phase = tuple[str, float, Any, Sequence[Any]]
+_QUICK_STEPS, _QUICK_TESTED = 4, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What one run is told: folders, footage of one's own, how much is done, the seed."""
+
+    models: Path
+    folder: Path
+    footage: tuple[Path, ...] = ()
+    test: Path | None = None
+    steps: int
+    tested: int
+    seed: int = 7
+    quick: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One thing that can be learnt.
+
+    ``build`` makes the untrained network; ``phases`` says in which order what of it is trained: a
+    name, the share of all steps, a model and its variables that are changed. ``example`` makes one
+    example of footage; ``measure`` says how well a network does on held-out footage, and how well
+    others do; ``refused`` why it must not be used, given that, and the same of the one in use;
+    ``card`` describes it.
+    """
+
+    name: str
+    network: str
+    input_contract: str
+    size: int
+    batch: int
+    steps: int
+    tested: int
+    recipe: str
+    shrink_clips: bool
+    build: Callable[[], Any]
+    phases: Callable[[Any], Sequence[Phase]]
+    example: Callable[[Sequence[Footage], int, Random], tuple[Any, Any]]
+    measure: Callable[[Any, Sequence[Footage], int], Metrics]
+    refused: Callable[[Metrics, Metrics | None], str | None]
+    card: Callable[[BundleFacts], str]
+
+
+def main(task: Task, arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line; what went wrong is one sentence on standard error."""
+    try:
+        learn(task, parse(task, arguments))
+    except FxdError as error:
+        sys.stderr.write(f"fxd: {error}\n")
+        return 1
+    return 0
+
+
+def parse(task: Task, arguments: Sequence[str] | None) -> Order:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog=f"fxd learn {task.name}")
+    parser.add_argument("--models", type=Path, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--footage", type=Path, action="append", default=[])
+    parser.add_argument("--test-footage", type=Path)
+    parser.add_argument("--steps", type=int, default=task.steps)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--quick", action="store_true")
+    given = parser.parse_args(arguments)
+    order = Order(
+        models=given.models,
+        folder=given.folder,
+        footage=tuple(given.footage),
+        test=given.test_footage,
+        steps=given.steps,
+        tested=task.tested,
+        seed=given.seed,
+        quick=given.quick,
+    )
+    return replace(order, steps=_QUICK_STEPS, tested=_QUICK_TESTED) if given.quick else order
+
+
+def say(line: str) -> None:
+    """Tell the person who waits."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def learn(task: Task, order: Order) -> BundleInfo | None:
+    """Gather, train, measure on what was held back, and publish what is better.
+
+    Returns:
+        The new bundle, or None when the gate refused it.
+
+    Raises:
+        ModelError: There is no footage, or it cannot be read.
+    """
+    order = _with_footage(order)
+    say("Reading footage.")
+    training, held_out = _read(task, order)
+    data = _claim(task, order)
+    model = _trained(task, order, training)
+    metrics = _told("Measured on held-out footage", task.measure(model, held_out, order.tested))
+    now = _current(task, order, held_out)
+    (order.folder / "metrics.json").write_text(json.dumps({"new": metrics, "now": now}, indent=1))
+    why = "a quick run only shows that all works." if order.quick else None
+    why = why or task.refused(metrics, now)
+    if why is not None:
+        say(f"Not put into use: {why}")
+        return None
+    return _publish(task, order, model, metrics, data)
+
+
+def _with_footage(order: Order) -> Order:
+    """Where no footage is named, take that of the list, whose halves have no picture in common."""
+    if order.footage and order.test is not None:
+        return order
+    train, test = fetch.fetch(order.folder.parent / "footage", say)
+    return replace(order, footage=order.footage or (train,), test=order.test or test)
+
+
+def _read(task: Task, order: Order) -> tuple[list[Footage], list[Footage]]:
+    shrink = task.shrink_clips
+    training = [
+        one
+        for folder in order.footage
+        for one in material.read_folder(folder, fetch.CUTS, shrink_clips=shrink)
+    ]
+    if order.test is None:
+        raise ModelError("There is no footage to test on: name some with --test-footage.")
+    return training, material.read_folder(order.test, fetch.CUTS, shrink_clips=False)
+
+
+def _claim(task: Task, order: Order) -> str:
+    """Make sure that a folder that is gone on from belongs to a run of the same settings."""
+    told = f"{order.seed} {order.steps} {task.batch} {task.size} {task.recipe}"
+    whole = hashlib.sha256(told.encode())
+    for path in (path for folder in order.footage for path in files(folder)):
+        whole.update(f"{path.name} {bundle.digest(path)}\n".encode())
+    data = whole.hexdigest()
+    path = order.folder / "order.json"
+    known = json.loads(path.read_text(encoding="utf-8"))["data"] if path.is_file() else data
+    if known != data:
+        say("The last run had other settings or footage: begun anew.")
+        shutil.rmtree(order.folder)
+    order.folder.mkdir(parents=True, exist_ok=True)
+    settings = {"data": data, "steps": order.steps, "seed": order.seed, "recipe": task.recipe}
+    path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+    return data
+
+
+def _trained(task: Task, order: Order, footage: Sequence[Footage]) -> Any:
+    keras = bundle.import_keras()
+    # It loads TensorFlow.
+    from models.restore.training import Learner, Settings  # noqa: PLC0415
+
+    keras.utils.set_random_seed(order.seed)
+    model = task.build()
+
+    def make(random: Random) -> tuple[Any, Any]:
+        return task.example(footage, task.size, random)
+
+    for number, (name, share, part, variables) in enumerate(task.phases(model)):
+        settings = Settings(
+            seed=order.seed + number,
+            steps=max(1, round(share * order.steps)),
+            batch=task.batch,
+            size=task.size,
+        )
+        count = sum(int(np.prod(variable.shape)) for variable in variables)
+        say(f"Training {count:,} parameters ({name}).")
+        Learner(part, variables, make, settings, order.folder / name).train(say)
+    return model
+
+
+def _told(what: str, metrics: Metrics) -> dict[str, float]:
+    say(f"{what}: " + ", ".join(f"{name} {value:.2f}" for name, value in metrics.items()))
+    return dict(metrics)
+
+
+def _current(task: Task, order: Order, held_out: Sequence[Footage]) -> dict[str, float] | None:
+    """Measure what is in use now on the same pictures."""
+    if bundle.find(order.models, task.name) is None:
+        return None
+    try:
+        model = bundle.BundleLoader(order.models).load(task.name)
+    except ModelError as error:
+        say(f"The model in use counts as none: {error}")
+        return None
+    return _told("The same of the model in use", task.measure(model, held_out, order.tested))
+
+
+def _publish(task: Task, order: Order, model: Any, metrics: Metrics, data: str) -> BundleInfo:
+    facts = BundleFacts(
+        name=task.name,
+        version=bundle.BundleLoader(order.models).next_version(task.name),
+        network=task.network,
+        input_contract=task.input_contract,
+        licence="Apache-2.0",
+        origin=f"fxd, trained by fxd's own code: {order.steps} steps of {task.batch} examples",
+        treatment="enhanced",
+        colour_space="display-referred RGB, or scene-linear in the ACEScct curve",
+        training_data=data,
+        seed=order.seed,
+        metrics=dict(metrics),
+    )
+    info = bundle.write_bundle(model, order.models, facts, task.card(facts))
+    say(f"{task.name} {info.version} is in use.")
+    return info
