@@ -33,11 +33,13 @@ class StyleOptions(Options):
     """``styles`` is the number of one style, 0 to 25, or blends several: number to weight.
 
     Weights are made to add to 1. ``lines`` is the height at which pictures are painted: fewer give
-    broader strokes. Left out, it is their own.
+    broader strokes. Left out, it is their own. ``locked_off`` is for shots from a camera that
+    stands still: what enters the picture then changes nothing of the rest.
     """
 
     styles: dict[_StyleNumber, _StyleWeight] = Field(min_length=1)
     lines: int | None = Field(default=None, ge=16, le=16_384)
+    locked_off: bool = False
 
     @field_validator("styles", mode="before")
     @classmethod

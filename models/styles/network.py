@@ -26,8 +26,7 @@ PAIR = ((3, WIDTH, 1, 1),) * 2
 EXPAND = ((3, 8, 1, 2), (3, 4, 1, 2), (9, 3, 1, 1))
 NORMED = sum(each[1] for each in (*CONTRACT, *PAIR * RESIDUAL, *EXPAND))
 """How many channels are normalised in all: the length of the statistics."""
-REACH = 64
-"""No pixel depends, statistics apart, on one that is further away; a multiple of the stride."""
+
 _EPSILON = 1e-5
 
 

@@ -1,4 +1,10 @@
-"""Paints pictures of any size with the styles' network, in parts that join without a seam."""
+"""Paints pictures with the styles' network, large ones without holding all of it at full size.
+
+Statistics are of the whole picture, always: taken from three quarters of one, in squares spread
+evenly, they changed the painting by a tenth of its range. Of all layers only the first has many
+channels at full size, so only that one is made in strips, twice: once to measure it, once to go on
+from it.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +16,12 @@ from numpy.typing import NDArray
 
 # What network.py says, too; importing it would load TensorFlow.
 STYLES, NORMED = 26, 495
-_REACH, _STRIDE, _LEAST = 64, 4, 16
-_PART = 960
-_MEASURED = 1_500_000
-_SAMPLE = 320
+_FIRST = "contract0"
+_BORDER, _STRIDE, _LEAST = 4, 4, 16
+_STRIP = 500_000
+
+LARGEST = 9_000_000
+"""Pixels of a picture that can be painted in about 2 GB."""
 
 Image = NDArray[np.float32]
 Statistics = NDArray[np.float32]
@@ -37,94 +45,100 @@ class Painter:
     Args:
         model: The Keras model of the bundle ``styles26``.
         blend: The weight of each style, [26].
+        strip: How many pixels of the first layer are made at once.
     """
 
-    def __init__(self, model: Any, blend: NDArray[np.float32]) -> None:
-        self._run = _traced(model)
+    def __init__(self, model: Any, blend: NDArray[np.float32], strip: int = _STRIP) -> None:
+        self._first, self._second, self._rest = _stages(model)
         self._blend = blend
+        self._strip = strip
 
-    def measure(self, picture: Image) -> Statistics:
-        """Return the statistics of a picture float32 [h, w, 3], 0..1; [2, 495].
+    def paint(self, picture: Image, held: Statistics | None = None) -> tuple[Image, Statistics]:
+        """Paint a picture float32 [h, w, 3], 0..1, of at most ``LARGEST`` pixels.
 
-        Those of a picture of more than 1.5 million pixels are taken from parts of it, spread
-        evenly, so that memory is bounded.
+        Args:
+            picture: What to paint.
+            held: The means and variances to normalise with; None takes the picture's own.
+
+        Returns:
+            The painting in the same form, and the statistics that were measured, [2, 495].
         """
-        parts = np.stack(list(_samples(_padded(picture))))
-        nothing = np.zeros((2, NORMED), np.float32)
-        _, found = self._run(parts, self._blend, nothing, np.float32(0))
-        return np.asarray(found.numpy(), np.float32)
-
-    def paint(self, picture: Image, statistics: Statistics) -> Image:
-        """Paint a picture float32 [h, w, 3], 0..1, with given statistics; the same form.
-
-        It is done in parts, each with so much around it that they are equal to the whole.
-        """
+        height, width = picture.shape[:2]
         padded = _padded(picture)
-        painted = np.empty_like(padded)
-        for rows in _pieces(padded.shape[0]):
-            for columns in _pieces(padded.shape[1]):
-                painted[rows, columns] = self._piece(padded, statistics, rows, columns)
-        return painted[: picture.shape[0], : picture.shape[1]]
+        statistics = np.zeros((2, NORMED), np.float32) if held is None else held.copy()
+        measured = self._measured(padded)
+        if held is None:
+            statistics[:, : measured.shape[1]] = measured
+        half = np.concatenate(list(self._half(padded, statistics)), axis=1)
+        hold = np.float32(0 if held is None else 1)
+        painted, others = self._rest(half, self._blend, statistics, hold)
+        cut = np.asarray(painted.numpy()[0, :height, :width], np.float32)
+        return cut, np.concatenate([measured, others.numpy()], axis=1)
 
-    def _piece(self, padded: Image, statistics: Statistics, rows: slice, columns: slice) -> Image:
-        around, inside = zip(
-            *(
-                _around(each, size)
-                for each, size in zip((rows, columns), padded.shape, strict=False)
-            ),
-            strict=True,
-        )
-        part, _ = self._run(padded[around][None], self._blend, statistics, np.float32(1))
-        return np.asarray(part[0].numpy()[inside], np.float32)
+    def _measured(self, padded: Image) -> Statistics:
+        """Return mean and variance of the first layer's channels."""
+        sums = sum(self._first(padded[None, rows]).numpy() for rows in self._strips(padded))
+        height, width = (size - 2 * _BORDER for size in padded.shape[:2])
+        mean, square = sums / (height * width)
+        return np.asarray([mean, np.maximum(square - mean**2, 0)], np.float32)
+
+    def _half(self, padded: Image, statistics: Statistics) -> Iterator[Image]:
+        """Yield what the second convolution makes, half as large, from top to bottom."""
+        for rows in self._strips(padded):
+            # It looks one row up; above the picture there is its mirror image.
+            first = max(0, rows.start - 1)
+            part = padded[None, first : rows.stop]
+            yield self._second(part, self._blend, statistics, rows.start == 0).numpy()
+
+    def _strips(self, padded: Image) -> Iterator[slice]:
+        """Yield the rows of each strip, with those around it that the first convolution sees."""
+        height, width = (size - 2 * _BORDER for size in padded.shape[:2])
+        step = max(1, self._strip // (width * _STRIDE)) * _STRIDE
+        for first in range(0, height, step):
+            yield slice(first, min(first + step, height) + 2 * _BORDER)
 
 
 def _padded(picture: Image) -> Image:
-    """Mirror the picture at its right and lower border up to sizes that the network takes."""
-    height, width = picture.shape[:2]
-    more = [max(_LEAST - size, -size % _STRIDE) for size in (height, width)]
-    more = [
-        each + -(size + each) % _STRIDE for each, size in zip(more, (height, width), strict=True)
-    ]
-    return np.pad(picture, ((0, more[0]), (0, more[1]), (0, 0)), mode="reflect")
+    """Mirror the picture: below and right to sizes that the network takes, then all around."""
+    sides = []
+    for size in picture.shape[:2]:
+        whole = max(_LEAST, -(-size // _STRIDE) * _STRIDE)
+        sides.append((0, whole - size))
+    fitting = np.pad(picture, (*sides, (0, 0)), mode="reflect")
+    around = (_BORDER, _BORDER)
+    return np.pad(fitting, (around, around, (0, 0)), mode="reflect")
 
 
-def _pieces(size: int) -> Iterator[slice]:
-    """Cut a side of the picture into parts of about the same size, each a multiple of 4."""
-    count = -(-size // _PART)
-    step = -(-size // (count * _STRIDE)) * _STRIDE
-    return (slice(first, min(first + step, size)) for first in range(0, size, step))
+def _stages(model: Any) -> tuple[Any, Any, Any]:
+    """Return the network in three: measure the first layer, go on from it, and all the rest."""
+    import keras  # noqa: PLC0415 - handlers import this without TensorFlow
+    import tensorflow as tf  # noqa: PLC0415
 
+    convolution, norm = model.get_layer(_FIRST), model.get_layer(f"{_FIRST}_norm")
+    norms = [layer for layer in model.layers if layer.name.endswith("_norm") and layer is not norm]
+    second = model.get_layer("contract1")
+    inputs = [second.output, *(model.input[name] for name in ("blend", "statistics", "hold"))]
+    outputs = [model.output["painted"], *(layer.output[1] for layer in norms)]
+    later = keras.Model(inputs, outputs)
 
-def _around(piece: slice, size: int) -> tuple[slice, slice]:
-    """Return a part with what it depends on, and where it lies in that."""
-    first, last = max(0, piece.start - _REACH), min(size, piece.stop + _REACH)
-    return slice(first, last), slice(piece.start - first, piece.stop - first)
+    def first(part: Any) -> Any:
+        made = tf.cast(convolution(part), tf.float64)
+        return tf.stack([tf.reduce_sum(each, axis=(0, 1, 2)) for each in (made, made**2)])
 
+    def on(part: Any, blend: Any, statistics: Any, top: Any) -> Any:
+        made = tf.nn.relu(norm(convolution(part), blend, statistics, tf.ones(()))[0])
+        made = tf.cond(top, lambda: tf.concat([made[:, 1:2], made], axis=1), lambda: made)
+        return second(tf.pad(made, ((0, 0), (0, 0), (1, 1), (0, 0)), mode="REFLECT"))
 
-def _samples(picture: Image) -> Iterator[Image]:
-    """Yield the picture, or so many squares of it as may be measured at once."""
-    height, width = picture.shape[:2]
-    if height * width <= _MEASURED:
-        yield picture
-        return
-    count = _MEASURED / _SAMPLE**2
-    across = max(1, min(round((count * width / height) ** 0.5), width // _SAMPLE))
-    down = max(1, min(int(count / across), height // _SAMPLE))
-    high, wide = min(_SAMPLE, height), min(_SAMPLE, _MEASURED // min(_SAMPLE, height), width)
-    for top in np.linspace(0, height - high, down).astype(int) // _STRIDE * _STRIDE:
-        for left in np.linspace(0, width - wide, across).astype(int) // _STRIDE * _STRIDE:
-            yield picture[top : top + high, left : left + wide]
+    def rest(half: Any, blend: Any, statistics: Any, hold: Any) -> Any:
+        painted, *measured = later([half, blend, statistics, hold], training=False)
+        return painted, tf.concat(measured, axis=1)
 
-
-def _traced(model: Any) -> Any:
-    import tensorflow as tf  # noqa: PLC0415 - handlers import this without TensorFlow
-
-    shapes = [(None, None, None, 3), (STYLES,), (2, NORMED), ()]
-
-    def forward(picture: Any, blend: Any, statistics: Any, hold: Any) -> tuple[Any, Any]:
-        inputs = {"picture": picture, "blend": blend, "statistics": statistics, "hold": hold}
-        made = model(inputs, training=False)
-        return made["painted"], made["statistics"]
-
-    signature = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
-    return tf.function(forward, input_signature=signature, jit_compile=False)
+    picture, figures = tf.TensorSpec((1, None, None, 3)), tf.TensorSpec((2, NORMED))
+    weights, flag = tf.TensorSpec((STYLES,)), tf.TensorSpec((), tf.bool)
+    halved, scalar = tf.TensorSpec((1, None, None, 32)), tf.TensorSpec(())
+    return (
+        tf.function(first, input_signature=[picture]),
+        tf.function(on, input_signature=[picture, weights, figures, flag]),
+        tf.function(rest, input_signature=[halved, weights, figures, scalar]),
+    )

@@ -38,13 +38,28 @@ def refined(coarse: Image, guide: Image, *, side: int, radius: int, epsilon: flo
 def _coefficients(guide: Image, matte: Image, radius: int, epsilon: float) -> tuple[Image, Image]:
     """Return the plane through colours that is nearest to the matte around each pixel."""
     mean, mean_matte = _mean(guide, radius), _mean(matte, radius)
-    products = (guide[..., :, None] * guide[..., None, :]).reshape(*guide.shape[:2], 9)
-    spread = _mean(products, radius).reshape(*guide.shape[:2], 3, 3)
-    spread = spread - mean[..., :, None] * mean[..., None, :] + epsilon * np.eye(3)
+    pairs = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+    products = np.stack([guide[..., a] * guide[..., b] for a, b in pairs], axis=-1)
+    spread = _mean(products, radius)
+    spread -= np.stack([mean[..., a] * mean[..., b] for a, b in pairs], axis=-1)
+    spread[..., :3] += epsilon
     together = _mean(guide * matte[..., None], radius) - mean * mean_matte[..., None]
-    slopes = np.linalg.solve(spread, together[..., None])[..., 0].astype(np.float32)
+    slopes = _solved(spread, together)
     offset = mean_matte - np.einsum("hwc,hwc->hw", slopes, mean)
     return _mean(slopes, radius), _mean(offset, radius)
+
+
+def _solved(spread: Image, together: Image) -> Image:
+    """Solve for each pixel, by cofactors, with a symmetric matrix: xx, yy, zz, yz, xz, xy."""
+    xx, yy, zz, yz, xz, xy = np.moveaxis(spread.astype(np.float64), -1, 0)
+    rows = (
+        (yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy),
+        (xz * yz - xy * zz, xx * zz - xz * xz, xy * xz - xx * yz),
+        (xy * yz - xz * yy, xy * xz - xx * yz, xx * yy - xy * xy),
+    )
+    determinant = xx * rows[0][0] + xy * rows[0][1] + xz * rows[0][2]
+    found = [sum(row[n] * together[..., n] for n in range(3)) / determinant for row in rows]
+    return np.asarray(np.stack(found, axis=-1), np.float32)
 
 
 def _mean(values: Image, radius: int) -> Image:
