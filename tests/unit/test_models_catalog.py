@@ -19,9 +19,9 @@ def test_every_entry_is_complete() -> None:
         assert entry.licence
         if isinstance(entry, catalog.ShippedEntry):
             continue
-        assert len(entry.wheel_sha256) == len(entry.file_sha256) == 64
+        assert len(entry.package_sha256) == len(entry.file_sha256) == 64
         assert entry.converter.startswith("models.")
-        assert entry.requirement == f"{entry.package}=={entry.package_version}"
+        assert entry.registry in {"pip", "npm"}
 
 
 def test_reading_it_loads_no_tensorflow() -> None:

@@ -1,0 +1,1 @@
+"""ESRGAN: published weights that make pictures four times as large."""

@@ -1,0 +1,1 @@
+"""Finding people in a picture, coarsely: a published network for garbage mattes."""
