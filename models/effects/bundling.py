@@ -11,7 +11,7 @@ from models.bundle import BundleFacts, BundleInfo, import_keras, write_bundle
 from models.effects.lut import Lut
 from models.errors import ModelError
 
-NETWORK = "models.effects.table"
+NETWORK = "models.effects.network"
 """The module whose layers the models are made of."""
 
 

@@ -27,13 +27,16 @@ Doubles = NDArray[np.float64]
 
 _COARSER = (5, 9, 17)
 _CORNERS = tuple((r, g, b) for r in (0, 1) for g in (0, 1) for b in (0, 1))
-_SMOOTH = 3e-7
+# How much curvature counts: more where pixels of one colour became different ones, whose mean is
+# less certain.
+_LEAST_SMOOTH, _MOST_SMOOTH = 1e-7, 2e-5
+_SMOOTH_BY_ERROR = 0.15
 _ROUNDS = 3
 # Errors above this are taken for something else than colour.
 _HUBER = 0.01
 _MOST_PIXELS = 1_500_000
-_MOST_STEPS = 400
-_ENOUGH = 1e-7
+_MOST_STEPS = 100
+_ENOUGH = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +70,13 @@ def fit(
     table = grid(NODES, low, high).reshape(-1, 3) if made == 3 else np.zeros((NODES**3, 1))
     table = table.astype(np.float64)
     corners = _mixing(seen, low, high)
-    weight, error = counts, 0.0
+    weight, error, smooth = counts, 0.0, 10 * _LEAST_SMOOTH
     for turn in range(_ROUNDS):
-        table = _descend(corners, wanted, weight, table)
+        table = _descend(corners, wanted, weight, table, smooth)
         left = corners @ table - wanted
         size = np.abs(left).max(axis=1)
         error = float(np.sqrt(np.average(np.square(left).mean(axis=1), weights=counts)))
+        smooth = float(np.clip(_SMOOTH_BY_ERROR * error**2, _LEAST_SMOOTH, _MOST_SMOOTH))
         weight = counts * np.minimum(1.0, _HUBER / np.maximum(size, 1e-9))
         told((turn + 1) / _ROUNDS)
     shape = (NODES, NODES, NODES, made)
@@ -116,15 +120,15 @@ def _mixing(colours: Image, low: float, high: float) -> Any:
     return sparse.csr_matrix(flat, shape=(len(colours), NODES**3))
 
 
-def _descend(corners: Any, wanted: Doubles, weight: Doubles, table: Doubles) -> Doubles:
+def _descend(
+    corners: Any, wanted: Doubles, weight: Doubles, table: Doubles, smooth: float
+) -> Doubles:
     """Go down from a table to one that explains the pixels better."""
     weighted = corners.multiply((weight / weight.sum())[:, None]).tocsr()
-    square = (corners.T @ weighted).tocsr() + _SMOOTH * _roughness(NODES)
+    square = (corners.T @ weighted).tocsr() + smooth * _roughness(NODES)
     for nodes in (*_COARSER, NODES):
         spread = _spreading(nodes)
         left = weighted.T @ wanted - square @ table
-        if nodes != NODES:
-            left -= 0.0
         small = (spread.T @ square @ spread).tocsr()
         table = table + spread @ _conjugate(small, spread.T @ left)
     return table

@@ -5,6 +5,7 @@ All take pictures as a screen shows them, float32 [height, width, 3], 0..1 nomin
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -65,7 +66,7 @@ def mean(all_scores: list[Scores]) -> Scores:
 def psnr(result: Image, truth: Image) -> float:
     """Return the ratio of 1 to the root mean square error, in dB; at most 120."""
     error = float(np.mean(np.square(result - truth), dtype=np.float64))
-    return min(_BEST, -10 * np.log10(max(error, 1e-12)))
+    return min(_BEST, -10 * math.log10(max(error, 1e-12)))
 
 
 def ssim(result: Image, truth: Image) -> float:

@@ -13,6 +13,10 @@ from models.effects.lut import Lut
 Image = NDArray[np.float32]
 Note = Callable[[str], None]
 
+# Pixels of a tile: HD in one; a network of the smallest size then takes less than 2 GB.
+_CPU_AREA = 2_500_000
+_GPU_AREA = 9_500_000
+
 
 class Runner(Protocol):
     """Makes of pictures what an effect makes of them."""
@@ -20,6 +24,79 @@ class Runner(Protocol):
     def run(self, picture: Image) -> Image:
         """Return float32 [height, width, channels] of a picture float32 [height, width, 3]."""
         ...
+
+
+class NetworkRunner:
+    """Runs a network tile by tile; where memory is too small, smaller tiles, then the CPU.
+
+    Args:
+        model: As :func:`models.effects.network.build` makes it.
+        note: Told a sentence for people.
+        area: Pixels of a tile at most; left out, what suits the machine.
+    """
+
+    def __init__(self, model: Any, note: Note = lambda _: None, area: int | None = None) -> None:
+        import tensorflow as tf  # noqa: PLC0415 - a table needs none
+
+        from models.effects import network, sampling, tiling  # noqa: PLC0415
+
+        self._tf, self._tiling, self._small = tf, tiling, sampling.small
+        self._placed = sampling.placed
+        self._model, self._note = model, note
+        self._shape = network.shape_of(model)
+        self._channels = int(model.outputs[0].shape[-1])
+        self._gpu = bool(tf.config.list_physical_devices("GPU"))
+        self._area = area or (_GPU_AREA if self._gpu else _CPU_AREA)
+        self._plan: Any = None
+        shapes = [(1, None, None, 3), (1, 4), (1, None, None, 3)]
+        signature = [tf.TensorSpec(each, tf.float32) for each in shapes]
+        self._network = tf.function(self._result, input_signature=signature)
+
+    def _result(self, picture: Any, place: Any, whole: Any) -> Any:
+        inputs = {"picture": picture, "place": place, "whole": whole}
+        return self._model(inputs, training=False)["result"]
+
+    def run(self, picture: Image) -> Image:
+        """See :class:`Runner`."""
+        whole = self._small(picture)[None]
+        while True:
+            try:
+                return self._run(picture, whole)
+            except self._tf.errors.ResourceExhaustedError:
+                self._retreat()
+
+    def _run(self, picture: Image, whole: Image) -> Image:
+        size = (picture.shape[0], picture.shape[1])
+        if self._plan is None or self._plan.size != size:
+            self._plan = self._tiling.plan(size, self._shape, self._area)
+        result = np.zeros((*size, self._channels), np.float32)
+        with self._tf.device("GPU:0" if self._gpu else "CPU:0"):
+            for tile, pixels in zip(self._plan.tiles, self._plan.cut(picture), strict=True):
+                corner = (tile.rows.start, tile.columns.start)
+                place = self._placed(corner, self._plan.sides, size)[None]
+                made = self._network(*map(self._tf.constant, (pixels[None], place, whole)))
+                self._plan.paste(result, made.numpy()[0], tile)
+        return result
+
+    def _retreat(self) -> None:
+        """Take smaller tiles, or the CPU.
+
+        Raises:
+            MemoryError: Neither is left.
+        """
+        least = self._tiling.smallest(self._shape)
+        if self._area > least:
+            self._area = max(self._area // 2, least)
+            self._note(
+                f"The {'GPU' if self._gpu else 'machine'}'s memory was too small: went on with "
+                f"tiles of {self._area / 1e6:.1f} million pixels."
+            )
+        elif self._gpu:
+            self._gpu, self._area = False, _CPU_AREA
+            self._note("The GPU's memory was too small for any tile: went on with the CPU.")
+        else:
+            raise MemoryError("memory is too small for the smallest tile of the network")
+        self._plan = None
 
 
 class LutRunner:
@@ -43,7 +120,7 @@ def runner(what: Lut | Any, note: Note = lambda _: None) -> Runner:
     lut = what if isinstance(what, Lut) else lut_alone(what)
     if lut is not None:
         return LutRunner(lut)
-    raise NotImplementedError
+    return NetworkRunner(what, note)
 
 
 def lut_alone(model: Any) -> Lut | None:

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from models.effects import lut_fit
+from models.effects.checkpoint import Point
 from models.effects.examples import Neighbours, Pair
 from models.effects.lut import Lut
 from models.effects.settings import Check, Progress, Report, Settings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """What was known at one step of the network's training: for the curve.
-
-    ``loss`` is that of the steps since the last point, ``held_out`` the PSNR in dB of the held-out
-    pairs, None where there are none.
-    """
-
-    step: int
-    loss: float
-    held_out: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,10 +29,9 @@ class Trained:
     history: tuple[Point, ...] = ()
     ended: str = "done"
     seconds: float = 0.0
-    details: dict[str, Any] = field(default_factory=dict)
 
 
-def train(  # noqa: PLR0913 - each is something else
+def train(
     pairs: Sequence[Pair],
     held_out: Sequence[Pair],
     unlabelled: Sequence[Neighbours],
@@ -72,11 +60,26 @@ def train(  # noqa: PLR0913 - each is something else
     Raises:
         ModelError: Training came apart, or ``initial`` is for something else.
     """
+    began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
 
     def told(share: float) -> None:
         check()
-        report(Progress(stage="lut", fraction=0.2 * share, step=0, steps=0))
+        report(Progress(stage="lut", fraction=share, step=0, steps=0))
 
-    found = lut_fit.fit(pairs, low=settings.low, high=settings.high, told=told)
-    return Trained(lut=found.lut)
+    lut = lut_fit.fit(pairs, low=settings.low, high=settings.high, told=told).lut
+    if settings.size == "lut":
+        return Trained(lut=lut, seconds=time.monotonic() - began)
+    from models.effects import network_training  # noqa: PLC0415 - a table needs no TensorFlow
+
+    material = network_training.Material(pairs=pairs, held_out=held_out, unlabelled=unlabelled)
+    trainer = network_training.NetworkTrainer(material, lut, settings, folder, initial)
+    left = settings.minutes * 60 - (time.monotonic() - began)
+    model, ended = trainer.train(left, report, check)
+    return Trained(
+        lut=lut,
+        network=model,
+        history=trainer.points,
+        ended=ended,
+        seconds=time.monotonic() - began,
+    )

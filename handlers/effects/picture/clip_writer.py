@@ -38,7 +38,6 @@ class SegmentWriter:
         self.path = path
         self._target = target
         self._tick = tick_of(source)
-        self._graph: Any = None
         self._aspect = source.video.pixel_aspect
         self._first: int | None = None
         self._partial = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -84,17 +83,7 @@ class SegmentWriter:
         wanted = _encoders_format(self._target)
         if frame.format.name.replace("yuvj", "yuv") != wanted:
             frame = frame.reformat(format=wanted)
-        if self._target.kind.codec == "ffv1" and self._aspect != 1:
-            return self._with_aspect(frame)
         return frame
-
-    def _with_aspect(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Say the pixel aspect on the picture: FFV1 stores it, and Matroska is not told it."""
-        if self._graph is None:
-            self._graph = _aspect_graph(frame, self._aspect, self._tick)
-        self._graph.vpush(frame)
-        made: av.VideoFrame = self._graph.vpull()
-        return made
 
     def _mux(self, packets: list[Any]) -> None:
         colour = self._target.colour
@@ -179,11 +168,24 @@ def _parameters(target: Target, rate: Fraction) -> dict[str, str]:
     if target.kind.codec == "libx265":
         said = f"bframes=0:keyint={distance}:open-gop=0:log-level=error"
         return {"x265-params": said}
-    if target.kind.codec == "ffv1" and min(target.size) < _SLICED:
-        return {"slices": "1"}
+    if target.kind.codec == "ffv1":
+        return {"slices": str(_slices(target))}
     if target.kind.codec == "prores_ks" and not target.alpha:
         return {"alpha_bits": "0"}
     return {}
+
+
+def _slices(target: Target) -> int:
+    """Return into how many slices FFV1 divides such a picture; it refuses some for odd sizes."""
+    for count in (16, 4):
+        with contextlib.suppress(FFmpegError):
+            context: Any = av.CodecContext.create("ffv1", "w")
+            context.width, context.height = target.size
+            context.pix_fmt, context.time_base = _encoders_format(target), Fraction(1, 24)
+            context.options = dict(target.kind.options) | {"slices": str(count)}
+            context.open()
+            return count
+    return 1
 
 
 # What the encoder of FFV1 calls 8-bit RGB; the others take planes.
@@ -193,16 +195,6 @@ _PACKED = {"gbrp": "bgr0", "gbrap": "bgra"}
 def _encoders_format(target: Target) -> str:
     name = target.require_coding().layout.name
     return _PACKED.get(name, name) if target.kind.codec == "ffv1" else name
-
-
-def _aspect_graph(frame: av.VideoFrame, aspect: Fraction, tick: Fraction) -> Any:
-    graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=tick
-    )
-    said = graph.add("setsar", f"{aspect.numerator}/{aspect.denominator}")
-    graph.link_nodes(source, said, graph.add("buffersink")).configure()
-    return graph
 
 
 def _dnx_said(packet: Any) -> Any:

@@ -2,11 +2,12 @@
 
 A clip's picture that does not decode is held: the one before it stands in its place (at the very
 beginning the first that decodes), so that sound stays in sync. An image that is missing from a
-sequence stays missing. Both are named.
+sequence stays missing, but where the sequence becomes a clip. Both are named.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -42,8 +43,9 @@ _AHEAD = 2
 class Source(ABC):
     """Footage that is open for effects.
 
-    ``footage`` is what effects are told; ``held`` what a format has to hold. After a pass,
-    ``errors`` says which frames did not decode.
+    ``footage`` is what effects are told; ``held`` what a format has to hold. ``holds`` says that
+    what does not decode is held; images that become a clip need it, too. After a pass, ``errors``
+    says which frames did not decode.
     """
 
     def __init__(self, path: Path, probe: Probe, video: VideoFacts) -> None:
@@ -51,6 +53,7 @@ class Source(ABC):
         self.probe = probe
         self.video = video
         self.errors: list[DecodeError] = []
+        self.holds = not self.is_sequence
         self.notes: list[str] = []
         self.footage = self._footage()
         self.held = self._held()
@@ -60,7 +63,6 @@ class Source(ABC):
         """Say whether it is made of images."""
         return isinstance(self, SequenceSource)
 
-    @abstractmethod
     def pictures(self, first: int = 0) -> Iterator[tuple[int, Native]]:
         """Yield (number, picture) from frame ``first`` on; numbers rise.
 
@@ -68,6 +70,31 @@ class Source(ABC):
             UnusableMedia: Nothing decodes.
             TransientFailure: The file cannot be reached now.
         """
+        last: Native | None = None
+        expected = first
+        for number, native in self._decoded(first):
+            for lost in range(expected, number if self.holds else 0):
+                yield lost, self._stand_in(last or native, lost)
+            last = native
+            if number >= first:
+                yield number, native
+                expected = number + 1
+        if last is None:
+            raise UnusableMedia(f"{shown(self.path)}: none of its pictures can be decoded.")
+        for lost in range(expected, self._count() if self.holds else 0):
+            yield lost, self._stand_in(last, lost)
+
+    @abstractmethod
+    def _decoded(self, first: int) -> Iterator[tuple[int, Native]]:
+        """Yield the pictures that decode, from frame ``first`` on or from an earlier one."""
+
+    def _count(self) -> int:
+        """Return how many frames footage of constant rate promises; else none is missed."""
+        return 0 if self.video.vfr else self.video.frames or 0
+
+    def _stand_in(self, native: Native, number: int) -> Native:
+        """Return a picture in the place of one that does not decode."""
+        return dataclasses.replace(native, time=number / self.video.rate, held=True)
 
     @abstractmethod
     def _footage(self) -> Footage: ...
@@ -99,29 +126,14 @@ class ClipSource(Source):
         self.coding = coding_of(path, video)
         super().__init__(path, probe, video)
 
-    def pictures(self, first: int = 0) -> Iterator[tuple[int, ClipNative]]:
-        """Yield each frame; those that do not decode are held."""
+    def _decoded(self, first: int) -> Iterator[tuple[int, ClipNative]]:  # noqa: ARG002
+        # From the beginning, whatever the first one is: numbers are exact where seeking guesses,
+        # and damage before it is named again.
         decoder = open_decoder(self.path, self.probe)
         scaler = VideoReformatter()
-        last: ClipNative | None = None
-        expected = 0
         for number, frame in decoder:
-            made = self._native(frame, decoder.origin, number, scaler)
-            for lost in range(expected, number):
-                if lost >= first:
-                    yield lost, self._stand_in(last or made, lost)
-            last, expected = made, number + 1
-            if number >= first:
-                yield number, made
+            yield number, self._native(frame, decoder.origin, number, scaler)
         self.errors = list(decoder.errors)
-        if last is None:
-            raise UnusableMedia(f"{shown(self.path)}: none of its pictures can be decoded.")
-        for lost in range(max(first, expected), self._count()):
-            yield lost, self._stand_in(last, lost)
-
-    def _count(self) -> int:
-        """Return how many frames a clip of constant rate promises; else none is missed."""
-        return 0 if self.video.vfr else self.video.frames or 0
 
     def _native(
         self, frame: av.VideoFrame, origin: Fraction | None, number: int, scaler: VideoReformatter
@@ -141,11 +153,6 @@ class ClipSource(Source):
         if not self.video.vfr or frame.pts is None or origin is None or self.probe.files:
             return number / self.video.rate
         return Fraction(frame.pts * frame.time_base) - origin
-
-    def _stand_in(self, native: ClipNative, number: int) -> ClipNative:
-        return ClipNative(
-            frame=native.frame, coding=native.coding, time=number / self.video.rate, held=True
-        )
 
     def _footage(self) -> Footage:
         layout, video = self.coding.layout, self.video
@@ -223,11 +230,12 @@ class SequenceSource(Source):
         self.example, self.canvas = self._look(path)
         super().__init__(path, probe, video)
 
-    def pictures(self, first: int = 0) -> Iterator[tuple[int, ImageNative]]:
-        """Yield each image that there is and that decodes."""
+    def _decoded(self, first: int) -> Iterator[tuple[int, ImageNative]]:
         self.errors = []
-        expected = first
-        wanted = {n - self.first: file for n, file in self.files.items() if n - self.first >= first}
+        # One more, to be held where the first one is missing.
+        start = max((n for n in self._numbers() if n <= first), default=0) if self.holds else first
+        wanted = {n - self.first: file for n, file in self.files.items() if n - self.first >= start}
+        expected = start
         for number, result in _read_ahead(wanted, self.canvas):
             self._note_missing(expected, number)
             expected = number + 1
@@ -235,6 +243,9 @@ class SequenceSource(Source):
             if native is not None:
                 yield number, native
         self._note_missing(expected, self.video.frames or 0)
+
+    def _numbers(self) -> Iterator[int]:
+        return (number - self.first for number in self.files)
 
     def number_in_name(self, number: int) -> int:
         """Return the number in the name of a frame's image."""
@@ -256,7 +267,7 @@ class SequenceSource(Source):
         if not self._is_alike(native):
             self._note(number, "left out (its size or its channels are not those of the others)")
             return None
-        return native
+        return dataclasses.replace(native, time=number / self.video.rate)
 
     def _is_alike(self, native: ImageNative) -> bool:
         one = self.example

@@ -27,6 +27,8 @@ _PRIMARIES = {
     "bt2020": (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, *_D65),
     "smpte432": (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, *_D65),
 }
+_TYPES = {"uint8": "uint8", "uint16": "uint16", "float16": "half", "float32": "float",
+          "float64": "double"}  # fmt: skip
 _FASTEST_COUNTING = 30
 
 
@@ -47,7 +49,7 @@ def header(made: Made, target: Target, *, timecode: Timecode | None, about: dict
             ``colour``.
     """
     height, width, channels = made.samples.shape
-    spec = OpenImageIO.ImageSpec(width, height, channels, str(made.samples.dtype))
+    spec = OpenImageIO.ImageSpec(width, height, channels, _TYPES[made.samples.dtype.name])
     _take_over(spec, made, target)
     spec.channelnames = made.names
     spec.x, spec.y = made.window[:2]

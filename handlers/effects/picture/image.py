@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ class ImageNative:
 
     ``colours`` are the places of red, green and blue among the channels, ``alpha`` that of alpha.
     ``bits`` are those of one stored sample. ``canvas`` is the window that pictures for effects
-    have. ``spec`` is OpenImageIO's header.
+    have. ``spec`` is OpenImageIO's header. ``time`` and ``held`` are as a clip's.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class ImageNative:
     colours: tuple[int, int, int]
     alpha: int | None
     canvas: Window
+    time: Fraction = Fraction(0)
     held: bool = False
 
     @property

@@ -14,12 +14,13 @@ from typing import Any
 
 import av
 
+from handlers.effects.picture import matroska, shown_as
 from handlers.effects.picture.clip_writer import FORMATS, tick_of, writing
 from handlers.effects.picture.footage import Source
 from handlers.effects.picture.sound_copy import SoundCopy
 from handlers.effects.picture.target import Target
 from handlers.media.probe import usable
-from handlers.media.source import open_media
+from handlers.media.source import open_media, shown
 
 # What describes the source's file, and not what is in it.
 _OF_FILE = frozenset(
@@ -59,7 +60,23 @@ def join(segments: Sequence[Path], out: Path, source: Source, target: Target) ->
         container.start_encoding()
         pictures = _packets(segments, stream, source)
         _interleave(pictures, sound.packets(), container)
+    with writing(out):
+        notes += _show(out, source, target)
     return tuple(notes)
+
+
+def _show(out: Path, source: Source, target: Target) -> list[str]:
+    """Say how the picture wants to be shown; return what could not be said."""
+    if target.kind.suffix == ".mkv" and source.video.pixel_aspect != 1:
+        matroska.say_aspect(out, source.video.pixel_aspect)
+    how = shown_as.of(source)
+    if not how:
+        return []
+    if target.kind.suffix == ".mov":
+        shown_as.say(out, how)
+        return []
+    said = "how it is turned, or on what display it was mastered"
+    return [f"{target.format} does not say of {shown(source.path)} {said}."]
 
 
 def _options(target: Target) -> dict[str, str]:
@@ -73,6 +90,7 @@ def _picture(container: Any, template: Any, source: Source) -> Any:
     stream = container.add_stream_from_template(template, opaque=True)
     # Without its rate no timecode track is made.
     stream.codec_context.framerate = source.video.rate
+    stream.codec_context.sample_aspect_ratio = source.video.pixel_aspect
     stream.time_base = tick_of(source)
     if source.probe.timecode is not None:
         stream.metadata["timecode"] = str(source.probe.timecode)

@@ -53,8 +53,9 @@ def _options(**options: str) -> MappingProxyType[str, str]:
 
 # No B-frames: decoding order is that of presentation, so segments join without edit lists.
 _X264 = _options(crf="10", preset="medium", bf="0")
-_X265 = _options(crf="10", preset="medium")
-_FFV1 = _options(level="3", g="1", slicecrc="1", slices="16", coder="range_tab")
+# x265 is slow in this build; at so high a quality a quick choice costs size alone.
+_X265 = _options(crf="10", preset="superfast")
+_FFV1 = _options(level="3", g="1", slicecrc="1")
 KINDS: MappingProxyType[str, Kind] = MappingProxyType({
     "prores-422-hq": Kind(suffix=".mov", bits=10, codec="prores_ks", sampling="422",
                           options=_options(profile="hq", vendor="apl0")),
@@ -192,7 +193,8 @@ def default_format(held: Held, size: tuple[int, int], *, alpha: bool) -> Format:
     if held.bits > 10 or held.codec in _LOSSLESS:
         return "ffv1"
     full_chroma = alpha or held.rgb or held.coding.layout.shrink == (0, 0)
-    is_dnx = held.codec == "dnxhd" and size[0] >= 256 and size[1] >= 120
+    is_even = size[0] % 2 == size[1] % 2 == 0
+    is_dnx = held.codec == "dnxhd" and is_even and size[0] >= 256 and size[1] >= 120
     if is_dnx and not alpha:
         return "dnxhr-444" if full_chroma else "dnxhr-hqx"
     return "prores-4444" if full_chroma else "prores-422-hq"
@@ -230,7 +232,11 @@ def _require_size(
     held: Held, chosen: Format, kind: Kind, coding: Coding, size: tuple[int, int]
 ) -> None:
     across, down = coding.layout.shrink
-    if kind.codec in {"libx264", "libx265"} and (size[0] % (1 << across) or size[1] % (1 << down)):
+    if kind.codec == "dnxhd":
+        # Its encoder writes odd sizes that no decoder reads.
+        across, down = 1, 1
+    strict = kind.codec in {"libx264", "libx265", "dnxhd"}
+    if strict and (size[0] % (1 << across) or size[1] % (1 << down)):
         raise UnusableMedia(
             f"{held.name} is {size[0]} x {size[1]}, and {chosen} holds only even sizes of such a "
             "picture; set format to ffv1 or prores-4444."
