@@ -87,7 +87,7 @@ def prepare(folder: Folder, place: Path, makes: Makes, tell: Tell) -> Prepared:
         low=min(0.0, made.low),
         high=max(1.0, made.high),
         digest=made.scratch.digest(),
-        notes=(*notes, *made.checks.notes, *said, *_held_out(made.pairs, held)),
+        notes=(*notes, *made.checks.notes, *said, *_single(made.pairs)),
     )
 
 
@@ -190,8 +190,5 @@ def _left_out(couples: Sequence[Couple], count: int) -> list[str]:
     return [f"Of {count} pairs {len(couples)} were used, spread evenly: more say little more."]
 
 
-def _held_out(pairs: Sequence[Pair], held: tuple[int, ...]) -> list[str]:
-    if not held:
-        return [ONE_PAIR]
-    names = ", ".join(pairs[number].name for number in held)
-    return [f"Held out, to be judged by: {names}."]
+def _single(pairs: Sequence[Pair]) -> list[str]:
+    return [ONE_PAIR] if len(pairs) == 1 else []
