@@ -24,7 +24,7 @@ SAME = 0.1
 _SMALLEST = 48
 _SMALL, _LARGE = 256, 1024
 # A shift is believed where pictures correlate so much, and so much better than without it.
-_SURE, _BETTER, _EVIDENT = 0.3, 0.08, 0.7
+_SURE, _BETTER, _EVIDENT = 0.3, 0.08, 0.85
 _FARTHEST = 8
 _WHOLE = 0.3
 _NOTABLE = 0.4
