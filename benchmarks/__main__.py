@@ -30,6 +30,7 @@ NAMES = (
     "sync",
     "sound",
     "cleaning",
+    "effects",
     "kills",
     "status",
 )

@@ -121,6 +121,22 @@ def sequence(folder, media):
     return folder / "s_####.png", members
 
 
+def examples(folder, media):
+    """Two pairs of small pictures, of which a table is learnt."""
+    inside = folder / "warm"
+    members = []
+    for side, factor in (("after", 150), ("before", 200)):
+        (inside / side).mkdir(parents=True)
+        for number in range(2):
+            members.append(inside / side / f"{number}.png")
+            colours = [(x % 64, factor * x // 255, 40 * number) for x in range(32 * 8)]
+            picture = Image.new("RGB", (32, 8))
+            picture.putdata(colours)
+            picture.save(members[-1])
+    (inside / "effect.yaml").write_text("size: lut\n")
+    return inside, [*members, inside / "effect.yaml"]
+
+
 def plain(folder, media):
     """A text."""
     (folder / "notes.txt").write_text("take 3 is good\n")

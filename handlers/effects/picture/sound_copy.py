@@ -7,6 +7,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ class SoundCopy:
                     self._tracks[track] = self._track(stream, run.path)
 
     def _track(self, stream: Any, path: Path) -> _Track:
-        with contextlib.suppress(ValueError, FFmpegError):
+        if _holds(self._target.format.name, stream):
             made = self._target.add_stream_from_template(stream)
             _say(made, stream)
             return _Track(made, None)
@@ -121,8 +122,17 @@ class SoundCopy:
         return _Track(made, made.codec_context)
 
     def packets(self) -> Iterator[tuple[Fraction, Any]]:
-        """Yield (seconds, packet) of all tracks, by time."""
-        return heapq.merge(*(self._one(run) for run in self._runs), key=lambda each: each[0])
+        """Yield (seconds, packet) of all tracks, by time.
+
+        What overlaps is left out: coders of a next part begin before it, as AAC's do.
+        """
+        reached: dict[int, Fraction] = {}
+        merged = heapq.merge(*(self._one(run) for run in self._runs), key=lambda each: each[0])
+        for at, packet in merged:
+            before = reached.get(packet.stream.index)
+            if before is None or at > before:
+                reached[packet.stream.index] = at
+                yield at, packet
 
     def _one(self, run: Run) -> Iterator[tuple[Fraction, Any]]:
         with usable(run.path), open_media(run.path) as container:
@@ -145,6 +155,17 @@ class SoundCopy:
         except FFmpegError as error:
             raise_if_passing(path, error)
             self._notes.append(f"{shown(path)}: its sound cannot be read on ({error.strerror}).")
+
+
+def _holds(form: str, stream: Any) -> bool:
+    """Say whether a container takes a track as it is: some refuse it with the header only."""
+    try:
+        with av.open(BytesIO(), "w", format=form) as trial:
+            trial.add_stream_from_template(stream)
+            trial.start_encoding()
+    except (ValueError, FFmpegError):
+        return False
+    return True
 
 
 # What PCM holds decoded samples of each of FFmpeg's formats without loss.

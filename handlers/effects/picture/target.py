@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from handlers.contract import UnusableMedia
-from handlers.effects.picture.convert import Coding
+from handlers.effects.picture.convert import MATRICES, Coding
 from handlers.effects.picture.layout import Layout, layout_of
 from handlers.effects.spec import Format
 from handlers.media.probe import ColourFacts
@@ -68,9 +68,9 @@ KINDS: MappingProxyType[str, Kind] = MappingProxyType({
     "h264-10": Kind(suffix=".mov", bits=10, codec="libx264", full=True, options=_X264,
                     least=(16, 16)),
     "hevc-10": Kind(suffix=".mov", bits=10, codec="libx265", rgb=True, full=True, options=_X265,
-                    least=(64, 64)),
+                    least=(16, 16)),
     "hevc-12": Kind(suffix=".mov", bits=12, codec="libx265", rgb=True, full=True, options=_X265,
-                    least=(64, 64)),
+                    least=(16, 16)),
     "ffv1": Kind(suffix=".mkv", bits=0, codec="ffv1", rgb=True, alpha=True, full=True,
                  options=_FFV1),
     "exr-half": Kind(suffix=".exr", bits=16, alpha=True, rgb=True, floating=True),
@@ -94,7 +94,8 @@ class Held:
     """What a source's samples are, as far as a format has to hold it.
 
     ``codec`` is FFmpeg's name, or OpenImageIO's of the images' format; ``coding`` is None for
-    images. ``name`` is for messages. ``channels`` are those of images.
+    images. ``name`` is for messages. ``channels`` are those of images; ``timecode`` is empty
+    where the source itself says none.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Held:
     coding: Coding | None = None
     dtype: np.dtype[Any] | None = None
     channels: tuple[str, ...] = ()
+    timecode: str = ""
 
     @property
     def rgb(self) -> bool:
@@ -264,7 +266,8 @@ def _coding(held: Held, kind: Kind, *, alpha: bool) -> Coding:
     if own is None or own.layout.kind != "yuv":
         matrix = "bt2020nc" if held.colour.primaries == "bt2020" else "bt709"
         return Coding(layout=layout, matrix=matrix, full=False)
-    matrix = own.matrix
+    # An effect that makes other colours says the matrix of what it makes.
+    matrix = held.colour.matrix if held.colour.matrix in MATRICES else own.matrix
     if kind.codec == "dnxhd" and matrix not in _DNX_MATRICES:
         matrix = "bt709"
     return dataclasses.replace(own, layout=layout, matrix=matrix, full=own.full and kind.full)
@@ -358,6 +361,12 @@ def _notes(held: Held, chosen: Format, kind: Kind, bits: int, coding: Coding | N
         notes.append(
             f"{held.name} is no scene-linear light: its values are in {chosen} as it encodes them "
             f"({shown_text(str(held.colour))})."
+        )
+    if kind.suffix in {".tif", ".png"} and held.timecode:
+        notes.append(
+            f"{chosen} has no place for the timecode of {held.name}, {held.timecode}; the numbers "
+            "in the names of the images are "
+            f"{'those of its own' if held.coding is None else 'its frames, counted from midnight'}."
         )
     if coding is not None and held.channels:
         others = [name for name in held.channels if name.upper() not in "RGBAY"]
