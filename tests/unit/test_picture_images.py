@@ -159,6 +159,22 @@ def test_colours_under_alpha_are_given_straight_and_stored_multiplied(tmp_path):
     assert np.array_equal(read[1:], values[1:])
 
 
+@pytest.mark.parametrize("wanted", ["tiff-16", "png-16", "dpx-16", "exr-float"])
+def test_straight_colours_stay_what_they_are_in_other_formats(wanted, tmp_path):
+    """Only EXR is premultiplied."""
+    values = RNG.integers(0, 256, (48, 64, 4)).astype(np.uint8)
+    path = image(tmp_path / "p.0001.png", values, "uint8", oiio__UnassociatedAlpha=1)
+    _, _, [made], _ = render(tmp_path / "p.####.png", tmp_path / "out", wanted, members=[path])
+    read, spec = raw(made)
+    own = values / 255
+    if wanted == "exr-float":
+        own[..., :3] *= np.where(own[..., 3:] == 0, 1, own[..., 3:])
+        assert np.abs(read - own).max() < 1e-6
+        assert spec.get_int_attribute("oiio:UnassociatedAlpha") == 0
+    else:
+        assert np.array_equal(read, values.astype(np.uint16) * 257)
+
+
 def test_a_gap_stays_a_gap_and_is_named(tmp_path):
     """A missing image and a broken one; the others keep their numbers."""
     files = [

@@ -38,6 +38,7 @@ class SegmentWriter:
         self.path = path
         self._target = target
         self._tick = tick_of(source)
+        self._fields = _field_order(source)
         self._aspect = source.video.pixel_aspect
         self._first: int | None = None
         self._partial = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -56,6 +57,7 @@ class SegmentWriter:
         context = stream.codec_context
         context.time_base = self._tick
         context.sample_aspect_ratio = self._aspect
+        context.field_order = self._fields
         # Whole pictures in parallel are faster than parts of them, where an encoder can.
         context.thread_type = "AUTO"
         tag(context, target.colour)
@@ -129,6 +131,16 @@ def tick_of(source: Source) -> Fraction:
     with usable(source.path), open_media(source.path) as container:
         stream: Any = picture_stream(container)
         return Fraction(stream.time_base)
+
+
+def _field_order(source: Source) -> int:
+    """Return which field of a picture is shown first, as FFmpeg numbers it; 0 is not said."""
+    if source.is_sequence or not source.video.interlaced:
+        return 0
+    path = source.probe.files[0] if source.probe.files else source.path
+    with usable(path), open_media(path) as container:
+        stream: Any = picture_stream(container)
+        return int(stream.codec_context.field_order)
 
 
 def tag(tagged: Any, colour: ColourFacts) -> None:

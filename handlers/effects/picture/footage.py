@@ -183,6 +183,7 @@ class ClipSource(Source):
             colour=self.video.colour,
             size=(self.video.width, self.video.height),
             coding=self.coding,
+            timecode=str(self.probe.timecode or ""),
         )
 
 
@@ -250,6 +251,11 @@ class SequenceSource(Source):
     def number_in_name(self, number: int) -> int:
         """Return the number in the name of a frame's image."""
         return self.first + number
+
+    @property
+    def says_timecode(self) -> bool:
+        """Say whether the images say their timecode, which else was taken from their numbers."""
+        return self.example.spec.getattribute("smpte:TimeCode") is not None
 
     def _taken(self, number: int, result: Future[ImageNative]) -> ImageNative | None:
         try:
@@ -329,6 +335,7 @@ class SequenceSource(Source):
             size=(self.canvas[2], self.canvas[3]),
             dtype=native.samples.dtype,
             channels=tuple(native.spec.channelnames),
+            timecode=str(self.probe.timecode) if self.says_timecode else "",
         )
 
 

@@ -24,7 +24,7 @@ from handlers.media.source import open_media, shown
 
 # What describes the source's file, and not what is in it.
 _OF_FILE = frozenset(
-    """major_brand minor_version compatible_brands encoder timecode comment uid generation_uid
+    """major_brand minor_version compatible_brands encoder timecode uid generation_uid
     operational_pattern_ul material_package_umid material_package_name file_package_umid
     modification_date product_uid toolkit_version duration""".split()  # noqa: SIM905
 )
@@ -56,6 +56,7 @@ def join(segments: Sequence[Path], out: Path, source: Source, target: Target) ->
         )
         stream = _picture(container, first.streams.video[0], source)
         container.metadata.update(_about(source))
+        notes += _left_out(source)
         sound = SoundCopy(source, container, notes)
         container.start_encoding()
         pictures = _packets(segments, stream, source)
@@ -110,6 +111,21 @@ def _about(source: Source) -> dict[str, str]:
             for key, value in container.metadata.items()
             if key.lower() not in _OF_FILE and value
         }
+
+
+def _left_out(source: Source) -> list[str]:
+    """Name tracks that are neither picture, sound nor timecode: a camera's own, captions."""
+    if source.is_sequence:
+        return []
+    with usable(source.path), open_media(source.path) as container:
+        kinds = [
+            stream.type
+            for stream in container.streams
+            if stream.type in {"data", "subtitle"} and not stream.metadata.get("timecode")
+        ]
+    if not kinds:
+        return []
+    return [f"{shown(source.path)} has {len(kinds)} tracks of data or captions that are not kept."]
 
 
 def _packets(

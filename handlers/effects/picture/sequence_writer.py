@@ -67,10 +67,7 @@ class SequenceWriter:
 
     def _is_counted(self) -> bool:
         """Say whether the timecode was only taken from the numbers in the names."""
-        source = self._source
-        if not isinstance(source, SequenceSource):
-            return False
-        return source.example.spec.getattribute("smpte:TimeCode") is None
+        return isinstance(self._source, SequenceSource) and not self._source.says_timecode
 
     def _stem(self, number: int) -> str:
         source = self._source

@@ -94,7 +94,8 @@ class Held:
     """What a source's samples are, as far as a format has to hold it.
 
     ``codec`` is FFmpeg's name, or OpenImageIO's of the images' format; ``coding`` is None for
-    images. ``name`` is for messages. ``channels`` are those of images.
+    images. ``name`` is for messages. ``channels`` are those of images; ``timecode`` is empty
+    where the source itself says none.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Held:
     coding: Coding | None = None
     dtype: np.dtype[Any] | None = None
     channels: tuple[str, ...] = ()
+    timecode: str = ""
 
     @property
     def rgb(self) -> bool:
@@ -358,6 +360,12 @@ def _notes(held: Held, chosen: Format, kind: Kind, bits: int, coding: Coding | N
         notes.append(
             f"{held.name} is no scene-linear light: its values are in {chosen} as it encodes them "
             f"({shown_text(str(held.colour))})."
+        )
+    if kind.suffix in {".tif", ".png"} and held.timecode:
+        notes.append(
+            f"{chosen} has no place for the timecode of {held.name}, {held.timecode}; the numbers "
+            "in the names of the images are "
+            f"{'those of its own' if held.coding is None else 'its frames, counted from midnight'}."
         )
     if coding is not None and held.channels:
         others = [name for name in held.channels if name.upper() not in "RGBAY"]
