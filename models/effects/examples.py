@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,11 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Image = NDArray[np.float32]
+
+_FEWEST_STILL = 2
+# Of full scale: more than noise makes of it.
+_STILL = 0.05
+_MOSTLY = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,6 +60,30 @@ class Neighbours:
 def channels(pairs: Sequence[Pair]) -> int:
     """Return how many channels results have: 3, or 1 for a matte."""
     return int(pairs[0].after.shape[2])
+
+
+def stands_still(pairs: Sequence[Pair]) -> bool:
+    """Say whether pictures before are of one shot whose camera stands still.
+
+    Then most of each is the same as in the next, pixel by pixel; one pair alone tells nothing.
+    """
+    if len({pair.size for pair in pairs}) != 1 or len(pairs) < _FEWEST_STILL:
+        return False
+    looks = [_thinned(pair.before) for pair in pairs]
+    return all(_same(one, other) for one, other in pairwise(looks))
+
+
+def _thinned(picture: Array) -> Image:
+    """Return every n-th row, at least some hundred; whole, for edges are steep only so."""
+    return np.asarray(picture[:: max(1, picture.shape[0] // 128)], np.float32)
+
+
+def _same(one: Image, other: Image) -> bool:
+    """Say whether two pictures are mostly the same, where they show anything at all."""
+    near = np.abs(one - other).max(axis=2) < _STILL
+    # Plain sky is the same wherever the camera looks.
+    steep = np.abs(np.diff(one, axis=1, prepend=one[:, :1])).max(axis=2) > 2 * _STILL
+    return bool(steep.any() and near[steep].mean() > _MOSTLY)
 
 
 def differing(pair: Pair) -> Image:

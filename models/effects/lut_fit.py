@@ -31,6 +31,8 @@ _CORNERS = tuple((r, g, b) for r in (0, 1) for g in (0, 1) for b in (0, 1))
 # less certain.
 _LEAST_SMOOTH, _MOST_SMOOTH = 1e-7, 2e-5
 _SMOOTH_BY_ERROR = 0.15
+# What neither pixels nor curvature decide stays as it was: a single colour bends no table.
+_STAY = 1e-12
 _ROUNDS = 3
 # Errors above this are taken for something else than colour.
 _HUBER = 0.01
@@ -72,7 +74,9 @@ def fit(
     corners = _mixing(seen, low, high)
     weight, error, smooth = counts, 0.0, 10 * _LEAST_SMOOTH
     for turn in range(_ROUNDS):
-        table = _descend(corners, wanted, weight, table, smooth)
+        # Which pixels no table can explain, coarse ones tell as well.
+        levels = _COARSER if turn + 1 < _ROUNDS else (*_COARSER, NODES)
+        table = _descend(corners, wanted, weight, table, smooth, levels)
         left = corners @ table - wanted
         size = np.abs(left).max(axis=1)
         error = float(np.sqrt(np.average(np.square(left).mean(axis=1), weights=counts)))
@@ -121,15 +125,20 @@ def _mixing(colours: Image, low: float, high: float) -> Any:
 
 
 def _descend(
-    corners: Any, wanted: Doubles, weight: Doubles, table: Doubles, smooth: float
+    corners: Any,
+    wanted: Doubles,
+    weight: Doubles,
+    table: Doubles,
+    smooth: float,
+    levels: tuple[int, ...],
 ) -> Doubles:
-    """Go down from a table to one that explains the pixels better."""
+    """Go down from a table to one that explains the pixels better, coarse levels first."""
     weighted = corners.multiply((weight / weight.sum())[:, None]).tocsr()
-    square = (corners.T @ weighted).tocsr() + smooth * _roughness(NODES)
-    for nodes in (*_COARSER, NODES):
-        spread = _spreading(nodes)
-        left = weighted.T @ wanted - square @ table
-        small = (spread.T @ square @ spread).tocsr()
+    square, aim = (corners.T @ weighted).tocsr(), weighted.T @ wanted + _STAY * table
+    for nodes in levels:
+        spread, (rough, stay) = _spreading(nodes), _punished(nodes)
+        left = aim - square @ table - smooth * (_punished(NODES)[0] @ table) - _STAY * table
+        small = (spread.T @ square @ spread + smooth * rough + _STAY * stay).tocsr()
         table = table + spread @ _conjugate(small, spread.T @ left)
     return table
 
@@ -143,14 +152,17 @@ def _conjugate(matrix: Any, wanted: Doubles) -> Doubles:
     enough = _ENOUGH**2 * np.maximum(size, 1e-30)
     for _ in range(_MOST_STEPS):
         along = matrix @ way
-        step = size / np.maximum((way * along).sum(axis=0), 1e-300)
+        bend = (way * along).sum(axis=0)
+        # A column that has arrived stays: what is left of it is rounding.
+        going = (size > enough) & (bend > 0)
+        step = np.where(going, size / np.where(going, bend, 1), 0)
         found += step * way
         left -= step * along
         ahead = scale * left
         before, size = size, (left * ahead).sum(axis=0)
-        if (size <= enough).all():
+        if not going.any():
             break
-        way = ahead + size / np.maximum(before, 1e-300) * way
+        way = ahead + np.where(going, size / np.where(going, before, 1), 0) * way
     return found
 
 
@@ -169,15 +181,24 @@ def _spreading(nodes: int) -> Any:
 
 
 @cache
-def _roughness(nodes: int) -> Any:
+def _punished(nodes: int) -> tuple[Any, Any]:
+    """Return the matrices of a coarse table's squared curvature, and of its squared change."""
+    if nodes == NODES:
+        return _roughness(), sparse.identity(NODES**3, format="csr")
+    spread = _spreading(nodes)
+    return (spread.T @ _roughness() @ spread).tocsr(), (spread.T @ spread).tocsr()
+
+
+@cache
+def _roughness() -> Any:
     """Return the matrix of squared curvature along each axis and across each two of them."""
-    second = sparse.diags([1.0, -2.0, 1.0], [0, 1, 2], shape=(nodes - 2, nodes))
-    first = sparse.diags([-1.0, 1.0], [0, 1], shape=(nodes - 1, nodes))
-    same = sparse.identity(nodes)
+    second = sparse.diags([1.0, -2.0, 1.0], [0, 1, 2], shape=(NODES - 2, NODES))
+    first = sparse.diags([-1.0, 1.0], [0, 1], shape=(NODES - 1, NODES))
+    same = sparse.identity(NODES)
     along = [(second, same, same), (same, second, same), (same, same, second)]
     across = [(first, first, same), (first, same, first), (same, first, first)]
     parts = [(1.0, each) for each in along] + [(2.0, each) for each in across]
-    made = sparse.csr_matrix((nodes**3, nodes**3))
+    made = sparse.csr_matrix((NODES**3, NODES**3))
     for factor, (r, g, b) in parts:
         change = sparse.kron(sparse.kron(r, g), b)
         made = made + factor * (change.T @ change)

@@ -162,7 +162,8 @@ def _hues(
     apart = np.where(product == 0, 0.0, apart)
     turn = 2 * np.sqrt(product) * np.sin(np.radians(apart / 2))
     total = first[2] + second[2]
-    far = np.abs(first[2] - second[2]) > 180
+    # Hues that are exactly opposite must not be taken for farther apart by a rounding.
+    far = np.abs(first[2] - second[2]) > 180 + 1e-9
     round_trip = np.where(total < 360, total + 360, total - 360)
     hue = np.where(far, round_trip, total) / 2
     return turn, np.where(product == 0, total, hue)

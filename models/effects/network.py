@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from keras import ops
 
+from models.effects.layers import Affine, Fold, Memory, Sampled, Unfold, Where
 from models.effects.lut import Lut
 from models.effects.settings import Size
-from models.effects.table import PACKAGE, layer_of
+from models.effects.table import layer_of
 from models.errors import ModelError
 
 LONG_SIDE = 96
 """Pixels that the longer side of the whole picture made small has."""
+
+MEMORY_SIDE = 240
+"""The same of a memory of places."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,154 +64,6 @@ SHAPES: dict[Size, Shape] = {
 }
 
 
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class Fold(keras.layers.Layer):  # type: ignore[misc]
-    """Space to depth: [B, h, w, c] to [B, h / n, w / n, c * n * n].
-
-    Args:
-        n: Pixels each way that become one.
-        **options: Of a layer.
-    """
-
-    def __init__(self, n: int, **options: Any) -> None:
-        super().__init__(**options)
-        self.n = n
-
-    def call(self, picture: Any) -> Any:
-        """Return what is folded."""
-        b, h, w, c = ops.shape(picture)
-        parts = ops.reshape(picture, (b, h // self.n, self.n, w // self.n, self.n, c))
-        made = ops.transpose(parts, (0, 1, 3, 2, 4, 5))
-        return ops.reshape(made, (b, h // self.n, w // self.n, self.n * self.n * c))
-
-    def compute_output_spec(self, picture: Any) -> Any:
-        """Smaller and deeper."""
-        b, h, w, c = picture.shape
-        sides = [None if side is None else side // self.n for side in (h, w)]
-        return keras.KerasTensor((b, *sides, c * self.n**2), dtype=self.compute_dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what it is made from."""
-        return {**super().get_config(), "n": self.n}
-
-
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class Unfold(keras.layers.Layer):  # type: ignore[misc]
-    """Depth to space: undoes :class:`Fold`, as float32.
-
-    Args:
-        n: Pixels each way that one becomes.
-        **options: Of a layer.
-    """
-
-    def __init__(self, n: int, **options: Any) -> None:
-        super().__init__(**{**options, "dtype": "float32"})
-        self.n = n
-
-    def call(self, folded: Any) -> Any:
-        """Return what is unfolded."""
-        b, h, w, c = ops.shape(folded)
-        rest = c // self.n**2
-        parts = ops.reshape(folded, (b, h, w, self.n, self.n, rest))
-        made = ops.transpose(parts, (0, 1, 3, 2, 4, 5))
-        return ops.reshape(made, (b, h * self.n, w * self.n, rest))
-
-    def compute_output_spec(self, folded: Any) -> Any:
-        """Larger and flatter."""
-        b, h, w, c = folded.shape
-        sides = [None if side is None else side * self.n for side in (h, w)]
-        return keras.KerasTensor((b, *sides, c // self.n**2), dtype=self.compute_dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what it is made from."""
-        return {**super().get_config(), "n": self.n}
-
-
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class Where(keras.layers.Layer):  # type: ignore[misc]
-    """Adds where in the whole picture each cell is: x and y, -1 to 1, and their square distance."""
-
-    def call(self, small: Any) -> Any:
-        """Return [B, h, w, c + 3]."""
-        b, h, w, _ = ops.shape(small)
-        y = (ops.arange(h, dtype="float32") + 0.5) * (2 / ops.cast(h, "float32")) - 1
-        x = (ops.arange(w, dtype="float32") + 0.5) * (2 / ops.cast(w, "float32")) - 1
-        rows, columns = ops.meshgrid(y, x, indexing="ij")
-        place = ops.stack([columns, rows, columns**2 + rows**2 - 1], axis=-1)
-        place = ops.broadcast_to(ops.cast(place, small.dtype)[None], (b, h, w, 3))
-        return ops.concatenate([small, place], axis=-1)
-
-    def compute_output_spec(self, small: Any) -> Any:
-        """Three channels more."""
-        return keras.KerasTensor((*small.shape[:3], small.shape[3] + 3), dtype=small.dtype)
-
-
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class Sampled(keras.layers.Layer):  # type: ignore[misc]
-    """Reads a coarse map of whole pictures where the pixels of tiles are, smoothly.
-
-    By cubic B-splines, which have no kinks; values beyond the map's border are those at it.
-    Takes the map [W, rows, columns, c], the tiles [B, h, w, _] and the place [B, 4] of each in its
-    picture, (top, left, bottom, right), 0..1 from border to border; B is a multiple of W, and
-    tiles of one picture follow each other. Returns float32 [B, h, w, c].
-    """
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{**options, "dtype": "float32"})
-
-    def call(self, coarse: Any, tiles: Any, place: Any) -> Any:
-        """Return what lies at each pixel."""
-        batch, height, width, _ = ops.shape(tiles)
-        pictures, rows, columns, _ = ops.shape(coarse)
-        down = _weights(place[:, 0], place[:, 2], height, rows)
-        across = _weights(place[:, 1], place[:, 3], width, columns)
-        coarse = ops.repeat(coarse, batch // pictures, axis=0)
-        lines = ops.einsum("bhr,brkc->bhkc", down, coarse)
-        return ops.einsum("bwk,bhkc->bhwc", across, lines)
-
-    def compute_output_spec(self, coarse: Any, tiles: Any, place: Any) -> Any:  # noqa: ARG002
-        """As large as the tiles."""
-        return keras.KerasTensor((*tiles.shape[:3], coarse.shape[3]), dtype="float32")
-
-
-def _weights(start: Any, end: Any, pixels: Any, cells: Any) -> Any:
-    """Return how much each cell counts at each pixel: [B, pixels, cells]."""
-    share = (ops.arange(pixels, dtype="float32") + 0.5) / ops.cast(pixels, "float32")
-    at = start[:, None] + (end - start)[:, None] * share[None]
-    at = ops.clip(at, 0.0, 1.0) * ops.cast(cells, "float32") - 0.5
-    away = ops.abs(at[..., None] - ops.arange(cells, dtype="float32"))
-    near = 2 / 3 - away**2 + away**3 / 2
-    far = ops.maximum(2 - away, 0.0) ** 3 / 6
-    weight = ops.where(away < 1, near, far)
-    return weight / ops.sum(weight, axis=-1, keepdims=True)
-
-
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class Affine(keras.layers.Layer):  # type: ignore[misc]
-    """Applies to each pixel its own affine change of colours.
-
-    Takes the change [B, h, w, n * (m + 1)] and colours [B, h, w, m]; returns [B, h, w, n].
-    """
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{**options, "dtype": "float32"})
-
-    def call(self, change: Any, colours: Any) -> Any:
-        """Return what is to be added."""
-        m = colours.shape[-1]
-        n = change.shape[-1] // (m + 1)
-        made = change[..., :n]
-        for channel in range(m):
-            factor = change[..., n * (channel + 1) : n * (channel + 2)]
-            made = made + factor * colours[..., channel : channel + 1]
-        return made
-
-    def compute_output_spec(self, change: Any, colours: Any) -> Any:
-        """One for each row."""
-        n = change.shape[-1] // (colours.shape[-1] + 1)
-        return keras.KerasTensor((*colours.shape[:3], n), dtype="float32")
-
-
 def shape_of(model: Any) -> Shape:
     """Return how large the network of a model is.
 
@@ -216,9 +71,23 @@ def shape_of(model: Any) -> Shape:
         ModelError: The model is none of these.
     """
     for shape in SHAPES.values():
-        if model.name == _name(shape):
+        if model.name.startswith(_name(shape)):
             return shape
     raise ModelError(f"{model.name} is no network of an effect.")
+
+
+def memory_of(model: Any) -> tuple[int, int] | None:
+    """Return how large a model's memory of places is, None where it has none."""
+    if not model.name.endswith("_memory"):
+        return None
+    layer = model.get_layer("memory")
+    return layer.rows, layer.columns
+
+
+def memory_for(size: tuple[int, int]) -> tuple[int, int]:
+    """Return how large a memory suits pictures of a height and width."""
+    scale = min(0.5, MEMORY_SIDE / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def _name(shape: Shape) -> str:
@@ -226,18 +95,22 @@ def _name(shape: Shape) -> str:
     return f"effect_{shape.fold}_{widths}_{shape.field}"
 
 
-def build(size: Size, lut: Lut, policy: str = "float32") -> Any:
+def build(
+    size: Size, lut: Lut, policy: str = "float32", memory: tuple[int, int] | None = None
+) -> Any:
     """Build a network that does what a table does, and can learn more.
 
     Args:
         size: "small", "medium" or "large".
         lut: The table.
-        policy: Of Keras, for convolutions: "mixed_float16" is for training on a GPU.
+        policy: Of Keras, for convolutions: "mixed_bfloat16" is for training on a GPU.
+        memory: Rows and columns of a :class:`models.effects.layers.Memory`; None for none.
 
     Returns:
         A ``keras.Model``. Inputs: ``picture`` float32 [B, h, w, 3], tiles whose sides are multiples
         of :attr:`Shape.stride`; ``place`` float32 [B, 4], where each is in its picture, see
-        :class:`Sampled`; ``whole`` float32 [W, rows, columns, 3], the whole pictures made small.
+        :class:`models.effects.layers.Sampled`; ``whole`` float32 [W, rows, columns, 3], the whole
+        pictures made small.
         Outputs: ``result`` float32 [B, h, w, channels], and ``rest``, what was added to the table.
     """
     shape = SHAPES[size]
@@ -248,13 +121,15 @@ def build(size: Size, lut: Lut, policy: str = "float32") -> Any:
     change, seen = _field(whole, shape, lut.channels, policy)
     folded = Fold(shape.fold, name="fold", dtype=policy)(picture - 0.5)
     sampled = Sampled(name="seen_there")(seen, folded, place)
-    local = _unet(folded, sampled, shape, lut.channels, policy)
+    known = [folded, sampled]
+    if memory is not None:
+        known.append(Memory(*memory, shape.field // 2, name="memory")(folded, place))
+    local = _unet(known, shape, lut.channels, policy)
     there = Sampled(name="change_there")(change, picture, place)
     rest = local + Affine(name="affine")(there, picture)
     outputs = {"result": looked_up + rest, "rest": rest}
-    return keras.Model(
-        {"picture": picture, "place": place, "whole": whole}, outputs, name=_name(shape)
-    )
+    name = _name(shape) + ("" if memory is None else "_memory")
+    return keras.Model({"picture": picture, "place": place, "whole": whole}, outputs, name=name)
 
 
 def _conv(width: int, name: str, policy: str, **options: Any) -> Any:
@@ -278,8 +153,8 @@ def _field(whole: Any, shape: Shape, channels: int, policy: str) -> tuple[Any, A
     return _last(channels * 4, "change", 1)(x), seen
 
 
-def _unet(folded: Any, sampled: Any, shape: Shape, channels: int, policy: str) -> Any:
-    x = keras.layers.Concatenate(name="enter", dtype=policy)([folded, sampled])
+def _unet(known: list[Any], shape: Shape, channels: int, policy: str) -> Any:
+    x = keras.layers.Concatenate(name="enter", dtype=policy)(known)
     kept = []
     for level, width in enumerate(shape.widths):
         if level:

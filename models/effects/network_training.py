@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.effects import checkpoint, network
 from models.effects.checkpoint import Point, State
-from models.effects.examples import Neighbours, Pair, channels
+from models.effects.examples import Neighbours, Pair, channels, stands_still
 from models.effects.look import Look
 from models.effects.lut import Lut
 from models.effects.sampling import Batch, Crops, Sampler
@@ -109,7 +109,8 @@ class NetworkTrainer:
         # The same seed and pairs give the same weights, bit for bit, on the same machine.
         tf.config.experimental.enable_op_determinism()
         self._lut = lut
-        self._model = network.build(settings.size, lut, self._policy)
+        self._memory = self._remembered(initial)
+        self._model = network.build(settings.size, lut, self._policy, self._memory)
         if initial is not None:
             begin_from(self._model, initial)
         self._tuned = initial is not None
@@ -131,6 +132,13 @@ class NetworkTrainer:
         sizes = [(pair.name, *pair.size) for pair in self._material.pairs]
         error = float(np.abs(self._lut.table, dtype=np.float64).sum())
         return repr((asdict(self._settings), channels(self._material.pairs), sizes, error))
+
+    def _remembered(self, initial: Any | None) -> tuple[int, int] | None:
+        """Return how large a memory of places shall be, or None where the camera moves."""
+        if initial is not None and len(initial.inputs) > 1:
+            return network.memory_of(initial)
+        pairs = [*self._material.pairs, *self._material.held_out]
+        return network.memory_for(pairs[0].size) if stands_still(pairs) else None
 
     def _begun(self) -> tuple[State, list[Array]]:
         wanted = self._settings.steps or self._recipe.steps
@@ -297,7 +305,7 @@ class NetworkTrainer:
         for variable, values in zip(self._trained, self._best, strict=bool(self._best)):
             variable.assign(values)
         # Whoever applies it may have no GPU, and half precision is slow without one.
-        plain = network.build(self._settings.size, self._lut)
+        plain = network.build(self._settings.size, self._lut, memory=self._memory)
         plain.set_weights(self._model.get_weights())
         return plain
 
