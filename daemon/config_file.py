@@ -15,11 +15,11 @@ from daemon.errors import ConfigError, Fault
 from daemon.locate import SafeLoader, read_yaml, state_of, storage_of
 from daemon.outputs import is_inside
 from daemon.plan import Plan, Run, Watch, default_output
+from handlers.contract import AssetKind
 from handlers.registry import Registry, discover
 
 # Long enough for the next clip of a card to follow.
 DAY_QUIET = 60.0
-_COMING = frozenset({"effects"})
 Lines = Mapping[str, int]
 
 
@@ -207,7 +207,15 @@ class _Checker:
             mode=watch.mode,
             settle=_merged(common, watch.settle),
         )
+        self._examples_alone(resolved, runs)
         return _Placed(where=where, watch=resolved, runs=runs, empty=not watch.run)
+
+    def _examples_alone(self, watch: Watch, runs: Iterable[tuple[str, Run]]) -> None:
+        """Where each folder is a set of examples, nothing in it is a clip for another handler."""
+        for where, run in runs if watch.takes_examples else ():
+            if AssetKind.EXAMPLES not in run.spec.kinds:
+                what = f"handler '{run.spec.name}' takes no examples, and here is nothing else"
+                self._add(where, f"{what}; give it a watched folder of its own")
 
     def _run(self, where: str, folder: str, entry: RunEntry) -> Run | None:
         spec = self.registry.specs.get(entry.handler)
@@ -231,8 +239,6 @@ class _Checker:
         have = ", ".join(sorted(self.registry.specs)) or "none"
         if name in self.registry.broken:
             return f"handler '{name}' cannot be loaded: {self.registry.broken[name]}"
-        if name in _COMING:
-            return f"handler '{name}' is not part of this version yet; there is: {have}"
         return f"there is no handler '{name}'; there is: {have}"
 
     def _params(self, where: str, model: Any, params: Mapping[str, Any]) -> Any:

@@ -21,7 +21,7 @@ import xxhash
 
 from daemon.inputs import Inputs
 from daemon.jobstore import NewJob
-from daemon.outputs import DAY, is_inside
+from daemon.outputs import DAY, is_inside, within
 from daemon.plan import Plan, Run, Watch
 from daemon.settle import Look
 from daemon.store import Accepted, Recorded, Store
@@ -65,7 +65,7 @@ class Days:
 
     store: Store
     connection: sqlite3.Connection
-    new_job: Callable[[Run], NewJob]
+    new_job: Callable[[Run, str], NewJob]
     _touched: dict[bytes, float] = field(default_factory=dict)
     # Sound that changed, by the watch that takes it: which days it belongs to is looked up later.
     _heard: dict[str, set[bytes]] = field(default_factory=dict)
@@ -183,14 +183,15 @@ class Days:
         if known is not None and known["fingerprint"] == digest:
             return None
         look = Look(path=path, kind=AssetKind.DAY, signature=digest.encode(), size=0)
-        jobs = tuple(self._job(run, inputs) for run in watch.day_runs)
+        named = within(folder, watch.folder)
+        jobs = tuple(self._job(run, named, inputs) for run in watch.day_runs)
         accepted = Accepted(
             look=look, watch=watch.folder, inode=0, fingerprint=digest, facts="{}", jobs=jobs
         )
         return self.store.record(accepted, wall)
 
-    def _job(self, run: Run, inputs: Inputs) -> NewJob:
-        job = self.new_job(run)
+    def _job(self, run: Run, named: str, inputs: Inputs) -> NewJob:
+        job = self.new_job(run, named)
         waits = job.waits_for or inputs.why_not_ready(self.store) or None
         return replace(job, inputs=inputs.to_text(), waits_for=waits)
 

@@ -55,6 +55,7 @@ class Outcome:
     traceback: str = ""
     artifacts: tuple[Mapping[str, Any], ...] = ()
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    bundles: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,8 +8,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from daemon import manifest
+from daemon.assets import FOLDERS
 from daemon.days import folder_of_day
 from daemon.errors import SourceChangedError
+from daemon.outputs import DAY
 from handlers.contract import Asset, AssetKind, Input, MediaFacts
 
 # An artifact up to this size is hashed; of a larger one (a proxy) the size is compared.
@@ -19,16 +21,18 @@ _HASHED = 64 << 20
 def described(root: Path, data: Mapping[str, Any]) -> Asset:
     """Return the asset that an order describes; a day's path is its folder."""
     kind = AssetKind(data["kind"])
-    path = root / data["path"]
+    path, within = root / data["path"], data["within"]
     if kind is AssetKind.DAY:
         path = root / os.fsdecode(folder_of_day(os.fsencode(data["path"])))
-    folder = path if kind is AssetKind.CARD else path.parent
+        within = within.removesuffix(DAY).removesuffix("/")
+    folder = path if kind in FOLDERS else path.parent
     return Asset(
         path=path,
         kind=kind,
         fingerprint=data["fingerprint"],
         members=tuple(folder / name for name in data["members"]),
         facts=MediaFacts.from_json(data["facts"]),
+        within=within,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,13 +54,19 @@ def why_not_ready(store: Store, row: sqlite3.Row) -> str:
     return Inputs.from_text(row["inputs"]).why_not_ready(store)
 
 
-def release_ready(store: Store, versions: Callable[[Iterable[str]], dict[str, str | None]]) -> None:
-    """Let jobs go that waited for a model which is installed now, or for runs that ended."""
+def release_ready(
+    store: Store,
+    versions: Callable[[Iterable[str]], dict[str, str | None]],
+    why: Callable[[Sequence[str]], str],
+) -> None:
+    """Let jobs go that waited for a model which is installed now, or for runs that ended.
+
+    ``why`` says in words what is to be done about models that are missing.
+    """
     for row in store.jobs.waiting():
         models = versions(json.loads(row["models"]))
-        if None in models.values():
-            continue
-        if reason := why_not_ready(store, row):
+        missing = [name for name, version in models.items() if version is None]
+        if reason := why(missing) if missing else why_not_ready(store, row):
             store.jobs.wait(row["id"], reason)
         else:
             store.jobs.release(row["id"], models)

@@ -16,11 +16,18 @@ from pathlib import Path
 import xxhash
 
 from daemon import walk
+from daemon.assets import FOLDERS
 from daemon.settle import Lease, Look
 from handlers.contract import AssetKind, CheckReport, MediaFacts, Verdict
 
 MIB = 1 << 20
 _SAMPLES = 16
+# The largest images are read whole where each pixel counts.
+_WHOLE = 512 * MIB
+_EMPTY = {
+    AssetKind.CARD: "no clip and no recording",
+    AssetKind.EXAMPLES: "no picture",
+}
 Checker = Callable[[Path, AssetKind, tuple[Path, ...]], CheckReport]
 
 
@@ -59,8 +66,12 @@ def _offsets(size: int) -> list[int]:
     return [int(step * index) for index in range(_SAMPLES + 2)]
 
 
-def fingerprint_of(path: Path, members: Sequence[str], *, full: bool = False) -> str:
+def fingerprint_of(
+    path: Path, members: Sequence[str], *, full: bool = False, each: bool = False
+) -> str:
     """Return the fingerprint of a file, or of a sequence's or card's names and sampled files.
+
+    With ``each`` no file of several is left out, and those of an image's size are read whole.
 
     Raises:
         OSError: A member cannot be read.
@@ -69,13 +80,21 @@ def fingerprint_of(path: Path, members: Sequence[str], *, full: bool = False) ->
         return fingerprint(path, full=full)
     folder = path if path.is_dir() else path.parent
     state = xxhash.xxh3_128()
-    sampled = set(range(len(members)) if full else _sampled(len(members)))
+    sampled = set(range(len(members)) if full or each else _sampled(len(members)))
     for index, name in enumerate(members):
         size = (folder / name).stat().st_size
         state.update(os.fsencode(name) + b"\0" + str(size).encode() + b"\0")
         if index in sampled:
-            state.update(fingerprint(folder / name, full=full).encode())
+            whole = full or (each and size <= _WHOLE)
+            state.update(fingerprint(folder / name, full=whole).encode())
     return f"{len(members):x}-{state.hexdigest()}"
+
+
+def _fingerprint(path: Path, look: Look, *, full: bool) -> str:
+    """Of examples each file counts, whatever was painted into it."""
+    if look.kind is AssetKind.EXAMPLES:
+        return fingerprint_of(path, look.members, full=full, each=True)
+    return fingerprint_of(path, look.members, full=full)
 
 
 def _with_sound(own: str, beside: Sequence[Path], *, full: bool) -> str:
@@ -139,12 +158,12 @@ def inspect(
     if now is None:
         return None
     path = root / os.fsdecode(look.path)
-    folder = path if look.kind is AssetKind.CARD else path.parent
+    folder = path if look.kind in FOLDERS else path.parent
     members = tuple(folder / name for name in look.members)
     report = _safe_check(check, path, look.kind, members)
     files = (*(members or (path,)), *report.beside)
     lease = _lease_of(files) if leases else Lease.UNKNOWN
-    own = fingerprint_of(path, look.members, full=full)
+    own = _fingerprint(path, look, full=full)
     return Inspection(
         signature=now.signature,
         inode=os.lstat(path if path.exists() else files[0]).st_ino,
@@ -163,8 +182,8 @@ def _safe_check(
     """Only what a media check can say is asked of it; a plain file is whole as it is."""
     if kind is AssetKind.FILE:
         return CheckReport(verdict=Verdict.WHOLE)
-    if kind is AssetKind.CARD and not members:
-        reason = f"{path.name} holds no clip and no recording yet"
+    if kind in _EMPTY and not members:
+        reason = f"{path.name} holds {_EMPTY[kind]} yet"
         return CheckReport(verdict=Verdict.INCOMPLETE, reason=reason)
     if not members and not stat.S_ISREG(os.lstat(path).st_mode):
         return CheckReport(verdict=Verdict.UNUSABLE, reason=f"{path.name} is no file")

@@ -14,7 +14,7 @@ from daemon.assets import printable
 from daemon.jobstore import NewJob
 from daemon.model_store import ModelVersions, new_job
 from daemon.modes import WatchMode
-from daemon.outputs import is_inside
+from daemon.outputs import is_inside, within
 from daemon.plan import Run, Watch
 from daemon.prober import Answer, Prober
 from daemon.reports import (
@@ -262,16 +262,19 @@ class Intake:
                 inode=message["inode"],
                 fingerprint=message["fingerprint"],
                 facts=json.dumps(message["facts"]),
-                jobs=tuple(self.new_job(run) for run in info.watch.runs_for(look.kind)),
+                jobs=tuple(
+                    self.new_job(run, within(look.path, info.watch.folder))
+                    for run in info.watch.runs_for(look.kind)
+                ),
                 rejected=rejected,
             )
         )
         self._fresh[look.path] = (look.signature, now)
         self._again[folder_of(look.path)] = (info.watch.folder, now + _DIGEST_PAUSE)
 
-    def new_job(self, run: Run) -> NewJob:
-        """Return the job of a configured run."""
-        return new_job(run, self.model_versions)
+    def new_job(self, run: Run, within: str) -> NewJob:
+        """Return the job of a configured run on what has this path in the watched folder."""
+        return new_job(run, self.model_versions, within)
 
     @property
     def has_news(self) -> bool:
@@ -342,12 +345,17 @@ def _is_below(path: bytes, top: bytes) -> bool:
 
 
 def _problems(found: Difference) -> list[str]:
-    links = [
+    said = [
         f"{printable(os.fsdecode(name))} is a symbolic link, which fxd does not follow;"
         " drop the file itself"
         for name in found.links
     ]
-    return links + [
+    said += [
+        f"{printable(name)} lies beside the effects; put it into a folder named as its effect,"
+        f" such as {_text(found.folder)}/glow/before/{printable(name)}"
+        for name in found.strays
+    ]
+    return said + [
         f"{' and '.join(map(printable, names))} are one name on some file systems; rename one"
         for names in found.clashes
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from daemon.jobs import Change, JobState, next_state
 
 GONE = "its source was deleted"
 REPLACED = "its source was replaced by a newer version"
+RENAMED = "its source was renamed, and the name says what is made of it"
 OVERTAKEN = "a later run of the same handler takes its place"
 # Columns that a change of state may set beside the state itself.
 _SETTABLE = frozenset(
@@ -33,6 +34,7 @@ class NewJob:
     """One handler to run: what makes it unique, where its results go, what it waits for.
 
     ``inputs`` names, as days.Inputs writes it, the assets and jobs whose results it takes.
+    ``path_matters`` gives what of its path in the watched folder makes it another job.
     """
 
     handler: str
@@ -43,6 +45,12 @@ class NewJob:
     priority: int = 0
     waits_for: str | None = None
     inputs: str = ""
+    path_matters: Callable[[str], str] | None = field(default=None, compare=False)
+
+    def differs(self, before: str, after: str) -> bool:
+        """Say whether it is another job once its source is renamed."""
+        of = self.path_matters
+        return of is not None and of(before) != of(after)
 
 
 class JobStore:
@@ -187,6 +195,24 @@ class JobStore:
         return self._db.execute(
             "SELECT * FROM job WHERE state = 'queued' AND waits_for IS NOT NULL ORDER BY id"
         ).fetchall()
+
+    def learning(self) -> list[sqlite3.Row]:
+        """Return the latest job on each set of examples that is there."""
+        return self._db.execute(
+            "SELECT MAX(job.id) AS id, job.state, job.reason, asset.path FROM job"
+            " JOIN asset ON asset.id = job.asset_id"
+            " WHERE asset.kind = 'examples' AND asset.gone_at IS NULL GROUP BY asset.id"
+        ).fetchall()
+
+    def active(self) -> list[int]:
+        """Return the jobs that are queued or running."""
+        sql = "SELECT id FROM job WHERE state IN ('queued', 'running')"
+        return [row[0] for row in self._db.execute(sql)]
+
+    def newest(self) -> int:
+        """Return the number of the newest job, 0 while there is none."""
+        row = self._db.execute("SELECT COALESCE(MAX(id), 0) FROM job").fetchone()
+        return int(row[0])
 
     def active_count(self) -> int:
         """Return how many jobs are queued or running."""

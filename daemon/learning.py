@@ -42,6 +42,31 @@ def learn_voice(config: Path, told: Told, *, steps: int, quick: bool, seed: int)
     return _train(_VOICE, config, "voice", told, more, quick=quick)
 
 
+def learn_effect(
+    name: str,
+    module: str,
+    config: Path,
+    told: Told,
+    *,
+    steps: int | None,
+    quick: bool,
+    seed: int,
+) -> int:
+    """Train the network of a built-in effect; see :func:`learn_shots`.
+
+    Args:
+        name: The effect, after which the run's folder is named.
+        module: What trains it.
+        config: Names the state folder.
+        told: Options and their folders.
+        steps: How long to train; None leaves it to the module.
+        quick: Whether to train only as much as shows that everything works.
+        seed: What every choice of the run follows from.
+    """
+    more = ["--seed", str(seed)] + ([] if steps is None else ["--steps", str(steps)])
+    return _train(module, config, name, told, more, quick=quick)
+
+
 def _train(
     module: str, config: Path, name: str, told: Told, more: Sequence[str] = (), *, quick: bool
 ) -> int:

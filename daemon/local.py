@@ -212,6 +212,7 @@ class LocalExecutor:
                 ending=Ending.DONE,
                 artifacts=tuple(message["artifacts"]),
                 metrics=message["metrics"],
+                bundles=tuple(message["bundles"]),
             )
         return Outcome(
             job=task.job,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from daemon.awaited import Awaited
 from daemon.jobstore import NewJob
 from daemon.plan import Run
 from models import bundle
@@ -19,21 +21,28 @@ class ModelStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: dict[str, str | None] = {}
+        self._known: dict[str, tuple[int, str | None]] = {}
 
     def forget(self) -> None:
         """Look again next time: a model may have been installed meanwhile."""
         self._known.clear()
 
     def versions(self, names: Iterable[str]) -> dict[str, str | None]:
-        """Return the newest installed version of each model, None where there is none."""
+        """Return the version of each model that is in use, None where there is none."""
         return {name: self._version(name) for name in names}
 
     def _version(self, name: str) -> str | None:
-        if name not in self._known:
+        # A version that comes or goes, and a pin, change the time of the name's folder.
+        stamp = _changed(self._folder / name)
+        if name not in self._known or self._known[name][0] != stamp:
             found = bundle.find(self._folder, name)
-            self._known[name] = None if found is None else found.version
-        return self._known[name]
+            self._known[name] = stamp, None if found is None else found.version
+        return self._known[name][1]
+
+    def learnt(self) -> list[str]:
+        """Return the names of the effects that were learnt from examples."""
+        names = {info.name for info in bundle.installed(self._folder)}
+        return sorted(n[len(bundle.LEARNT) :] for n in names if n.startswith(bundle.LEARNT))
 
     def describe(self, models: Mapping[str, str | None]) -> list[dict[str, Any]]:
         """Return what a manifest says about the models that a job used."""
@@ -55,9 +64,20 @@ class ModelStore:
         }
 
 
-def new_job(run: Run, versions: ModelVersions) -> NewJob:
-    """Return the job of a configured run; it waits where a model is not installed."""
-    models = versions(run.spec.models)
+def _changed(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def new_job(run: Run, versions: ModelVersions, within: str) -> NewJob:
+    """Return the job of a configured run; it waits where a model is not installed.
+
+    ``within`` is the asset's path relative to its watched folder.
+    """
+    further = run.spec.models_for(run.params, within) if run.spec.models_for else ()
+    models = versions(dict.fromkeys((*run.spec.models, *further)))
     missing = [name for name, version in models.items() if version is None]
     extra = versions(run.spec.optional_models)
     models |= {name: version for name, version in extra.items() if version is not None}
@@ -68,12 +88,6 @@ def new_job(run: Run, versions: ModelVersions) -> NewJob:
         params=run.params_json,
         models=models,
         priority=run.priority,
-        waits_for=_waits_for(missing),
+        waits_for=Awaited().reason(missing) if missing else None,
+        path_matters=partial(run.spec.path_matters, run.params) if run.spec.path_matters else None,
     )
-
-
-def _waits_for(missing: list[str]) -> str | None:
-    if not missing:
-        return None
-    names = ", ".join(missing)
-    return f"waits for model {names}; run 'fxd models install {' '.join(missing)}'"

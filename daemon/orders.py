@@ -10,6 +10,7 @@ from typing import Any
 
 from daemon.active import Active
 from daemon.executor import Task
+from daemon.outputs import within
 from handlers.contract import AssetKind, HandlerSpec
 
 _SEED = 20_240_101
@@ -28,6 +29,8 @@ def task(active: Active, spec: HandlerSpec) -> Task:
         "params": json.loads(row["params"]),
         "inputs": active.inputs,
         "seed": _SEED,
+        "models": json.loads(row["models"]),
+        "resumes": spec.resumes,
     }
     return Task(job=active.id, token=active.token, handler=spec.name, needs=spec.needs, order=order)
 
@@ -36,6 +39,7 @@ def described(row: sqlite3.Row) -> dict[str, Any]:
     """Return an asset as a child needs it, from a row with its columns as ``asset_*``."""
     return {
         "path": os.fsdecode(row["asset_path"]),
+        "within": within(row["asset_path"], row["asset_watch"]),
         "kind": AssetKind(row["asset_kind"]),
         "fingerprint": row["fingerprint"],
         "signature": row["asset_signature"].hex(),

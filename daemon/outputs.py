@@ -19,6 +19,11 @@ def is_inside(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder + "/")
 
 
+def within(path: bytes, watch: str) -> str:
+    """Return a path relative to the watched folder that it lies in."""
+    return os.fsdecode(path).removeprefix(watch + "/")
+
+
 def key_of(path: bytes) -> bytes:
     """Return what a path is on file systems that tell neither case nor Unicode forms apart."""
     return os.fsencode(unicodedata.normalize("NFC", os.fsdecode(path)).casefold())
@@ -34,7 +39,7 @@ def candidates(
     ``holds_results`` of another asset (of ``dailies/day01.mov``), it is ``day01_2``. A day's name
     is left to days: ``dailies/_day.mov`` gives ``day_mov``.
     """
-    relative = os.fsdecode(asset_path).removeprefix(watch + "/")
+    relative = within(asset_path, watch)
     parent, _, name = relative.rpartition("/")
     folder = root
     for part in filter(None, parent.split("/")):

@@ -6,22 +6,26 @@ import os
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
 
-from daemon import publish, storage
+from daemon import awaited, inputs, publish, storage, work
+from daemon.awaited import Awaited
 from daemon.commands import Commands
 from daemon.days import Days
 from daemon.intake import Intake
+from daemon.jobstore import NewJob
 from daemon.journal import transaction
 from daemon.local import LocalExecutor, LocalSettings
 from daemon.model_store import ModelStore
 from daemon.notify import LoopHealth
-from daemon.plan import Plan
+from daemon.outputs import within
+from daemon.plan import Plan, Run
 from daemon.prober import Prober
 from daemon.reporter import Reporter
 from daemon.room import Room
@@ -77,6 +81,37 @@ class Parts:
         hurry = hurry and self.intake.idle()
         arriving, monotonic = self.intake.arriving(), time.monotonic()
         return self.days.journal(self.plan, arriving, monotonic, now, hurry=hurry)
+
+    def release_ready(self) -> None:
+        """Let go, inside the caller's transaction, what waited for a model that is there now."""
+        self.models.forget()
+        found: list[Awaited] = []
+
+        def why(missing: Sequence[str]) -> str:
+            found[:] = found or [self._awaited()]
+            return found[0].reason(missing)
+
+        inputs.release_ready(self.store, self.models.versions, why)
+
+    def _awaited(self) -> Awaited:
+        folders = [watch.folder for watch in self.plan.watches if watch.takes_examples]
+        said = {active.id: progress for active, progress in self.runs.running()}
+        runs = [run for watch in self.plan.watches for run in watch.runs]
+        offered = dict.fromkeys(name for run in runs for name in run.spec.offers)
+        return Awaited(
+            folder=next(iter(folders), ""),
+            learning=awaited.learning(self.store.jobs.learning(), said, self.intake.waiting()),
+            known=[*self.models.learnt(), *offered],
+        )
+
+    def sweep_work(self) -> None:
+        """Have removed what jobs kept for a next attempt that there will never be."""
+        if not any(spec.resumes for spec in self.plan.specs.values()):
+            return
+        newest, active = self.store.jobs.newest(), frozenset(self.store.jobs.active())
+        for output in self.plan.outputs():
+            folder = work.staging_root(self.plan.storage, output, self.storage_id)
+            self.writer.submit(("work", 0, 0), partial(work.sweep, folder, newest, active))
 
     def close(self) -> None:
         """Stop threads and children; what is submitted to the writer is still written."""
@@ -194,10 +229,15 @@ def adapt_to_plan(parts: Parts, now: float) -> None:
             parts.store.clear_digests()
             parts.store.set_meta(key, kinds)
     count = sum(
-        parts.store.add_job(asset, parts.intake.new_job(run), now) is not None
+        parts.store.add_job(asset, _job_of(parts, run, asset), now) is not None
         for watch in parts.plan.watches
         for run in watch.runs
         for asset in parts.store.assets_without_job(watch.folder, run.spec.name, run.spec.kinds)
     )
     if count:
         log.info("a handler is new in the configuration", jobs=count)
+
+
+def _job_of(parts: Parts, run: Run, asset: int) -> NewJob:
+    source = parts.store.source(asset)
+    return parts.intake.new_job(run, within(source["asset_path"], source["asset_watch"]))

@@ -60,9 +60,16 @@ class Watch:
     @property
     def kinds(self) -> frozenset[AssetKind]:
         """Every kind of asset that some handler of this watch takes, or that belongs to a day."""
+        if self.takes_examples:
+            return frozenset({AssetKind.EXAMPLES})
         heard = {AssetKind.RECORDING} if self.heard else set()
         wanted = (run.spec.kinds | run.spec.members for run in self.runs)
         return frozenset(heard).union(*wanted)
+
+    @property
+    def takes_examples(self) -> bool:
+        """Whether each folder right below it is a set of examples, and nothing else is taken."""
+        return any(AssetKind.EXAMPLES in run.spec.kinds for run in self.runs)
 
     @property
     def day_runs(self) -> tuple[Run, ...]:

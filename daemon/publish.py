@@ -34,6 +34,7 @@ from daemon.manifest import Manifest
 from daemon.outputs import DAY
 
 STAGING = ".fxd-staging-"
+WORK = "work-"
 _STAGED = re.compile(r"^\d+-\d+$")
 _SWAP = re.compile(r"^swap-\d+-\d+\.json$")
 _SWAP_DRAFT = re.compile(r"^swap-\d+-\d+\.tmp$")
@@ -76,6 +77,11 @@ class Place:
         return self.staging_root / f"{self.job}-{self.token}"
 
     @property
+    def work(self) -> Path:
+        """The folder that outlives failed attempts of this job."""
+        return self.staging_root / f"{WORK}{self.job}"
+
+    @property
     def target(self) -> Path:
         """Where readers find the results."""
         return self.storage / self.output
@@ -113,7 +119,7 @@ def publish(place: Place, artifacts: Sequence[Mapping[str, Any]], facts: Mapping
         if place.staging.exists():
             _let_go(place.staging, place.target)
         return
-    _refuse_strangers(place.staging)
+    refuse_strangers(place.staging)
     described = [_checked(place.staging, artifact) for artifact in artifacts]
     _remove_unlisted(place.staging, {artifact["path"] for artifact in described})
     _refuse_obstacle(place)
@@ -129,8 +135,12 @@ def publish(place: Place, artifacts: Sequence[Mapping[str, Any]], facts: Mapping
         sync_folder(place.target.parent)
 
 
-def _refuse_strangers(staging: Path) -> None:
-    """Through a link, results would come from elsewhere, and rights be changed there."""
+def refuse_strangers(staging: Path) -> None:
+    """Through a link, results would come from elsewhere, and rights be changed there.
+
+    Raises:
+        DaemonError: There is something else.
+    """
     for current, folders, names in os.walk(staging):
         for path in (Path(current) / name for name in (*folders, *names)):
             mode = path.lstat().st_mode

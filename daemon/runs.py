@@ -8,11 +8,12 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import structlog
 
-from daemon import inputs, orders, publish
+from daemon import inputs, learnt, orders, publish, work
 from daemon.active import (
     HELD_UP,
     Active,
@@ -20,7 +21,7 @@ from daemon.active import (
     Stage,
     clearing,
     name_of,
-    require_unchanged,
+    publishing,
     why_not_written,
 )
 from daemon.config import RunConfig
@@ -200,7 +201,15 @@ class Runs:
             self._publish(active)
         else:
             active.outcome, active.stage = outcome, Stage.CLEARING
-            self.writer.submit(("clear", active.id, active.token), clearing(active.place))
+            self._submit_clearing(active)
+
+    def _submit_clearing(self, active: Active) -> None:
+        operation = clearing(active.place, self._models)
+        self.writer.submit(("clear", active.id, active.token), operation)
+
+    @property
+    def _models(self) -> Path:
+        return self.plan.state / "models"
 
     @staticmethod
     def _is_stale(active: Active) -> bool:
@@ -209,23 +218,15 @@ class Runs:
     def _clear(self, active: Active, ending: Ending, reason: str) -> None:
         active.outcome = Outcome(job=active.id, token=active.token, ending=ending, error=reason)
         active.stage = Stage.CLEARING
-        self.writer.submit(("clear", active.id, active.token), clearing(active.place))
+        self._submit_clearing(active)
 
     def _publish(self, active: Active) -> None:
-        assert active.outcome is not None  # noqa: S101 - set by the only caller
         # Results go where the source is now.
         active.place = self._place(active.row, active.token)
         spec = self.plan.specs[active.row["handler"]]
         models = self.models_of(json.loads(active.row["models"]))
-        facts, artifacts = orders.facts(active, spec, models), list(active.outcome.artifacts)
-        place, look = active.place, active.look
-
-        def put() -> None:
-            # What was made of a source that is no longer there would stand for another.
-            require_unchanged(place.storage, look)
-            publish.publish(place, artifacts, facts)
-
-        self.writer.submit(("publish", active.id, active.token), put)
+        operation = publishing(active, orders.facts(active, spec, models), self._models)
+        self.writer.submit(("publish", active.id, active.token), operation)
 
     def _published(self, active: Active, error: Exception | None, now: float) -> None:
         assert active.outcome is not None  # noqa: S101 - set before it was submitted
@@ -312,6 +313,9 @@ class Runs:
             self.finished.append(
                 Finished(job=active.id, change=change, reason=reason, row=active.row)
             )
+            work.let_go(
+                change, self.plan.specs.get(active.row["handler"]), active.place, self.writer
+            )
         self.active.pop(active.id, None)
 
     # What people and events ask for.
@@ -380,10 +384,12 @@ class Runs:
             active = Active(row=full, token=row["token"], place=self._place(full, row["token"]))
             found = publish.published(active.place)
             if found is not None:
+                learnt.reveal(self._models, active.place)
                 metrics = json.dumps(dict(found.metrics))
                 self._change(active, Change.PUBLISH, now, metrics=metrics)
             else:
                 self._change(active, Change.GIVE_BACK, now, note="the service was restarted")
+        learnt.sweep(self._models, self.journal_id)
 
     def running(self) -> list[tuple[Active, Progress | None]]:
         """Return every claimed job with what its run last said."""

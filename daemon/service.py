@@ -21,7 +21,7 @@ from typing import Any
 
 import structlog
 
-from daemon import inputs, publish
+from daemon import publish
 from daemon.active import Finished
 from daemon.config_file import load_plan
 from daemon.control import Call, ControlServer
@@ -302,8 +302,9 @@ class Service:
         if self._is_time("room", min(2.0, self.plan.config.disk.retry)):
             self.parts.runs.room.ask()
         if self._is_time("models", 2.0):
-            self.parts.models.forget()
-            inputs.release_ready(self.parts.store, self.parts.models.versions)
+            self.parts.release_ready()
+        if self._is_time("work", 600.0):
+            self.parts.sweep_work()
         if self._is_time("lost", 30.0):
             self.parts.runs.give_back_lost(now)
         if self._is_time("gone", 5.0):

@@ -260,8 +260,9 @@ class SettleGate:
         return self._decide(entry, check, now)
 
     def _decide(self, entry: Pending, check: Check, now: float) -> tuple[Decision, str]:
-        if check.lease is Lease.HELD:
-            return self._wait(entry, "still open for writing by another program", now)
+        held = "still open for writing by another program" if check.lease is Lease.HELD else ""
+        if held or check.verdict is Verdict.LACKING:
+            return self._wait(entry, held or check.reason, now)
         if check.verdict is Verdict.WHOLE:
             self.gone(check.path)
             return Decision.ACCEPT, ""

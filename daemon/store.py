@@ -15,7 +15,7 @@ from enum import StrEnum
 from itertools import chain
 
 from daemon import outputs
-from daemon.jobstore import OVERTAKEN, JobStore, NewJob
+from daemon.jobstore import OVERTAKEN, RENAMED, JobStore, NewJob
 from daemon.settle import Look
 from handlers.contract import AssetKind
 
@@ -155,9 +155,26 @@ class Store:
         self._db.execute("UPDATE asset SET path = ? WHERE id = ?", (new.look.path, row["id"]))
         moves = tuple(self._move_outputs(row["id"], new))
         self.jobs.revive(row["id"], row["version"], now)
+        superseded: list[int] = []
         if not new.rejected:
+            superseded = self._run_renamed(row, new, now)
             self._add_missing_jobs(row["id"], row["version"], new, now)
-        return Recorded(arrival=Arrival.RENAMED, asset_id=row["id"], moves=moves)
+        return Recorded(
+            arrival=Arrival.RENAMED,
+            asset_id=row["id"],
+            superseded=tuple(superseded),
+            moves=moves,
+        )
+
+    def _run_renamed(self, row: sqlite3.Row, new: Accepted, now: float) -> list[int]:
+        """Run again what takes something from its path; return what runs under the old one."""
+        names = [outputs.within(path, new.watch) for path in (row["path"], new.look.path)]
+        running: list[int] = []
+        for job in new.jobs:
+            if job.differs(*names) and self.jobs.any_of(row["id"], job.handler):
+                running += self.jobs.supersede(row["id"], now, handler=job.handler, why=RENAMED)
+                self.add_job(row["id"], job, now, again=True)
+        return running
 
     def _move_outputs(self, asset_id: int, new: Accepted) -> Iterator[tuple[bytes, bytes]]:
         rows = self._db.execute(
@@ -327,7 +344,8 @@ class Store:
         found: sqlite3.Row = self._db.execute(
             "SELECT path AS asset_path, kind AS asset_kind, members AS asset_members,"
             " facts AS asset_facts, version AS asset_version, gone_at AS asset_gone_at,"
-            " signature AS asset_signature, fingerprint FROM asset WHERE id = ?",
+            " watch AS asset_watch, signature AS asset_signature, fingerprint"
+            " FROM asset WHERE id = ?",
             (asset_id,),
         ).fetchone()
         return found

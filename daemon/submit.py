@@ -15,6 +15,7 @@ from daemon.commands import Answer
 from daemon.days import path_of_day
 from daemon.errors import DaemonError
 from daemon.model_store import ModelVersions, new_job
+from daemon.outputs import within
 from daemon.plan import Plan, Run, default_output
 from daemon.store import Store
 
@@ -36,7 +37,10 @@ def submit(
     ids = [
         store.add_job(
             row["id"],
-            replace(new_job(run, models), inputs=store.jobs.inputs_of(row["id"], run.spec.name)),
+            replace(
+                new_job(run, models, within(row["path"], row["watch"])),
+                inputs=store.jobs.inputs_of(row["id"], run.spec.name),
+            ),
             now,
             again=True,
         )

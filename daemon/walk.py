@@ -9,7 +9,7 @@ import marshal
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import xxhash
 
@@ -111,11 +111,13 @@ def _many(path: bytes, kind: AssetKind, members: tuple[str, ...], infos: list[St
     )
 
 
-def look_at_card(root: bytes, path: bytes) -> Look:
-    """Look at a whole card: every file in it, its clips and recordings as members.
+def look_at_folder(root: bytes, path: bytes, kind: AssetKind) -> Look:
+    """Look at a folder that is one asset: every file in it counts.
+
+    Members of a card are its clips and recordings, of a set of examples all files.
 
     Raises:
-        OSError: The card is gone, or a part of it may not be read: without that part it would be
+        OSError: It is gone, or a part of it may not be read: without that part it would be
             taken for another version.
     """
     rows: list[tuple[str, Stat]] = []
@@ -125,15 +127,11 @@ def look_at_card(root: bytes, path: bytes) -> Look:
             relative = os.fsdecode(os.path.join(below, name))
             if not assets.ignored(relative.rpartition("/")[2]):
                 rows.append((relative, info))
-    whole = _many(path, AssetKind.CARD, tuple(name for name, _ in rows), [info for _, info in rows])
+    whole = _many(path, kind, tuple(name for name, _ in rows), [info for _, info in rows])
+    if kind is not AssetKind.CARD:
+        return whole
     media = tuple(name for name in whole.members if assets.kind_of(name) is not AssetKind.FILE)
-    return Look(
-        path=path,
-        kind=AssetKind.CARD,
-        signature=whole.signature,
-        size=whole.size,
-        members=media,
-    )
+    return replace(whole, members=media)
 
 
 def _refuse(_path: bytes, error: OSError) -> None:
@@ -151,8 +149,8 @@ def look_again(root: bytes, before: Look) -> Look | None:
         # No file of its own: what it is made of is pinned one by one.
         return before
     try:
-        if before.kind is AssetKind.CARD:
-            return look_at_card(root, before.path)
+        if before.kind in assets.FOLDERS:
+            return look_at_folder(root, before.path, before.kind)
         if before.kind is AssetKind.SEQUENCE or before.members or _has_sound_beside(before):
             folder = scan(root, os.path.dirname(before.path))
             return next((look for look in looks(folder) if look.path == before.path), None)
@@ -190,7 +188,8 @@ def was_written(before: Look, after: Look) -> bool:
     """
     if before.signature == after.signature:
         return False
-    if before.kind in {AssetKind.CARD, AssetKind.SEQUENCE} or before.members or after.members:
+    several = assets.FOLDERS | {AssetKind.SEQUENCE}
+    if before.kind in several or before.members or after.members:
         return True
     one, other = (marshal.loads(look.signature) for look in (before, after))  # noqa: S302 - our own
     size, modified, inode, beside = 0, 1, 3, slice(5, None)
@@ -252,6 +251,8 @@ class Difference:
     clashes: list[tuple[str, ...]] = field(default_factory=list)
     # Whether a media hash list lies here, which may prove what it lists to be whole.
     manifest: bool = False
+    # Files where only folders are taken.
+    strays: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -261,7 +262,7 @@ class Difference:
     @property
     def troubled(self) -> bool:
         """Whether something here cannot be taken as it is, which people are told."""
-        return bool(self.links or self.clashes)
+        return bool(self.links or self.clashes or self.strays)
 
 
 def compare(
@@ -270,12 +271,16 @@ def compare(
     known: Mapping[bytes, bytes],
     kinds: frozenset[AssetKind],
     *,
-    card: bool = False,
+    whole: AssetKind | None = None,
 ) -> Difference:
-    """Compare a scanned folder (or the whole card) with the journal's signatures for it."""
-    seen = [look_at_card(root, folder.path)] if card else list(looks(folder))
+    """Compare a scanned folder with the journal's signatures for it.
+
+    Where it is one asset with all that is in it, ``whole`` is its kind.
+    """
+    one = whole and look_at_folder(root, folder.path, whole)
+    seen = [one] if one else list(looks(folder))
     result = Difference(folder=folder.path, digest=folder.digest, links=folder.links)
-    listed = card and b"ascmhl" in folder.subfolders
+    listed = whole is not None and b"ascmhl" in folder.subfolders
     result.manifest = listed or any(name.endswith(b".mhl") for name in folder.files)
     present = set()
     for look in seen:

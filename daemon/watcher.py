@@ -36,7 +36,10 @@ from daemon.reports import (
 )
 from daemon.settle import Hint, Look
 from daemon.storage import Marker, check
+from daemon.wholes import Wholes
 from handlers.contract import AssetKind
+
+_WHOLE = f"({', '.join(repr(str(kind)) for kind in sorted(assets.FOLDERS))})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,7 @@ class Watcher(threading.Thread):
         self._beat = beat
         self._root = os.fsencode(settings.storage)
         self._folder = os.fsencode(watch.folder)
+        self._wholes = Wholes(top=self._folder, examples=watch.takes_examples)
         self._wake = threading.Condition()
         self._dirty: dict[bytes, float] = {}
         self._rest: dict[bytes, float] = {}
@@ -245,13 +249,13 @@ class Watcher(threading.Thread):
 
     def _compare_tree(self, top: bytes) -> None:
         digests = self._digests(top)
-        for folder in walk.descend(self._root, top, walk.is_card, self._unreadable):
+        for folder in walk.descend(self._root, top, self._wholes.is_whole, self._unreadable):
             self._beat()
             at = time.monotonic()
-            card = walk.is_card(folder) and folder.path != self._folder
+            whole = self._wholes.kind(folder)
             differs = digests.pop(folder.path, None) != folder.digest
-            if differs or card or folder.path in self._noted:
-                self._compare(folder, card, at)
+            if differs or whole or folder.path in self._noted:
+                self._compare(folder, whole, at)
         left = digests.keys() | self._noted
         self._folders_gone([path for path in left if walk.is_gone(self._root, path)])
 
@@ -286,8 +290,10 @@ class Watcher(threading.Thread):
         )
         return {row[0]: row[1] for row in rows}
 
-    def _compare(self, folder: walk.Folder, card: bool, at: float) -> None:  # noqa: FBT001
-        column = "path = ? AND kind = 'card'" if card else "folder = ? AND kind <> 'card'"
+    def _compare(self, folder: walk.Folder, whole: AssetKind | None, at: float) -> None:
+        column = (
+            f"path = ? AND kind IN {_WHOLE}" if whole else f"folder = ? AND kind NOT IN {_WHOLE}"
+        )
         rows = self._journal().execute(
             f"SELECT path, signature FROM asset WHERE {column} AND gone_at IS NULL",  # noqa: S608
             (folder.path,),
@@ -295,7 +301,8 @@ class Watcher(threading.Thread):
         known = {row[0]: row[1] for row in rows}
         # A card is looked at as a whole only now.
         with self._may_be_away(folder.path):
-            found = walk.compare(self._root, folder, known, self.watch.kinds, card=card)
+            found = walk.compare(self._root, folder, known, self.watch.kinds, whole=whole)
+            self._wholes.note(found, folder)
             if found.gone:
                 check(self._settings.storage, self._settings.marker)
             self._report(Differs(watch=self.watch.folder, difference=found, at=at))
@@ -321,7 +328,7 @@ class Watcher(threading.Thread):
 
     def _compare_moved(self, top: bytes) -> None:
         """A folder appeared or vanished; inside a card the whole card is what matters."""
-        root = self._card_root(top)
+        root = self._wholes.root_of(top)
         with self._may_be_away(root):
             self._compare_tree(root)
 
@@ -337,23 +344,14 @@ class Watcher(threading.Thread):
                 raise
             self._unreadable(folder, error)
 
-    def _card_root(self, path: bytes) -> bytes:
-        below = os.fsdecode(path[len(self._folder) :]).strip("/")
-        parts = ["", *filter(None, below.split("/"))]
-        depth = assets.card_root(parts)
-        return (
-            path if depth is None else os.path.join(self._folder, *map(os.fsencode, parts[1:depth]))
-        )
-
     def _compare_folder(self, path: bytes) -> None:
         """Scan one folder, and not again until some time has passed: events come in storms."""
         started = time.monotonic()
-        root = self._card_root(path)
-        card = root != path or self._is_card_folder(path)
+        root, whole = self._wholes.root_of(path), self._wholes.kind_at(path)
         with self._wake:
             self._dirty.pop(path, None)
         with self._may_be_away(root):
-            self._compare(walk.scan(self._root, root), card, started)
+            self._compare(walk.scan(self._root, root), whole, started)
             self._let_rest(path, 3 * (time.monotonic() - started))
 
     def _let_rest(self, path: bytes, pause: float) -> None:
@@ -362,9 +360,6 @@ class Watcher(threading.Thread):
             with self._wake:
                 self._rest = {folder: at for folder, at in self._rest.items() if at > now}
                 self._rest[path] = now + pause
-
-    def _is_card_folder(self, path: bytes) -> bool:
-        return path != self._folder and self._card_root(path + b"/x") != path + b"/x"
 
     def _observe_pending(self) -> None:
         with self._wake:
@@ -386,7 +381,8 @@ class Watcher(threading.Thread):
         try:
             return walk.look_again(self._root, before)
         except PermissionError as error:
-            folder = before.path if before.kind is AssetKind.CARD else os.path.dirname(before.path)
+            whole = before.kind in assets.FOLDERS
+            folder = before.path if whole else os.path.dirname(before.path)
             if folder == self._folder:
                 raise
             self._unreadable(folder, error)

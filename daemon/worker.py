@@ -26,8 +26,9 @@ from typing import Any
 import structlog
 import xxhash
 
-from daemon import publish, walk
+from daemon import publish, walk, work
 from daemon.active import require_unchanged
+from daemon.assets import FOLDERS
 from daemon.errors import SourceChangedError, StorageLostError
 from daemon.given import described, taken
 from daemon.inspection import inspect
@@ -146,7 +147,7 @@ class Worker:
         """Compare an asset's files with the hash lists that list them, if any do."""
         look = _look(order)
         path = self.root / os.fsdecode(look.path)
-        folder = path if look.kind is AssetKind.CARD else path.parent
+        folder = path if look.kind in FOLDERS else path.parent
         members = [folder / name for name in look.members]
         try:
             before = walk.look_again(os.fsencode(self.root), look)
@@ -232,6 +233,7 @@ class Worker:
                 raise Cancelled(f"job {job_id} was cancelled")
 
         self._loader = self._loader or resolve(_LOADER_TARGET)(self.models)
+        self._loader.use(order["models"])
         return Context(
             staging=staging,
             params=spec.params.model_validate(order["params"]),
@@ -242,6 +244,8 @@ class Worker:
             check_cancelled=check_cancelled,
             inputs=taken(self.root, order.get("inputs", ())),
             published=self.root / order["place"]["output"],
+            work=work.make(_place(order["place"])) if order["resumes"] else None,
+            storage=self.root,
         )
 
 
@@ -249,9 +253,13 @@ class _NoStagingError(FxdError):
     """Where results go cannot be written to; the job has not even begun."""
 
 
+def _place(data: Message) -> Place:
+    return Place(**data | {"storage": Path(data["storage"])})
+
+
 def _make_staging(data: Message) -> Path:
     """Make the run's own folder, on the right storage and nowhere else."""
-    place = Place(**data | {"storage": Path(data["storage"])})
+    place = _place(data)
     marker = read_marker(place.storage)
     if marker is None or marker.id != place.storage_id:
         raise StorageLostError(f"{place.storage} is gone or is another storage")
@@ -290,7 +298,12 @@ def _take_for_whole(_path: Path, _kind: AssetKind, _members: tuple[Path, ...]) -
 
 def _done(staging: Path, result: HandlerResult) -> Message:
     artifacts = [_described(staging, artifact) for artifact in result.artifacts]
-    return {"event": "done", "artifacts": artifacts, "metrics": dict(result.metrics)}
+    return {
+        "event": "done",
+        "artifacts": artifacts,
+        "metrics": dict(result.metrics),
+        "bundles": list(result.bundles),
+    }
 
 
 def _described(staging: Path, artifact: Artifact) -> Message:

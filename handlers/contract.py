@@ -78,11 +78,13 @@ class Verdict(StrEnum):
     """What a look at an asset says about its completeness.
 
     CUT: it ends before its own header says, and is usable as far as it goes, as a recording is
-    whose recorder lost power.
+    whose recorder lost power. LACKING: each file is whole, and somebody is still to bring another,
+    which may take days.
     """
 
     WHOLE = "whole"
     INCOMPLETE = "incomplete"
+    LACKING = "lacking"
     CUT = "cut"
     UNUSABLE = "unusable"
 
@@ -279,7 +281,9 @@ class HandlerSpec:
     which it waits; ``optional_models`` those that it can do without.
     ``members`` are the kinds that a handler of days wants to be given with each day.
     ``models_for`` names further bundles by a run's parameters and the asset's path relative to
-    its watched folder.
+    its watched folder; ``offers`` are the names that such a path may have without any of them.
+    ``path_matters`` gives what else a run takes from them: a source that is renamed so that this
+    changes is run again. A handler that ``resumes`` is given a folder ``Context.work``.
     """
 
     name: str
@@ -294,6 +298,9 @@ class HandlerSpec:
     members: frozenset[AssetKind] = frozenset()
     optional_models: tuple[str, ...] = ()
     models_for: Callable[[Any, str], tuple[str, ...]] | None = None
+    offers: tuple[str, ...] = ()
+    path_matters: Callable[[Any, str], str] | None = None
+    resumes: bool = False
 
     @property
     def output_suffix(self) -> str:

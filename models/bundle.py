@@ -25,7 +25,10 @@ from models.errors import ModelError
 MODEL_FILE = "model.keras"
 METADATA_FILE = "metadata.json"
 CARD_FILE = "card.md"
+PIN_FILE = "pinned"
 SHIPPED = Path(__file__).with_name("shipped")
+LEARNT = "effect."
+"""What the name of every bundle begins with that was learnt from examples."""
 
 _LIBRARIES = ("tensorflow", "keras", "numpy")
 _OWN_MODULE = re.compile(r"models(\.[a-z][a-z0-9_]*)+")
@@ -141,12 +144,48 @@ def _readable(path: Path) -> list[BundleInfo]:
         return []
 
 
-def find(models_dir: Path, name: str) -> BundleInfo | None:
-    """Return the newest version of ``name``, installed or part of fxd, or None."""
+def versions(models_dir: Path, name: str) -> list[BundleInfo]:
+    """List the versions of ``name``, installed or part of fxd, oldest first."""
     known = [*installed(SHIPPED), *installed(models_dir)]
-    versions = [info for info in known if info.name == name]
-    versions.sort(key=lambda info: _order(info.version))
-    return versions[-1] if versions else None
+    found = [info for info in known if info.name == name]
+    return sorted(found, key=lambda info: _order(info.version))
+
+
+def find(models_dir: Path, name: str) -> BundleInfo | None:
+    """Return the version of ``name`` that is in use: the pinned one, else the newest, or None."""
+    known = versions(models_dir, name)
+    wanted = pinned(models_dir, name)
+    chosen = [info for info in known if info.version == wanted] or known
+    return chosen[-1] if chosen else None
+
+
+def pinned(models_dir: Path, name: str) -> str | None:
+    """Return the version that somebody pinned, None where the newest is used."""
+    try:
+        return (models_dir / name / PIN_FILE).read_text(encoding="utf-8").strip() or None
+    except (OSError, ValueError):
+        return None
+
+
+def pin(models_dir: Path, name: str, version: str | None) -> None:
+    """Have a version used, whatever newer ones come; None goes back to the newest.
+
+    Raises:
+        ModelError: There is no such version.
+    """
+    known = [info.version for info in versions(models_dir, name)]
+    if version is not None and version not in known:
+        raise ModelError(f"There is no {name} {version}; there is: {', '.join(known) or 'none'}.")
+    path = folder(models_dir, name, "0").with_name(PIN_FILE)
+    if version is None:
+        path.unlink(missing_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{PIN_FILE}-{os.getpid()}")
+    temporary.write_text(version + "\n", encoding="utf-8")
+    _sync(temporary)
+    temporary.rename(path)
+    _sync(path.parent)
 
 
 def exactly(models_dir: Path, name: str, version: str) -> BundleInfo | None:
@@ -227,14 +266,22 @@ def _sync(path: Path) -> None:
 
 
 def remove(info: BundleInfo) -> None:
-    """Delete an installed bundle, and its name's folder when it was the last version."""
-    shutil.rmtree(info.path)
-    if not any(info.path.parent.iterdir()):
-        info.path.parent.rmdir()
+    """Delete an installed bundle and its pin, and its name's folder after the last version.
+
+    Readers see all of it or nothing.
+    """
+    parent = info.path.parent
+    aside = parent / f".removed-{info.version}-{os.getpid()}"
+    info.path.rename(aside)
+    shutil.rmtree(aside)
+    if pinned(parent.parent, info.name) == info.version:
+        (parent / PIN_FILE).unlink()
+    if not any(parent.iterdir()):
+        parent.rmdir()
 
 
 class BundleLoader:
-    """Loads installed bundles by name, each once.
+    """Loads installed bundles by name, each once for as long as it stays what it was.
 
     Args:
         models_dir: The folder of all bundles.
@@ -242,40 +289,62 @@ class BundleLoader:
 
     def __init__(self, models_dir: Path) -> None:
         self._models_dir = models_dir
-        self._loaded: dict[str, Any] = {}
+        self._wanted: Mapping[str, str | None] = {}
+        self._loaded: dict[str, tuple[str, Any]] = {}
+
+    def use(self, wanted: Mapping[str, str | None]) -> None:
+        """Give exactly these versions from now on; of names that are not in it, what is in use."""
+        self._wanted = dict(wanted)
 
     def load(self, name: str) -> Any:
-        """Return the Keras model of the newest installed bundle ``name``.
+        """Return the Keras model of the bundle ``name``.
 
         Raises:
-            ModelError: The bundle is missing or damaged; the sentence says what to run.
+            ModelError: The bundle is missing or damaged; the sentence says what to do.
         """
-        if name not in self._loaded:
-            self._loaded[name] = self._open(name)
-        return self._loaded[name]
+        info = self.find(name)
+        if info is None:
+            version = self._wanted.get(name)
+            raise ModelError(f"{_called(name, version)} is not installed: {_remedy(name)}")
+        if name not in self._loaded or self._loaded[name][0] != info.sha256:
+            # The one before is let go first: two may not fit into memory.
+            self._loaded.pop(name, None)
+            self._loaded[name] = info.sha256, _opened(info)
+        return self._loaded[name][1]
 
     def find(self, name: str) -> BundleInfo | None:
         """Return the bundle that :meth:`load` would give, or None."""
-        return find(self._models_dir, name)
+        version = self._wanted.get(name)
+        if version is None:
+            return find(self._models_dir, name)
+        return exactly(self._models_dir, name, version)
 
     def next_version(self, name: str) -> str:
         """Return the version for a new bundle of this name: 1.0, then 1.1 and so on."""
-        found = find(self._models_dir, name)
-        major, _, minor = (found.version if found else "1.-1").partition(".")
-        return f"{major}.{int(minor) + 1}"
+        known = versions(self._models_dir, name)
+        major, _, minor = (known[-1].version if known else "1.-1").partition(".")
+        return f"{major}.{int(minor or 0) + 1}"
 
-    def _open(self, name: str) -> Any:
-        info = find(self._models_dir, name)
-        if info is None:
-            raise ModelError(f"The model {name} is not installed: fxd models install {name}")
-        if not info.is_whole():
-            raise ModelError(f"The model {name} is damaged on disk: fxd models install {name}")
-        try:
-            return _load(info)
-        except (ValueError, TypeError, OSError, ImportError, KeyError) as error:
-            raise ModelError(
-                f"The model {name} cannot be loaded ({error}): fxd models install {name}"
-            ) from error
+
+def _called(name: str, version: str | None = None) -> str:
+    what = f"The effect {name[len(LEARNT) :]}" if name.startswith(LEARNT) else f"The model {name}"
+    return f"{what} {version}" if version else what
+
+
+def _remedy(name: str) -> str:
+    if name.startswith(LEARNT):
+        return f"learn it from pairs in learn/{name[len(LEARNT) :]}, then fxd submit this again"
+    return f"fxd models install {name}"
+
+
+def _opened(info: BundleInfo) -> Any:
+    called, remedy = _called(info.name), _remedy(info.name)
+    if not info.is_whole():
+        raise ModelError(f"{called} is damaged on disk: {remedy}")
+    try:
+        return _load(info)
+    except (ValueError, TypeError, OSError, ImportError, KeyError) as error:
+        raise ModelError(f"{called} cannot be loaded ({error}): {remedy}") from error
 
 
 def _load(info: BundleInfo) -> Any:

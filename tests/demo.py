@@ -23,7 +23,7 @@ import opentimelineio as otio
 
 from daemon.manifest import MANIFEST, files_in, xxh3_of
 from daemon.storage import file_system_of, read_mounts, tells_of_changes
-from tests import demo_day, demo_sound
+from tests import demo_day, demo_effects, demo_sound
 from tests.media import REPOSITORY, default_folder, fetch
 
 STUDIO = REPOSITORY / ".demo"
@@ -109,14 +109,18 @@ def _demonstrate() -> None:
         demo_day.wait(_status, say)
         dropped = demo_sound.drop(STUDIO, media, say)
         demo_sound.wait(_status, say)
+        shot = demo_effects.drop(STUDIO, media, say)
+        demo_effects.wait(_status, say)
         say("\nAll is done; the daemon is stopped with SIGTERM, as systemd does it.")
     for clip in CLIPS:
         verify(clip)
     demo_day.verify(DAY, truth, say)
     demo_sound.verify(STUDIO, dropped, say)
+    demo_effects.verify(STUDIO, shot, say)
     _show_results()
     demo_day.show(_shown(DAY), say)
     demo_sound.show(STUDIO, _shown, say)
+    demo_effects.show(STUDIO, _shown, say)
     say(f"\nAll results are there and right, in {time.monotonic() - started:.0f} s.")
     say(f"What fxd logged: {_shown(log)}. Run it yourself: .venv/bin/fxd run -c .demo/config.yaml")
 
@@ -164,8 +168,9 @@ def _open_studio() -> None:
     state = _state_folder()
     shutil.rmtree(state, ignore_errors=True)
     _fxd("init", ".demo", "--state", _shown(state))
-    # Nobody waits a minute for the next clip of a day that is dropped whole.
+    # Nobody waits for the next clip of a day, or the next pair, where all is dropped at once.
     text = CONFIG.read_text(encoding="utf-8").replace("# quiet: 60s ", "quiet: 3s ")
+    text = text.replace("{quiet: 15s}", "{quiet: 3s}")
     CONFIG.write_text(text + SETTINGS, encoding="utf-8")
     for model in ("transnetv2", "silero-vad", "deepfilternet3", "speech-music-noise"):
         _fxd("models", "install", model, "-c", ".demo/config.yaml")

@@ -13,8 +13,9 @@ from typing import Any
 
 from handlers.effects import options
 from handlers.effects.options import Options
+from models.bundle import LEARNT
 
-PREFIX = "effect."
+PREFIX = LEARNT
 """What the name of a learnt effect's bundle begins with in the model store."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 

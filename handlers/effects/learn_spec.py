@@ -9,13 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from handlers.contract import AssetKind, HandlerSpec, Needs, Treatment
 
 Size = Literal["lut", "small", "medium", "large"]
+Makes = Literal["auto", "picture", "matte"]
 
 
 class LearnParams(BaseModel):
     """What can be set for learning; ``effect.yaml`` beside the pairs sets the same for one effect.
 
     ``size`` of the network, ``minutes`` that training may take at most, ``initial`` an earlier
-    effect (or the same one) to begin from.
+    effect (or the same one) to begin from. ``makes`` says whether the effect makes pictures or a
+    matte; "auto" looks at the pairs.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -23,7 +25,13 @@ class LearnParams(BaseModel):
     size: Size = "small"
     minutes: float = Field(default=3.0, gt=0, le=10_000)
     initial: str | None = None
+    makes: Makes = "auto"
     seed: int = 7
+
+
+def _effect(_: LearnParams, within: str) -> str:
+    """The folder's name is the effect's: under another name it is another model."""
+    return within.casefold()
 
 
 SPEC = HandlerSpec(
@@ -34,5 +42,7 @@ SPEC = HandlerSpec(
     target="handlers.effects.learn:LearnHandler",
     treatment=Treatment.ANALYSIS,
     suffix="_effects",
+    path_matters=_effect,
+    resumes=True,
     needs=Needs(cpu=1, memory=8192),
 )

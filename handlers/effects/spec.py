@@ -115,6 +115,10 @@ def models_for(params: EffectsParams, within: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(n for step in steps_for(params, within) for n in step.models()))
 
 
+def _named_by(params: EffectsParams, within: str) -> str:
+    return " ".join(step.effect for step in steps_for(params, within))
+
+
 SPEC = HandlerSpec(
     name="effects",
     version="1",
@@ -124,4 +128,7 @@ SPEC = HandlerSpec(
     treatment=Treatment.ENHANCED,
     needs=Needs(cpu=1, memory=6144),
     models_for=models_for,
+    offers=tuple(name for name in catalog.BUILT_IN if _works_alone(name)),
+    path_matters=_named_by,
+    resumes=True,
 )

@@ -24,7 +24,18 @@ from handlers.contract import (
     UnusableMedia,
     Verdict,
 )
-from handlers.media import apart, boxes, ebml, ending, images, mxf, riff, sequence, spanned
+from handlers.media import (
+    apart,
+    boxes,
+    ebml,
+    ending,
+    examples,
+    images,
+    mxf,
+    riff,
+    sequence,
+    spanned,
+)
 from handlers.media.imagefile import ImageFacts, Unreadable, facts_of, read_picture
 from handlers.media.probe import Probe, probe_container
 from handlers.media.source import (
@@ -211,15 +222,23 @@ def _check_sequence(path: Path, members: tuple[Path, ...]) -> CheckReport:
         if not member.stat().st_size:
             raise _Incomplete(f"{shown(member)} is empty")
     _refuse_raw(path)
-    head = _head(members[0])
-    _require(members[0], images.missing(members[0], head))
-    try:
-        facts = facts_of(members[0])
-    except Unreadable as error:
-        raise _image_what_it_is(members[0], head) from error
+    facts = _facts(members[0])
     for member in {members[0]: None, members[-1]: None}:
         _read_image(member, facts)
     return _judged(sequence.probe_sequence(path, members).facts(), [])
+
+
+def _check_examples(path: Path, members: tuple[Path, ...]) -> CheckReport:
+    return examples.check(path, members, _check_file, lambda file: _read_image(file, _facts(file)))
+
+
+def _facts(path: Path) -> ImageFacts:
+    head = _head(path)
+    _require(path, images.missing(path, head))
+    try:
+        return facts_of(path)
+    except Unreadable as error:
+        raise _image_what_it_is(path, head) from error
 
 
 _CHECKS: dict[AssetKind, Callable[[Path, tuple[Path, ...]], CheckReport]] = {
@@ -227,6 +246,7 @@ _CHECKS: dict[AssetKind, Callable[[Path, tuple[Path, ...]], CheckReport]] = {
     AssetKind.RECORDING: _check_clip,
     AssetKind.CARD: _check_card,
     AssetKind.SEQUENCE: _check_sequence,
+    AssetKind.EXAMPLES: _check_examples,
 }
 
 

@@ -256,3 +256,32 @@ class EffectPage:
     figures: tuple[tuple[str, str], ...] = ()
     stills: tuple[Still, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnRow:
+    """One pair that an effect is judged by: JPEGs in the order of the page's ``columns``."""
+
+    label: str
+    pictures: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnPage:
+    """All that the page of a learnt effect shows.
+
+    ``said`` is the sentence about what won. ``scores`` are name, PSNR, SSIM, ΔE2000 and GMSD of
+    each candidate. ``stills`` compare pictures before with results. ``curve`` is an SVG of how it
+    was trained; ``cube`` the name of the table beside the page.
+    """
+
+    title: str
+    said: str
+    cube: str
+    columns: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...] = ()
+    scores: tuple[tuple[str, str, str, str, str], ...] = ()
+    rows: tuple[LearnRow, ...] = ()
+    stills: tuple[Still, ...] = ()
+    curve: str | None = None
+    notes: tuple[str, ...] = ()

@@ -18,7 +18,15 @@ from markupsafe import Markup
 
 from handlers.media.timecode import nominal
 from handlers.report.metadata import rows
-from handlers.report.records import ClipPage, Clock, DayPage, EffectPage, SoundPage, SyncRow
+from handlers.report.records import (
+    ClipPage,
+    Clock,
+    DayPage,
+    EffectPage,
+    LearnPage,
+    SoundPage,
+    SyncRow,
+)
 from handlers.report.strips import sound_strips, strips
 
 NAME = "report.html"
@@ -106,6 +114,15 @@ def write_effect_page(folder: Path, page: EffectPage) -> Path:
     return _write(folder, "effect.html.j2", ("wipe.js",), data, page=page)
 
 
+def write_learn_page(folder: Path, page: LearnPage) -> Path:
+    """Write ``report.html`` of a learnt effect into ``folder``; return its path.
+
+    Its pictures are in the file; the table is referred to by name.
+    """
+    data = {"labels": [still.label for still in page.stills]}
+    return _write(folder, "learn.html.j2", ("wipe.js",), data, page=page)
+
+
 def _slating(clip: Any) -> tuple[Any, ...]:
     """Order by scene and take as people count: 2 before 10, clips without a scene last."""
     return (clip.scene is None, _natural(clip.scene), _natural(clip.take), _natural(clip.name))
@@ -163,7 +180,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        href=_href, jpeg=_jpeg, percent=_percent, milliseconds=_milliseconds, rate=_rate
+        href=_href,
+        jpeg=_jpeg,
+        svg=_svg,
+        percent=_percent,
+        milliseconds=_milliseconds,
+        rate=_rate,
     )
     return made
 
@@ -188,6 +210,10 @@ def _href(path: str) -> str:
 
 def _jpeg(content: bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(content).decode()
+
+
+def _svg(drawn: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(drawn.encode()).decode()
 
 
 def _percent(value: float | None) -> str:

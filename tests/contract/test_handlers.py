@@ -10,6 +10,7 @@ import sys
 import wave
 from pathlib import Path, PurePosixPath
 
+import av
 import pytest
 from PIL import Image
 from pydantic import BaseModel, ValidationError
@@ -52,8 +53,10 @@ def test_spec(spec):
 
 def test_suffixes_are_unique():
     """No two handlers of one watch write into one folder by default."""
-    # A day's results lie in a folder of their own beside those of its clips.
-    specs = [item for item in REGISTRY.specs.values() if AssetKind.DAY not in item.kinds]
+    # A day's results lie in a folder of their own beside those of its clips; a watch of examples
+    # takes nothing else.
+    apart = {AssetKind.DAY, AssetKind.EXAMPLES}
+    specs = [item for item in REGISTRY.specs.values() if apart.isdisjoint(item.kinds)]
     suffixes = [item.output_suffix for item in specs]
     assert len(set(suffixes)) == len(suffixes)
     assert all(re.fullmatch(r"_[a-z0-9_]+", suffix) for suffix in suffixes)
@@ -133,6 +136,20 @@ def day(folder, media):
     return folder / "day01", members
 
 
+def examples(folder, media):
+    """Three frames of a shot, and what they shall look like."""
+    top = folder / "glow"
+    with av.open(str(media / "bikes.mp4")) as container:
+        frames = [frame.to_image() for frame in container.decode(video=0)][30:60:10]
+    for number, frame in enumerate(frames):
+        small = frame.resize((160, 68))
+        for side, picture in (("before", small), ("after", small.point(lambda v: 255 - v))):
+            (top / side).mkdir(parents=True, exist_ok=True)
+            picture.save(top / side / f"f_{number:04}.png")
+    (top / "effect.yaml").write_text("size: lut\nminutes: 0.2\n")
+    return top, sorted(path for path in top.rglob("*") if path.is_file())
+
+
 def inputs_of(path, members):
     """What a daemon would give a day: each clip, and results that have a proxy."""
     shots = {"rate": "25/1", "start_timecode": "00:00:00:00", "frames": 250}
@@ -155,6 +172,7 @@ SAMPLES = {
     AssetKind.CARD: card,
     AssetKind.RECORDING: recording,
     AssetKind.SEQUENCE: sequence,
+    AssetKind.EXAMPLES: examples,
     AssetKind.FILE: plain,
 }
 
@@ -196,6 +214,8 @@ def runs(request, tmp_path_factory, media, models_dir):
                     "inputs": inputs_of(path, members) if kind is AssetKind.DAY else {},
                     "members": [str(member) for member in members],
                     "staging": str(base / "staging" / f"{case}-{kind}"),
+                    "work": str(base / "work" / f"{case}-{kind}"),
+                    "storage": str(base / "storage"),
                     "cancel_after": 3 if case == "cancelled" else None,
                     "garbage": case == "garbage",
                 }
@@ -247,9 +267,14 @@ def test_artifacts_are_listed_and_there(runs):
     for run in of_case(runs, "good"):
         assert run["error"] == "", run["sentence"]
         staging = Path(run["staging"])
-        found = {str(p.relative_to(staging)) for p in staging.rglob("*") if not p.is_dir()}
+        bundles = [staging / name for name in run["bundles"]]
+        files = (p for p in staging.rglob("*") if not p.is_dir())
+        # Models go into the store, whether they are also among the results or not.
+        alone = (p for p in files if not any(p.is_relative_to(each) for each in bundles))
+        found = {str(p.relative_to(staging)) for p in alone}
         listed = [path for path, _, _ in run["artifacts"]]
-        assert sorted(listed) == sorted(found)
+        assert found <= set(listed)
+        assert all(bundle.is_relative_to(staging) for bundle in bundles)
         assert listed
         for path, role, media_type in run["artifacts"]:
             assert not PurePosixPath(path).is_absolute()

@@ -16,6 +16,7 @@ from daemon.modes import WatchMode
 from daemon.plan import Watch
 from daemon.reports import Differs, FolderGone, Unreadable
 from daemon.watcher import Watcher, WatcherSettings
+from handlers.contract import AssetKind
 
 # What may be read although its mode says otherwise is a privilege of root; it is given up here.
 NO_OVERRIDE = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
@@ -253,5 +254,5 @@ def test_card_that_vanishes_under_the_walk(watcher):
     (root / "in/day/CARD/M4ROOT").mkdir(parents=True)
     folder = walk.scan(os.fsencode(root), b"in/day/CARD")
     (root / "in/day/CARD").rename(root / "away")
-    it._compare(folder, card=True, at=0.0)
+    it._compare(folder, whole=AssetKind.CARD, at=0.0)
     assert said == [FolderGone(watch="in", folder=b"in/day/CARD")]

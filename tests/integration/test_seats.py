@@ -51,10 +51,11 @@ class Bench:
         asset = {
             "path": f"in/{name}", "kind": "file", "fingerprint": "f",
             "signature": look.signature.hex(), "members": [], "facts": {},
+            "within": name,
         }  # fmt: skip
         order = {
             "op": "run", "id": job, "token": token, "handler": "act", "seed": 1, "params": {},
-            "place": place.to_json(), "asset": asset,
+            "place": place.to_json(), "asset": asset, "models": {}, "resumes": False,
         }  # fmt: skip
         return Task(job=job, token=token, handler="act", needs=Needs(), order=order)
 

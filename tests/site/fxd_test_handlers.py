@@ -1,5 +1,6 @@
 """Handlers that tests register the way a third party would: by entry points."""
 
+import hashlib
 import json
 import os
 import signal
@@ -31,6 +32,13 @@ class CopyParams(NoParams):
 
     seconds: float = 0.0
     note: str = ""
+
+
+class StepParams(NoParams):
+    """How many steps a run has, and how long each takes."""
+
+    steps: int = 1
+    seconds: float = 0.0
 
 
 class Null:
@@ -197,6 +205,79 @@ class Act:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Teach:
+    """Learns from a set of examples as a real one does, but for the learning.
+
+    It keeps what it has done so far, and its model is a text.
+    """
+
+    def run(self, asset, context):
+        """Work through ``steps``, then write a bundle whose content is the text in ``after/``."""
+        done = context.work / "checkpoint"
+        first = int(done.read_text()) if done.exists() else 0
+        said = next(p for p in asset.members if p.parent.name == "after").read_bytes()
+        for step in range(first, context.params.steps):
+            context.progress(
+                step / context.params.steps, f"epoch {step}, loss 0.012, 1 min 20 s left"
+            )
+            context.check_cancelled()
+            time.sleep(context.params.seconds)
+            done.write_text(str(step + 1))
+        name = f"effect.{asset.path.name.lower()}"
+        version = context.models.next_version(name)
+        folder = context.staging / "bundle"
+        write_text_bundle(folder, name if said != b"thief" else "shots", version, said)
+        if said == b"damaged":
+            (folder / "model.keras").write_bytes(b"other")
+        note = context.staging / "note.txt"
+        note.write_text(f"{name} {version}\n")
+        found = Artifact(path=note.name, role="note", media_type="text/plain")
+        metrics = {"from": first, "within": asset.within}
+        return HandlerResult(artifacts=(found,), metrics=metrics, bundles=("bundle",))
+
+
+def write_text_bundle(folder, name, version, content):
+    """Write what looks like a bundle and holds a text."""
+    folder.mkdir(parents=True)
+    (folder / "model.keras").write_bytes(content)
+    (folder / "card.md").write_text(f"# {name}\n")
+    facts = {
+        "name": name, "version": version, "network": "models.none", "input_contract": "text",
+        "licence": "none", "origin": "a test", "treatment": "enhanced", "parameters": 1,
+        "metrics": {"psnr": 61.5}, "sha256": hashlib.sha256(content).hexdigest(), "libraries": {},
+    }  # fmt: skip
+    (folder / "metadata.json").write_text(json.dumps(facts))
+
+
+class Paint:
+    """Applies what its folder names, in segments that are kept from attempt to attempt."""
+
+    def run(self, asset, context):
+        """Write which version of which model was used, and by whom each segment was made."""
+        segments = []
+        for number in range(context.params.steps):
+            path = context.work / f"{number:03}"
+            if not path.exists():
+                time.sleep(context.params.seconds)
+                path.write_text(f"{os.getpid()}\n")
+            segments.append(int(path.read_text()))
+            context.progress(number / context.params.steps, f"segment {number}")
+        (name,) = painted_with(context.params, asset.within)
+        info = context.models.find(name)
+        said = {
+            "name": info.name, "version": info.version, "segments": segments,
+            "text": (info.path / "model.keras").read_text(), "storage": str(context.storage),
+        }  # fmt: skip
+        (context.staging / "painted.json").write_text(json.dumps(said))
+        found = Artifact(path="painted.json", role="painted", media_type="application/json")
+        return HandlerResult(artifacts=(found,))
+
+
+def painted_with(params, within):
+    """Return the model that the first folder names."""
+    return (f"effect.{within.split('/')[0].lower()}",)
+
+
 _ANY = frozenset({AssetKind.FILE, AssetKind.CLIP, AssetKind.RECORDING})
 NULL = HandlerSpec(
     name="null",
@@ -241,4 +322,28 @@ GATHER = HandlerSpec(
     treatment=Treatment.ANALYSIS,
     suffix="_copy",
     members=frozenset({AssetKind.CLIP, AssetKind.CARD, AssetKind.RECORDING}),
+)
+TEACH = HandlerSpec(
+    name="teach",
+    version="1",
+    kinds=frozenset({AssetKind.EXAMPLES}),
+    params=StepParams,
+    target="fxd_test_handlers:Teach",
+    treatment=Treatment.ANALYSIS,
+    suffix="_effects",
+    resumes=True,
+    path_matters=lambda _, within: within.casefold(),
+)
+PAINT = HandlerSpec(
+    name="paint",
+    version="1",
+    kinds=frozenset({AssetKind.FILE}),
+    params=StepParams,
+    target="fxd_test_handlers:Paint",
+    treatment=Treatment.ENHANCED,
+    suffix="_effects",
+    resumes=True,
+    models_for=painted_with,
+    path_matters=lambda params, within: painted_with(params, within)[0],
+    offers=("grain", "denoise"),
 )

@@ -1,5 +1,6 @@
 """The configuration: every fault at once, each with its path and line."""
 
+import json
 import re
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from handlers.registry import Registry, discover
 
 EXAMPLE = Path(__file__).parents[2] / "config.yaml"
 
-HANDLERS = "day, edit, other, sound"
+HANDLERS = "day, edit, effects, learn, other, sound"
 
 
 class Params(BaseModel):
@@ -48,7 +49,16 @@ def registry():
 def storage(tmp_path):
     """A storage with folders to watch."""
     root = tmp_path / "storage"
-    for name in ("dailies", "sound_rolls", "dailies_edit", "a/b", "audio", "mixes"):
+    for name in (
+        "dailies",
+        "sound_rolls",
+        "dailies_edit",
+        "a/b",
+        "audio",
+        "mixes",
+        "learn",
+        "apply",
+    ):
         (root / name).mkdir(parents=True)
     return root
 
@@ -145,7 +155,7 @@ def test_the_example_shows_the_defaults(load):
     # What depends on the machine or the studio has no default to show.
     text = re.sub(r"^#(state|slots|notify):.*$", "", EXAMPLE.read_text(), flags=re.MULTILINE)
     text = re.sub(r"^( *)#(?= {0,2}(?!fxd)[a-z_]+:)", r"\1", text, flags=re.MULTILINE)
-    own = r"^ {9}(proxy|output|priority|quiet|movie|enhance|repair)"
+    own = r"^ {9}(proxy|output|priority|quiet|movie|enhance|repair|size|minutes|strength)"
     text = re.sub(own, r"        \1", text, flags=re.MULTILINE)
     full = load(text)
     assert "heartbeat_limit" in full.config.run.model_fields_set
@@ -260,18 +270,50 @@ def test_two_faults_of_different_sorts(faults, storage):
     found = faults("watches:\n- folder: nothing\n  run: [edit]\n- folder: dailies\n  run: [edti]\n")
     assert found == [
         f"watches[0].folder (line 3): {missing} is no folder; make it, or correct the name",
-        "watches[1].run[0] (line 6): there is no handler 'edti'; there is: day, edit, other, sound",
+        f"watches[1].run[0] (line 6): there is no handler 'edti'; there is: {HANDLERS}",
     ]
 
 
-@pytest.mark.parametrize("name", ["effects"])
-def test_handlers_that_are_to_come(faults, name):
-    """A handler of a later version is refused in words that say so."""
-    (found,) = faults(f"watches:\n- folder: dailies\n  run: [{name}]\n")
-    assert found == (
-        f"watches[0].run[0] (line 4): handler '{name}' is not part of this version yet; "
-        f"there is: {HANDLERS}"
+def test_examples_are_alone(faults, load, storage):
+    """A watched folder whose folders are examples has no clips for another handler."""
+    (found,) = faults("watches:\n- folder: learn\n  run: [learn, edit]\n")
+    assert found.startswith("watches[0].run[1] (line 4): ")
+    assert "handler 'edit' takes no examples" in found
+    assert "give it a watched folder of its own" in found
+
+
+def test_effects_of_the_example(load, storage):
+    """Where learnt effects and clips land; the chain that is only a comment is right, too."""
+    text = re.sub(r"^#state:.*$", "", EXAMPLE.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"# (- handler: effects| {2}effects: \[| {2}format: prores)", r"\1", text)
+    plan = load(text)
+    placed = {watch.folder: [run.output for run in watch.runs] for watch in plan.watches}
+    assert placed["dailies"] == ["dailies_edit", "dailies_edit", "dailies_effects"]
+    assert (placed["learn"], placed["apply"]) == (["learn_effects"], ["apply_effects"])
+    by_folder = {watch.folder: watch for watch in plan.watches}
+    assert by_folder["learn"].kinds == {AssetKind.EXAMPLES}
+    assert by_folder["learn"].settle.quiet == 15.0
+    chain, alone = by_folder["dailies"].runs[-1], by_folder["apply"].runs[-1]
+    assert chain.spec.models_for(chain.params, "day01/A001.mov") == (
+        "denoise",
+        "effect.glow",
+        "person-matte",
     )
+    assert alone.spec.models_for(alone.params, "Glow/A001.mov") == ("effect.glow",)
+    # What the journal keeps is read back as it was.
+    again = type(chain.params).model_validate(json.loads(chain.params_json))
+    assert again == chain.params
+
+
+def test_effects_and_what_is_learnt_go_to_their_own_places(faults, storage):
+    """Two handlers never write to one place."""
+    found = faults(
+        "watches:\n- {folder: learn, run: [learn]}\n"
+        "- {folder: dailies, run: [{handler: effects, output: learn_effects}]}\n"
+    )
+    assert found == [
+        "watches[1].run[0] (line 4): writes to 'learn_effects', as watches[0].run[0] does"
+    ]
 
 
 def test_a_broken_handler(faults):

@@ -162,7 +162,7 @@ def jobs(plan):
     ids = []
     for number in range(3):
         path = b"dailies/%d.mov" % number
-        job = new_job(plan.watches[0].runs[0], lambda names: dict.fromkeys(names, "1"))
+        job = new_job(plan.watches[0].runs[0], lambda names: dict.fromkeys(names, "1"), "")
         asset = Accepted(
             look=Look(path=path, kind=AssetKind.CLIP, signature=b"", size=1),
             watch="dailies", inode=number, fingerprint="f", facts="{}", jobs=(job,),

@@ -60,7 +60,7 @@ def record(store, path, inode=1):
 
 def started(plan, store, connection):
     """Return the days of a daemon that has just started."""
-    days = Days(store, connection, lambda run: new_job(run, lambda _: {}))
+    days = Days(store, connection, lambda run, within: new_job(run, lambda _: {}, within))
     days.begin(plan, 0.0)
     return days
 

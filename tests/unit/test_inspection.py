@@ -33,7 +33,7 @@ def look(root, name, kind=AssetKind.CLIP, members=()):
     """Look at something as a walk does."""
     path = os.fsencode(name)
     if kind is AssetKind.CARD:
-        return walk.look_at_card(os.fsencode(root), path)
+        return walk.look_at_folder(os.fsencode(root), path, kind)
     return Look(path=path, kind=kind, signature=b"", size=0, members=members)
 
 

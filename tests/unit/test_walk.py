@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemon import walk
-from daemon.walk import compare, descend, look_again, look_at_card, looks, scan, was_written
+from daemon.walk import compare, descend, look_again, look_at_folder, looks, scan, was_written
 from handlers.contract import AssetKind
 
 ALL = frozenset(AssetKind)
@@ -177,7 +177,7 @@ def test_card(root, dailies):
     write(dailies / "CARD" / "M4ROOT" / "CLIP" / "C1.MP4", "123")
     write(dailies / "CARD" / "M4ROOT" / "CLIP" / "C1.XML", "12")
     write(dailies / "CARD" / "M4ROOT" / ".hidden")
-    before = look_at_card(root, b"dailies/CARD")
+    before = look_at_folder(root, b"dailies/CARD", AssetKind.CARD)
     assert (before.kind, before.size) == (AssetKind.CARD, 5)
     assert before.members == ("M4ROOT/CLIP/C1.MP4",)
     assert walk.is_card(scan(root, b"dailies/CARD"))
@@ -190,7 +190,7 @@ def test_card(root, dailies):
 def test_card_that_is_gone(root, dailies):
     """A card that went is None."""
     write(dailies / "CARD" / "M4ROOT" / "C1.MP4")
-    before = look_at_card(root, b"dailies/CARD")
+    before = look_at_folder(root, b"dailies/CARD", AssetKind.CARD)
     (dailies / "CARD").rename(dailies / "AWAY")
     assert look_again(root, before) is None
 
@@ -256,7 +256,7 @@ def test_what_is_behind_a_closed_folder_is_not_gone(locked):
 def test_part_of_a_card_that_may_not_be_read(locked):
     """A card is not taken for a smaller one."""
     with pytest.raises(PermissionError):
-        look_at_card(locked, b"dailies")
+        look_at_folder(locked, b"dailies", AssetKind.CARD)
 
 
 def test_descend_from_nothing(root, dailies):
@@ -310,9 +310,9 @@ def test_compare_a_card(root, dailies):
     """A card is compared as one."""
     write(dailies / "CARD" / "M4ROOT" / "C1.MP4")
     folder = scan(root, b"dailies/CARD")
-    (look,) = compare(root, folder, {}, ALL, card=True).changed
+    (look,) = compare(root, folder, {}, ALL, whole=AssetKind.CARD).changed
     assert look.path == b"dailies/CARD"
-    assert compare(root, folder, {look.path: look.signature}, ALL, card=True).clean
+    assert compare(root, folder, {look.path: look.signature}, ALL, whole=AssetKind.CARD).clean
 
 
 def test_compare_tells_of_links_and_clashes(root, dailies):
