@@ -30,6 +30,7 @@ NAMES = (
     "sync",
     "sound",
     "cleaning",
+    "render",
     "builtin",
     "kills",
     "status",

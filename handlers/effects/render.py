@@ -81,6 +81,11 @@ class Renderer:
         """Whether planes go to planes."""
         return bool(self._processors)
 
+    @property
+    def passes(self) -> int:
+        """How many times all pictures are seen before the first one is made."""
+        return len(self._chain.studying)
+
     def study(self) -> Iterator[tuple[int, int]]:
         """Let effects see all pictures beforehand; yield which pass it is, and each number."""
         for turn, place in enumerate(self._chain.studying):
