@@ -177,7 +177,8 @@ def handled(
     staging.mkdir()
     params = EffectsParams.model_validate({"effects": effects, "format": target})
     context = Context(
-        staging=staging, params=params, seed=1, models=BundleLoader(models or source.parent), log=structlog.get_logger(),
+        staging=staging, params=params, seed=1, log=structlog.get_logger(),
+        models=BundleLoader(models or source.parent),
         progress=lambda _, __: None, check_cancelled=lambda: None, storage=source.parent,
     )  # fmt: skip
     asset = Asset(path=source, kind=AssetKind.CLIP, fingerprint="bench")
