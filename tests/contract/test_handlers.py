@@ -10,7 +10,6 @@ import sys
 import wave
 from pathlib import Path, PurePosixPath
 
-import av
 import pytest
 from PIL import Image
 from pydantic import BaseModel, ValidationError
@@ -150,20 +149,6 @@ def day(folder, media):
     for path in members:
         shutil.copy(media / "bikes.mp4", path)
     return folder / "day01", members
-
-
-def examples(folder, media):
-    """Three frames of a shot, and what they shall look like."""
-    top = folder / "glow"
-    with av.open(str(media / "bikes.mp4")) as container:
-        frames = [frame.to_image() for frame in container.decode(video=0)][30:60:10]
-    for number, frame in enumerate(frames):
-        small = frame.resize((160, 68))
-        for side, picture in (("before", small), ("after", small.point(lambda v: 255 - v))):
-            (top / side).mkdir(parents=True, exist_ok=True)
-            picture.save(top / side / f"f_{number:04}.png")
-    (top / "effect.yaml").write_text("size: lut\nminutes: 0.2\n")
-    return top, sorted(path for path in top.rglob("*") if path.is_file())
 
 
 def inputs_of(path, members):
