@@ -32,6 +32,9 @@ NAMES = (
     "cleaning",
     "denoise",
     "upscale",
+    "effects",
+    "render",
+    "builtin",
     "kills",
     "status",
 )

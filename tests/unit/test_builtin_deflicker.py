@@ -61,9 +61,10 @@ def test_flicker_is_reduced_ten_times(clean, kind, mode):
     assert "was evened out" in notes[0]
 
 
-def test_footage_without_flicker_stays_bit_for_bit(clean):
+@pytest.mark.parametrize("options", [{}, {"mode": "gamma", "colour": True}])
+def test_footage_without_flicker_stays_bit_for_bit(clean, options):
     """What moves, even all over the picture, is no flicker."""
-    results, notes = deflicker(clean)
+    results, notes = deflicker(clean, **options)
     assert all(result is picture for result, picture in zip(results, clean, strict=True))
     assert notes == ["deflicker: no flicker was found; nothing was changed."]
 

@@ -159,6 +159,22 @@ def test_colours_under_alpha_are_given_straight_and_stored_multiplied(tmp_path):
     assert np.array_equal(read[1:], values[1:])
 
 
+@pytest.mark.parametrize("wanted", ["tiff-16", "png-16", "dpx-16", "exr-float"])
+def test_straight_colours_stay_what_they_are_in_other_formats(wanted, tmp_path):
+    """Only EXR is premultiplied."""
+    values = RNG.integers(0, 256, (48, 64, 4)).astype(np.uint8)
+    path = image(tmp_path / "p.0001.png", values, "uint8", oiio__UnassociatedAlpha=1)
+    _, _, [made], _ = render(tmp_path / "p.####.png", tmp_path / "out", wanted, members=[path])
+    read, spec = raw(made)
+    own = values / 255
+    if wanted == "exr-float":
+        own[..., :3] *= np.where(own[..., 3:] == 0, 1, own[..., 3:])
+        assert np.abs(read - own).max() < 1e-6
+        assert spec.get_int_attribute("oiio:UnassociatedAlpha") == 0
+    else:
+        assert np.array_equal(read, values.astype(np.uint16) * 257)
+
+
 def test_a_gap_stays_a_gap_and_is_named(tmp_path):
     """A missing image and a broken one; the others keep their numbers."""
     files = [
@@ -176,6 +192,20 @@ def test_a_gap_stays_a_gap_and_is_named(tmp_path):
     ]
     assert [error.frame for error in source.errors] == [2, 4]
     assert "there is no image of this number" in source.errors[0].message
+
+
+@pytest.mark.parametrize("packing", ["Filled, method A", "Filled, method B"])
+@pytest.mark.parametrize("width", [63, 64, 65])
+def test_ten_bits_of_alpha_in_dpx_are_right_to_the_last_of_a_line(packing, width, tmp_path):
+    """FFmpeg finds the codes that were drawn, in what was written of what was read."""
+    codes = RNG.integers(0, 1024, (48, width, 4)).astype(np.uint16)
+    path = image(tmp_path / "x.0001.dpx", codes << 6 | codes >> 4, "uint16",
+                 oiio__BitsPerSample=10, dpx__Packing=packing)  # fmt: skip
+    _, _, [made], _ = render(tmp_path / "x.####.dpx", tmp_path / "out", members=[path])
+    with av.open(str(made)) as container:
+        frame = next(container.decode(video=0)).reformat(format="gbrap10le")
+    planes = [np.frombuffer(p, "<u2").reshape(48, -1)[:, :width] for p in frame.planes]
+    assert np.array_equal(np.stack([planes[i] for i in (2, 0, 1, 3)], -1), codes)
 
 
 @pytest.mark.parametrize(

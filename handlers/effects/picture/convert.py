@@ -8,6 +8,7 @@ the integer that it was: the error of float arithmetic is far below half a code 
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -28,6 +29,8 @@ _WEIGHTS = {
 }  # fmt: skip
 MATRICES = frozenset(_WEIGHTS) | {"ycgco"}
 """The matrices by which YUV can be read; of bt2020c that of its non-constant kin is used."""
+_BAND = 1 << 16
+"""So many pixels are worked on at once."""
 GREY = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
 
 
@@ -45,28 +48,49 @@ def to_rgb(planes: list[Plane], coding: Coding) -> Floats:
     """Return float32 [height, width, 3], 0..1 nominal, from planes; nothing is clipped."""
     layout = coding.layout
     height, width = planes[0].shape
-    if layout.floating:
-        return _joined([planes[i].astype(np.float32) for i in _order(layout)])
+    made = np.empty((height, width, 3), np.float32)
     if layout.kind != "yuv":
-        scale = np.float32(1 / layout.peak)
-        return _joined([np.multiply(planes[i], scale, dtype=np.float32) for i in _order(layout)])
-    luma = planes[0].astype(np.float32)
-    chroma = [
-        enlarge(plane.astype(np.float32), layout.shrink, coding.siting, (width, height))
+        own = [planes[place] for place in _order(layout)]
+        for rows in _bands(height, width):
+            _join([_unit(plane[rows], layout) for plane in own], made[rows])
+        return made
+    # Lines first: what is left to do has no neighbours in other bands.
+    lines = [
+        enlarge(_float(plane), (0, layout.shrink[1]), coding.siting, (plane.shape[1], height))
         for plane in planes[1:3]
     ]
-    made: Floats = cv2.transform(_joined([luma, *chroma]), _decoding(coding))
+    wider = layout.shrink[0], 0
+    for rows in _bands(height, width):
+        luma = _float(planes[0][rows])
+        size = width, luma.shape[0]
+        chroma = [enlarge(plane[rows], wider, coding.siting, size) for plane in lines]
+        cv2.transform(cv2.merge([luma, *chroma]), _decoding(coding), made[rows])
     return made
+
+
+def _bands(height: int, width: int) -> Iterator[slice]:
+    """Divide a picture into rows whose floats stay in a processor's cache."""
+    rows = max(8, _BAND // width)
+    return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
+
+
+def _float(plane: Plane) -> Floats:
+    return np.asarray(plane, np.float32)
+
+
+def _unit(plane: Plane, layout: Layout) -> Floats:
+    if layout.floating:
+        return _float(plane)
+    return np.multiply(plane, np.float32(1 / layout.peak), dtype=np.float32)
+
+
+def _join(planes: list[Floats], made: Floats) -> None:
+    cv2.merge(planes, made)
 
 
 def _order(layout: Layout) -> tuple[int, int, int]:
     """Where red, green and blue are among the planes."""
     return (0, 0, 0) if layout.kind == "grey" else (2, 0, 1)
-
-
-def _joined(planes: list[Floats]) -> Floats:
-    made: Floats = cv2.merge(planes)
-    return made
 
 
 def to_alpha(plane: Plane, layout: Layout) -> Floats:
@@ -96,17 +120,35 @@ def from_rgb(
         Planes of ``coding``'s layout, without alpha.
     """
     layout = coding.layout
-    if layout.kind == "grey":
-        return [_grey(rgb, layout)]
-    if layout.kind == "rgb":
-        red, green, blue = cv2.split(rgb)
-        return [_scaled(plane, layout) for plane in (green, blue, red)]
-    luma, *chroma = cv2.split(cv2.transform(rgb, _encoding(coding)))
-    chroma = [reduce(plane, layout.shrink, coding.siting) for plane in chroma]
+    if layout.kind != "yuv":
+        return _from_rgb(rgb, layout)
+    height, width = rgb.shape[:2]
+    luma = np.empty((height, width), layout.dtype)
+    narrow = -(-width >> layout.shrink[0])
+    chroma = [np.empty((height, narrow), np.float32) for _ in range(2)]
+    for rows in _bands(height, width):
+        # A row of the matrix at a time: taking planes apart again would cost more.
+        new, *others = (cv2.transform(rgb[rows], row[None]) for row in _encoding(coding))
+        luma[rows] = coded(new, layout)
+        for plane, other in zip(chroma, others, strict=True):
+            plane[rows] = reduce(other, (layout.shrink[0], 0), coding.siting)
+    chroma = [reduce(plane, (0, layout.shrink[1]), coding.siting) for plane in chroma]
     if source is not None and was is not None and was.layout.kind == "yuv":
         for plane, own in zip(chroma, source[1:3], strict=True):
-            _restore(plane, own, (coding, was), (rgb.shape[1], rgb.shape[0]))
-    return [coded(plane, layout) for plane in (luma, *chroma)]
+            _restore(plane, own, (coding, was), (width, height))
+    return [luma, *(coded(plane, layout) for plane in chroma)]
+
+
+def _from_rgb(rgb: Floats, layout: Layout) -> list[Plane]:
+    height, width = rgb.shape[:2]
+    is_grey = layout.kind == "grey"
+    made = [np.empty((height, width), layout.dtype) for _ in range(1 if is_grey else 3)]
+    for rows in _bands(height, width):
+        red, green, blue = (rgb[rows][..., place] for place in range(3))
+        parts = [_grey(rgb[rows], red, green, blue)] if is_grey else [green, blue, red]
+        for plane, part in zip(made, parts, strict=True):
+            plane[rows] = _scaled(part, layout)
+    return made
 
 
 def _restore(
@@ -120,19 +162,19 @@ def _restore(
         return
     finer = across - common[0], down - common[1]
     height, width = plane.shape
-    small = own.astype(np.float32) * np.float32(_chroma_unit(coding) / _chroma_unit(was))
+    scale = np.float32(_chroma_unit(coding) / _chroma_unit(was))
+    small = np.multiply(own, scale, dtype=np.float32)
     direct = enlarge(small, finer, was.siting, (width, height))
     large = size[0] if common[0] else width, size[1] if common[1] else height
-    plane += direct - round_trip(direct, common, was.siting, large)
+    plane += direct
+    plane -= round_trip(direct, common, was.siting, large)
 
 
-def _grey(rgb: Floats, layout: Layout) -> Plane:
-    red, green, blue = cv2.split(rgb)
-    luma = cv2.transform(rgb, GREY)
+def _grey(rgb: Floats, red: Floats, green: Floats, blue: Floats) -> Floats:
+    luma: Floats = cv2.transform(rgb, GREY)
     # Weights that add to one in theory only would change a grey that nobody touched.
-    untouched = (red == green) & (green == blue)
-    np.copyto(luma, red, where=untouched)
-    return _scaled(luma, layout)
+    np.copyto(luma, red, where=(red == green) & (green == blue))
+    return luma
 
 
 def _scaled(plane: Floats, layout: Layout) -> Plane:

@@ -54,7 +54,8 @@ def header(made: Made, target: Target, *, timecode: Timecode | None, about: dict
     spec.channelnames = made.names
     spec.x, spec.y = made.window[:2]
     spec.full_x, spec.full_y, spec.full_width, spec.full_height = made.display
-    _set_alpha(spec, made, target)
+    _set_alpha(spec, made)
+    _set_compression(spec, made, target)
     if target.kind.suffix == ".dpx":
         spec.attribute("oiio:BitsPerSample", target.bits)
     _say(spec, target, timecode, about)
@@ -72,8 +73,17 @@ def _take_over(spec: Any, made: Made, target: Target) -> None:
     if alike and made.names == tuple(made.spec.channelnames):
         spec.channelformats = made.spec.channelformats
         spec.tile_width, spec.tile_height = made.spec.tile_width, made.spec.tile_height
+
+
+def _set_compression(spec: Any, made: Made, target: Target) -> None:
+    """Choose a lossless one where the source's is another format's; the quicker of them."""
+    alike = made.spec is not None and _kind_of(made.spec) == target.kind.suffix
     if target.kind.floating and (not alike or lossy_compression(made.spec)):
         spec.attribute("compression", "zip")
+    elif target.kind.suffix == ".tif" and not alike:
+        spec.attribute("compression", "lzw")
+    elif target.kind.suffix == ".png":
+        spec.attribute("png:compressionLevel", 1)
 
 
 def _kind_of(spec: Any) -> str:
@@ -88,10 +98,11 @@ def _is_of_kind(name: str) -> bool:
     return name.startswith(_OF_KIND) or name in _OF_PIXELS
 
 
-def _set_alpha(spec: Any, made: Made, target: Target) -> None:
+def _set_alpha(spec: Any, made: Made) -> None:
     lower = [name.lower() for name in made.names]
     spec.alpha_channel = next((i for i, name in enumerate(lower) if name in {"a", "alpha"}), -1)
-    if spec.alpha_channel >= 0 and not target.premultiplied and made.spec is None:
+    if spec.alpha_channel >= 0 and made.straight:
+        # Else the library would divide colours by alpha on their way into the file.
         spec.attribute("oiio:UnassociatedAlpha", 1)
 
 

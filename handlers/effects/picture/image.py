@@ -17,6 +17,7 @@ import OpenImageIO
 from numpy.typing import NDArray
 
 from handlers.effects.effect import Image, Picture
+from handlers.effects.picture import dpx
 from handlers.effects.picture.target import Target
 from handlers.media import images
 from handlers.media.imagefile import Unreadable
@@ -72,13 +73,15 @@ class Made:
     """An image to be written: ``samples`` [height, width, channels] as the file shall store them.
 
     ``names`` are those of the channels; ``window`` and ``display`` the data and the display
-    window. ``spec`` is the header of the image that it was made from, None where it was none.
+    window; ``straight`` says that colours are not multiplied by alpha. ``spec`` is the header of
+    the image that it was made from, None where it was none.
     """
 
     samples: Samples
     names: tuple[str, ...]
     window: Window
     display: Window
+    straight: bool
     spec: Any = None
 
 
@@ -103,8 +106,11 @@ def read(path: Path, canvas: Window | None = None) -> ImageNative:
         samples = opened.read_image(0, 0, 0, spec.nchannels, _kind(spec))
         if samples is None or opened.has_error:
             raise Unreadable(_said(opened.geterror()))
-        shape = (spec.height, spec.width, spec.nchannels)
-        return _native(path, samples.reshape(shape), spec, opened.format_name(), canvas)
+        samples = samples.reshape(spec.height, spec.width, spec.nchannels)
+        native = _native(path, samples, spec, opened.format_name(), canvas)
+        if native.format == "dpx" and native.bits == 10:
+            dpx.mend(path, spec, samples)
+        return native
     finally:
         opened.close()
 
@@ -257,6 +263,7 @@ def merged(native: ImageNative | None, before: Picture, after: Picture, target: 
         names=tuple(grown.spec.channelnames),
         window=grown.window,
         display=_display(grown.spec),
+        straight=not native.premultiplied,
         spec=native.spec,
     )
 
@@ -309,6 +316,9 @@ def _differs(before: Image, after: Image) -> NDArray[np.bool_]:
 
 def _put(samples: Samples, native: ImageNative, before: Picture, after: Picture) -> None:
     """Write what differs into samples [height, width, channels]."""
+    if not native.floating and not native.premultiplied and len(set(native.colours)) == 3:
+        _put_codes(samples, native, after)
+        return
     rgb, changed = after.rgb, _differs(before.rgb, after.rgb)
     if native.alpha is not None and after.alpha is not None and before.alpha is not None:
         covered = _differs(before.alpha, after.alpha)
@@ -323,6 +333,17 @@ def _put(samples: Samples, native: ImageNative, before: Picture, after: Picture)
         _store(samples[..., channel], rgb[..., place], changed[..., place], native.bits)
 
 
+def _put_codes(samples: Samples, native: ImageNative, after: Picture) -> None:
+    """Write codes: those of values that nobody changed are the codes that they came from."""
+    values = [after.rgb[..., place] for place in range(3)]
+    places = list(native.colours)
+    if native.alpha is not None and after.alpha is not None:
+        values.append(after.alpha)
+        places.append(native.alpha)
+    for place, value in zip(places, values, strict=True):
+        samples[..., place] = encoded(value, samples.dtype, native.bits)
+
+
 def _store(samples: Samples, values: Image, changed: NDArray[np.bool_], bits: int) -> None:
     if changed.any():
         np.copyto(samples, encoded(values, samples.dtype, bits), where=changed)
@@ -335,7 +356,11 @@ def encoded(values: Image, dtype: np.dtype[Any], bits: int) -> Samples:
         with np.errstate(over="ignore"):
             return values.astype(dtype)
     peak = _peak(bits)
-    codes = np.rint(np.nan_to_num(values) * np.float32(peak)).clip(0, peak).astype(dtype)
+    scaled = np.multiply(values, np.float32(peak))
+    np.clip(scaled, 0, peak, out=scaled)
+    np.rint(scaled, out=scaled)
+    with np.errstate(invalid="ignore"):
+        codes = np.nan_to_num(scaled, copy=False).astype(dtype)
     if not 8 < bits < 16:
         return np.asarray(codes)
     return np.asarray(codes << (16 - bits) | codes >> (2 * bits - 16))
@@ -365,5 +390,6 @@ def _fresh(native: ImageNative | None, after: Picture, target: Target) -> Made:
         names=("R", "G", "B", "A")[: samples.shape[2]],
         window=window,
         display=display,
+        straight=not target.premultiplied,
         spec=None if native is None else native.spec,
     )
