@@ -95,14 +95,19 @@ class SegmentWriter:
 
     def close(self) -> None:
         """Finish the segment; only then it has its name."""
-        with writing(self.path):
-            self._mux(self._stream.encode(None))
-            self._container.close()
-        self._partial.replace(self.path)
+        try:
+            with writing(self.path):
+                self._mux(self._stream.encode(None))
+                self._container.close()
+                self._partial.replace(self.path)
+        except TransientFailure:
+            self.give_up()
+            raise
 
     def give_up(self) -> None:
         """Leave nothing behind."""
-        self._container.close()
+        with contextlib.suppress(FFmpegError, OSError):
+            self._container.close()
         self._partial.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:

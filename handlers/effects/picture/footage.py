@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 from av.video.reformatter import VideoReformatter
@@ -23,7 +24,7 @@ from handlers.effects.effect import Footage
 from handlers.effects.picture import image
 from handlers.effects.picture.chroma import Site
 from handlers.effects.picture.convert import MATRICES, Coding
-from handlers.effects.picture.image import ImageNative, Window
+from handlers.effects.picture.image import ImageNative, Window, lossy_compression
 from handlers.effects.picture.layout import UnknownLayout, layout_of, planar
 from handlers.effects.picture.native import ClipNative, Native
 from handlers.effects.picture.target import Held
@@ -125,6 +126,11 @@ class ClipSource(Source):
     def __init__(self, path: Path, probe: Probe, video: VideoFacts) -> None:
         self.coding = coding_of(path, video)
         super().__init__(path, probe, video)
+        if self.coding.matrix == "bt2020c":
+            self.notes.append(
+                f"{shown(path)} has BT.2020 of constant luminance; it is read as that of "
+                "non-constant luminance."
+            )
 
     def _decoded(self, first: int) -> Iterator[tuple[int, ClipNative]]:  # noqa: ARG002
         # From the beginning, whatever the first one is: numbers are exact where seeking guesses,
@@ -230,6 +236,7 @@ class SequenceSource(Source):
         self.first = min(self.files)
         self.example, self.canvas = self._look(path)
         super().__init__(path, probe, video)
+        self.notes += _told(path, self.example.spec)
 
     def _decoded(self, first: int) -> Iterator[tuple[int, ImageNative]]:
         self.errors = []
@@ -337,6 +344,14 @@ class SequenceSource(Source):
             channels=tuple(native.spec.channelnames),
             timecode=str(self.probe.timecode) if self.says_timecode else "",
         )
+
+
+def _told(path: Path, spec: Any) -> Iterator[str]:
+    parts = spec.get_int_attribute("oiio:subimages")
+    if parts > 1:
+        yield f"{shown(path)} has {parts} parts in each image; only the first is kept."
+    if lossy := lossy_compression(spec):
+        yield f"{shown(path)} is compressed with loss ({lossy}); what is written is not."
 
 
 def _around(one: Window, other: Window) -> Window:
