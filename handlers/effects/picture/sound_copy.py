@@ -122,8 +122,17 @@ class SoundCopy:
         return _Track(made, made.codec_context)
 
     def packets(self) -> Iterator[tuple[Fraction, Any]]:
-        """Yield (seconds, packet) of all tracks, by time."""
-        return heapq.merge(*(self._one(run) for run in self._runs), key=lambda each: each[0])
+        """Yield (seconds, packet) of all tracks, by time.
+
+        What overlaps is left out: coders of a next part begin before it, as AAC's do.
+        """
+        reached: dict[int, Fraction] = {}
+        merged = heapq.merge(*(self._one(run) for run in self._runs), key=lambda each: each[0])
+        for at, packet in merged:
+            before = reached.get(packet.stream.index)
+            if before is None or at > before:
+                reached[packet.stream.index] = at
+                yield at, packet
 
     def _one(self, run: Run) -> Iterator[tuple[Fraction, Any]]:
         with usable(run.path), open_media(run.path) as container:

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from handlers.contract import UnusableMedia
-from handlers.effects.picture.convert import Coding
+from handlers.effects.picture.convert import MATRICES, Coding
 from handlers.effects.picture.layout import Layout, layout_of
 from handlers.effects.spec import Format
 from handlers.media.probe import ColourFacts
@@ -266,7 +266,8 @@ def _coding(held: Held, kind: Kind, *, alpha: bool) -> Coding:
     if own is None or own.layout.kind != "yuv":
         matrix = "bt2020nc" if held.colour.primaries == "bt2020" else "bt709"
         return Coding(layout=layout, matrix=matrix, full=False)
-    matrix = own.matrix
+    # An effect that makes other colours says the matrix of what it makes.
+    matrix = held.colour.matrix if held.colour.matrix in MATRICES else own.matrix
     if kind.codec == "dnxhd" and matrix not in _DNX_MATRICES:
         matrix = "bt709"
     return dataclasses.replace(own, layout=layout, matrix=matrix, full=own.full and kind.full)
