@@ -32,6 +32,7 @@ NAMES = (
     "cleaning",
     "render",
     "builtin",
+    "effects",
     "kills",
     "status",
 )

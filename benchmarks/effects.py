@@ -29,6 +29,7 @@ Make = Callable[[Picture], Picture]
 STREET, MEADOW = ("bikes.mp4", 1.0), ("bigbuckbunny.mp4", 0.5)
 MINUTES = 3.0
 QUICK_STEPS = 60
+GPU_STEPS = 600
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -210,4 +211,30 @@ def on_gpu() -> list[Row]:
 
     if not tf.config.list_physical_devices("GPU"):
         return [figure("GPUs here (medium is measured only on one)", 0, "")]
-    raise NotImplementedError
+    from models.effects.examples import Pair
+    from models.effects.running import runner
+    from models.effects.settings import Settings
+    from models.effects.training import train
+
+    (x,) = frames(STREET, (140,))
+    pair = Pair(name="140", before=x, after=glow(x))
+    told: list[tuple[int, float]] = []
+    settings = Settings(size="medium", minutes=2, steps=GPU_STEPS)
+    with scratch() as folder:
+        made = train(
+            [pair], [], [], settings, Path(folder),
+            report=lambda p: told.append((p.step, time.monotonic())),
+        )  # fmt: skip
+    late = [each for each in told if each[0] > GPU_STEPS // 4]
+    rate = (late[-1][0] - late[0][0]) / (late[-1][1] - late[0][1])
+    rows = [figure("medium on a GPU: training", rate, "steps/s")]
+    ran = runner(made.network)
+    for name, size in (("HD", (1920, 1080)), ("UHD", (3840, 2160))):
+        large = cv2.resize(x, size)
+        ran.run(large)
+        began = time.monotonic()
+        for _ in range(5):
+            ran.run(large)
+        rate = 5 / (time.monotonic() - began)
+        rows.append(figure(f"medium on a GPU: {name}", rate, "frames/s"))
+    return rows

@@ -55,7 +55,7 @@ class Recipe:
 
 RECIPES: dict[Size, Recipe] = {
     "small": Recipe(
-        steps=600,
+        steps=1200,
         rate=3e-3,
         crops=Crops(side=128, margin=16, batch=4, pictures=2, neighbours=1),
     ),
@@ -284,8 +284,8 @@ class NetworkTrainer:
             return
         clock.mark("told")
         state = self._state
-        recent = state.losses[-20:]
         points = state.points
+        recent = state.losses[-20:] or [point.loss for point in points[-1:]]
         report(
             Progress(
                 stage="network",

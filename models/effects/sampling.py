@@ -222,7 +222,9 @@ def _chances(pair: Pair, lut: Lut) -> Image:
     rows = []
     for top in range(0, pair.size[0], _CELL):
         before = np.asarray(pair.before[top : top + _CELL], np.float32)
-        left = np.abs(lut.apply(before) - pair.after[top : top + _CELL]).mean(axis=2)
+        # Infinite values are told by the loss; here they are only nowhere to look at.
+        with np.errstate(invalid="ignore"):
+            left = np.abs(lut.apply(before) - pair.after[top : top + _CELL]).mean(axis=2)
         if pair.weight is not None:
             left = left * pair.weight[top : top + _CELL]
         ends = range(0, pair.size[1], _CELL)

@@ -1,0 +1,113 @@
+"""Training of an effect's network: stopped and gone on, within its time, with what it tells."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import bundle
+from models.effects.examples import Neighbours, Pair
+from models.effects.settings import Progress, Settings
+from models.errors import ModelError
+
+bundle.import_keras()
+
+from models.effects import network, network_training, sampling  # noqa: E402 - quietly
+from models.effects.running import runner  # noqa: E402
+from models.effects.training import train  # noqa: E402
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    """Pictures of noise, float32 0..1."""
+    return np.random.default_rng(seed).random(shape).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """A network and steps that take no time, and a checkpoint after each."""
+    crops = sampling.Crops(side=48, margin=8, batch=2, pictures=2, neighbours=1)
+    recipe = network_training.Recipe(steps=8, rate=2e-3, crops=crops)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(network_training.RECIPES, "small", recipe)
+        shape = network.Shape(widths=(8, 12), fold=2, field=8, reaches=(1,))
+        patch.setitem(network.SHAPES, "small", shape)
+        for name in ("_SAVED_EVERY", "_TOLD_EVERY"):
+            patch.setattr(network_training, name, 0.0)
+        yield
+
+
+def pairs(count: int, channels: int = 3) -> list[Pair]:
+    """Pictures of 64x48 and something that depends on place."""
+    made = []
+    for number in range(count):
+        before = noise(48, 64, 3, seed=number)
+        after = before * np.linspace(0.5, 1, 64, dtype=np.float32)[None, :, None]
+        made.append(Pair(name=str(number), before=before, after=after[..., :channels]))
+    return made
+
+
+def learn(folder: Path, check=lambda: None, **options):
+    """Train eight steps on two pairs, with one held out and neighbours."""
+    used, out = pairs(2), pairs(3)[2:]
+    still = [Neighbours(first=used[0].before, second=used[0].before + 0.01)]
+    settings = Settings(size="small", minutes=10)
+    return train(used, out, still, settings, folder, check=check, **options)
+
+
+@pytest.fixture(scope="module")
+def learnt(tiny, tmp_path_factory: pytest.TempPathFactory):
+    """What eight steps in a row learnt, and what was told meanwhile."""
+    told: list[Progress] = []
+    return learn(tmp_path_factory.mktemp("whole"), report=told.append), told
+
+
+def test_killed_run_goes_on_to_the_same_weights(learnt, tmp_path: Path) -> None:
+    """Bit for bit, as if it had not been stopped."""
+    whole, _ = learnt
+    calls = 0
+
+    def killed() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        learn(tmp_path, killed)
+    torn = learn(tmp_path)
+    assert [p.step for p in torn.history] == [p.step for p in whole.history]
+    for one, other in zip(whole.network.get_weights(), torn.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_progress_says_what_is_left(learnt) -> None:
+    """Table, then network: loss, held-out figure and seconds left."""
+    made, told = learnt
+    assert {each.stage for each in told} == {"lut", "network"}
+    last = told[-1]
+    assert (last.step, last.steps) == (8, 8)
+    assert last.loss is not None
+    assert last.held_out is not None
+    assert last.left == 0
+    assert made.ended == "done"
+
+
+@pytest.mark.usefixtures("tiny")
+def test_matte_is_learnt_in_the_time_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One channel all the way; and where the minutes end, what was learnt until then is kept."""
+    monkeypatch.setattr(network_training, "_MEASURED", 2)
+    settings = Settings(size="small", minutes=0.001, steps=500)
+    made = train(pairs(2, 1), pairs(3, 1)[2:], [], settings, tmp_path)
+    assert made.ended == "time"
+    assert runner(made.network).run(noise(50, 70, 3)).shape == (50, 70, 1)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_infinite_pictures_end_in_a_sentence(tmp_path: Path) -> None:
+    """Training does not go on with numbers that are none."""
+    bad = noise(48, 64, 3)
+    bad[::4] = np.inf
+    with pytest.raises(ModelError, match="came apart"):
+        train([Pair(name="a", before=bad, after=bad)], [], [], Settings(minutes=10), tmp_path)
