@@ -140,15 +140,13 @@ def without_screen(rgb: Image, matte: Image, screen: Image) -> Image:
         matte: The foreground's share.
         screen: The screen's colour everywhere.
     """
-    through = ((1 - matte) / np.maximum(matte, _THIN))[..., None]
+    made = rgb.copy()
+    soft = (matte > 0) & (matte < 1)
+    part, share = rgb[soft], matte[soft][:, None]
+    through = (1 - share) / np.maximum(share, _THIN)
     # Where next to nothing is left of the foreground, its colour is noise.
-    sure = np.clip(matte / _THIN, 0, 1)[..., None]
-    share = sure * through
-    with np.errstate(invalid="ignore"):
-        made = share * (rgb - screen)
-    # Infinite highlights have no screen in them, and nothing times infinity is no number.
-    made = np.where(share > 0, made, 0)
-    made += rgb
+    sure = np.minimum(share / _THIN, 1)
+    made[soft] = part + sure * through * (part - screen[soft])
     return made
 
 
