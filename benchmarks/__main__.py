@@ -30,9 +30,9 @@ NAMES = (
     "sync",
     "sound",
     "cleaning",
+    "effects",
     "render",
     "builtin",
-    "effects",
     "kills",
     "status",
 )

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
+
+from models.bundle import import_keras
 
 FILE = "checkpoint.npz"
 
@@ -44,6 +45,7 @@ def save(folder: Path, key: str, state: State, variables: Sequence[Any], best: l
     """Write all state beside the last one, then take its place."""
     partial = folder / f".{FILE}"
     told = json.dumps(asdict(state) | {"key": key})
+    keras = import_keras()
     arrays = {f"v{n}": keras.ops.convert_to_numpy(v) for n, v in enumerate(variables)}
     arrays |= {f"b{n}": values for n, values in enumerate(best)}
     np.savez(partial, state=np.array(told), **arrays)

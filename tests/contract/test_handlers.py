@@ -10,7 +10,6 @@ import sys
 import wave
 from pathlib import Path, PurePosixPath
 
-import av
 import pytest
 from PIL import Image
 from pydantic import BaseModel, ValidationError
@@ -121,6 +120,22 @@ def sequence(folder, media):
     return folder / "s_####.png", members
 
 
+def examples(folder, media):
+    """Two pairs of small pictures, of which a table is learnt."""
+    inside = folder / "warm"
+    members = []
+    for side, factor in (("after", 150), ("before", 200)):
+        (inside / side).mkdir(parents=True)
+        for number in range(2):
+            members.append(inside / side / f"{number}.png")
+            colours = [(x % 64, factor * x // 255, 40 * number) for x in range(32 * 8)]
+            picture = Image.new("RGB", (32, 8))
+            picture.putdata(colours)
+            picture.save(members[-1])
+    (inside / "effect.yaml").write_text("size: lut\n")
+    return inside, [*members, inside / "effect.yaml"]
+
+
 def plain(folder, media):
     """A text."""
     (folder / "notes.txt").write_text("take 3 is good\n")
@@ -134,20 +149,6 @@ def day(folder, media):
     for path in members:
         shutil.copy(media / "bikes.mp4", path)
     return folder / "day01", members
-
-
-def examples(folder, media):
-    """Three frames of a shot, and what they shall look like."""
-    top = folder / "glow"
-    with av.open(str(media / "bikes.mp4")) as container:
-        frames = [frame.to_image() for frame in container.decode(video=0)][30:60:10]
-    for number, frame in enumerate(frames):
-        small = frame.resize((160, 68))
-        for side, picture in (("before", small), ("after", small.point(lambda v: 255 - v))):
-            (top / side).mkdir(parents=True, exist_ok=True)
-            picture.save(top / side / f"f_{number:04}.png")
-    (top / "effect.yaml").write_text("size: lut\nminutes: 0.2\n")
-    return top, sorted(path for path in top.rglob("*") if path.is_file())
 
 
 def inputs_of(path, members):

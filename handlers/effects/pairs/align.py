@@ -24,7 +24,7 @@ SAME = 0.1
 _SMALLEST = 48
 _SMALL, _LARGE = 256, 1024
 # A shift is believed where pictures correlate so much, and so much better than without it.
-_SURE, _BETTER = 0.3, 0.08
+_SURE, _BETTER, _EVIDENT = 0.3, 0.08, 0.85
 _FARTHEST = 8
 _WHOLE = 0.3
 _NOTABLE = 0.4
@@ -180,4 +180,5 @@ def _is_better(one: Grey, other: Grey, found: Shift) -> bool:
         return _correlation(one, other) > 2 * _SURE
     first, second = overlap((one.shape[0], one.shape[1]), found.whole)
     moved = _correlation(one[first], other[second])
-    return moved > max(_SURE, _correlation(one, other) + _BETTER)
+    better = _BETTER if moved < _EVIDENT else _BETTER / 4
+    return moved > max(_SURE, _correlation(one, other) + better)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.contract import UnusableMedia
+from handlers.effects.effect import Image
 from handlers.effects.pairs import align
 from handlers.effects.pairs.material import DISPLAY, Coded, Seen
 from handlers.effects.pairs.names import listed
@@ -65,7 +66,7 @@ class Checks:
                 f"{label} is {_by(mask)} and {couple.before.label} is {_by(before)}; "
                 "export both in one size."
             )
-        if not float(np.nanmax(mask.picture.rgb)) > 0:
+        if float(mask.picture.rgb.max()) <= 0:
             raise UnusableMedia(
                 f"{label} is black: white is where the effect is to be learnt; paint it or take "
                 "it away."
@@ -86,19 +87,25 @@ class Checks:
             coded = _fewest(self._coded, coded)
         self._coded = coded
 
-    def content(self, couple: Couple, before: Seen, target: Target) -> tuple[int, int]:
-        """Compare what the pictures show; return by which whole pixels the second is shifted."""
-        one = align.grey(before.picture.rgb)
-        other = align.grey(target.values if target.values.shape[2] == 3 else target.values[..., 0])
-        by = (0, 0) if target.kind == "matte" else self._shift(couple, one, other)
+    def content(self, couple: Couple, before: Image, after: Image) -> tuple[int, int]:
+        """Compare what a pair shows; return by which whole pixels the second is shifted.
+
+        Args:
+            couple: Which.
+            before: float32 [height, width, 3], in the space that is worked in.
+            after: The same, or a matte [height, width, 1].
+        """
+        one = align.grey(before)
+        other = after[..., 0] if self.matte else align.grey(after)
+        by = (0, 0) if self.matte else self._shift(couple, one, other)
         first, second = align.overlap((one.shape[0], one.shape[1]), by)
         edges = align.structure(one[first]), align.structure(other[second])
         self._structures.append((couple, *edges))
-        if target.kind == "matte":
-            self._values |= {float(target.values.min()), float(target.values.max())}
+        if self.matte:
+            self._values |= {float(after.min()), float(after.max())}
         elif not self._changed:
-            apart = np.abs(target.values[second] - before.picture.rgb[first])
-            self._changed = float(np.nanmax(apart, initial=0.0)) > 1.01 * self.coded.code
+            apart = np.abs(after[second] - before[first])
+            self._changed = float(apart.max(initial=0.0)) > 1.01 * self.coded.code
         return by
 
     def _shift(self, couple: Couple, one: align.Grey, other: align.Grey) -> tuple[int, int]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import PyOpenColorIO as ocio  # noqa: N813 - as its own examples name it
 
-from handlers.effects.effect import Image
-from handlers.effects.pairs.material import DISPLAY
+from handlers.effects.effect import Image, Picture
+from handlers.effects.pairs.material import DISPLAY, Seen
 from handlers.media import viewing
 
 WORKING = "ACEScct"
@@ -50,9 +50,15 @@ def shown(picture: Image, space: str) -> Image:
     return viewing.display(halves).astype(np.float32) / 65535
 
 
-def finite(rgb: Image) -> Image:
+def finite(seen: Seen) -> Seen:
     """Replace what is no number by 0, and infinities by what a half float ends at."""
-    known: Image = np.nan_to_num(rgb, nan=0.0, posinf=_HIGHEST, neginf=-_HIGHEST)
+    picture = seen.picture
+    alpha = None if picture.alpha is None else _finite(picture.alpha)
+    return Seen(picture=Picture(_finite(picture.rgb), alpha), coded=seen.coded)
+
+
+def _finite(values: Image) -> Image:
+    known: Image = np.nan_to_num(values, nan=0.0, posinf=_HIGHEST, neginf=-_HIGHEST)
     return known
 
 

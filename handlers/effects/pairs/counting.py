@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 
 import numpy as np
+from numpy.typing import NDArray
 
 from handlers.contract import UnusableMedia
-from handlers.effects.pairs import align
+from handlers.effects.pairs import align, colour
 from handlers.effects.pairs.folder import Folder
+from handlers.effects.pairs.material import Seen
 from handlers.effects.pairs.pairing import Couple, Pairing, pair
 from handlers.effects.pairs.reading import Reading, spread
 
@@ -63,14 +65,15 @@ def _alike(couples: tuple[Couple, ...]) -> float:
     reading = Reading(frame for each in some for frame in (each.before, each.after))
     found = []
     for each in some:
-        structures = [
-            align.structure(align.grey(reading.read(frame).picture.rgb))
-            for frame in (each.before, each.after)
-        ]
-        one, other = structures
+        one, other = (_structure(reading.read(frame)) for frame in (each.before, each.after))
         fits = one is not None and other is not None and one.shape == other.shape
         found.append(align.alike(one, other) or 0.0 if fits else 0.0)
     return float(np.mean(found))
+
+
+def _structure(seen: Seen) -> NDArray[np.float32] | None:
+    picture = colour.finite(seen).picture.rgb
+    return align.structure(align.grey(colour.working(picture, seen.coded.space)))
 
 
 def _said(pairing: Pairing, start: int) -> Pairing:

@@ -177,7 +177,7 @@ def _facts(known: Known) -> Iterator[tuple[str, str]]:
     contract, trained = known.prepared.contract, known.trained
     yield "Published", f"version {known.version}" if known.version else "nothing"
     yield "Learnt from", _count(known.prepared)
-    yield "Held out", str(len(known.prepared.held_out))
+    yield "Held out", ", ".join(pair.name for pair in known.prepared.held_out) or "nothing"
     yield "Colours", contract.space
     yield "Bits", str(contract.bits)
     yield "Pictures", f"{contract.width} x {contract.height}"

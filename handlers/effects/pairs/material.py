@@ -8,6 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from handlers.contract import TransientFailure, UnusableMedia
 from handlers.effects.effect import Footage, Picture
 from handlers.effects.picture import image
@@ -64,6 +67,11 @@ class Seen:
         """Width and height, in pixels."""
         height, width = self.picture.rgb.shape[:2]
         return width, height
+
+    def finite(self) -> NDArray[np.bool_]:
+        """Say of each pixel [height, width] whether all of it is a number."""
+        known: NDArray[np.bool_] = np.isfinite(self.picture.rgb).all(axis=2)
+        return known if self.picture.alpha is None else known & np.isfinite(self.picture.alpha)
 
 
 class Material(ABC):

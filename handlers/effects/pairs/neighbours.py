@@ -40,7 +40,7 @@ def neighbours(
             unlike.append(first.label)
             continue
         kept = [
-            scratch.keep(colour.working(colour.finite(each.picture.rgb), space))
+            scratch.keep(colour.working(colour.finite(each).picture.rgb, space))
             for each in (one, other)
         ]
         made.append(Neighbours(first=kept[0], second=kept[1]))

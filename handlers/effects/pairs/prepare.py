@@ -21,7 +21,7 @@ from handlers.effects.pairs.neighbours import neighbours
 from handlers.effects.pairs.pairing import Couple
 from handlers.effects.pairs.reading import Reading, spread
 from handlers.effects.pairs.scratch import Scratch
-from handlers.effects.pairs.target import Target, target_of
+from handlers.effects.pairs.target import target_of
 from models.effects.bundling import Contract
 from models.effects.examples import Neighbours, Pair
 
@@ -87,7 +87,7 @@ def prepare(folder: Folder, place: Path, makes: Makes, tell: Tell) -> Prepared:
         low=min(0.0, made.low),
         high=max(1.0, made.high),
         digest=made.scratch.digest(),
-        notes=(*notes, *made.checks.notes, *said, *_held_out(made.pairs, held)),
+        notes=(*notes, *made.checks.notes, *said, *_single(made.pairs)),
     )
 
 
@@ -115,26 +115,21 @@ class _Making:
         """Read, check and keep a pair."""
         before, after = self._reading.read(couple.before), self._reading.read(couple.after)
         self.checks.sizes(couple, before, after)
+        bad = ~(before.finite() & after.finite())
+        before, after = colour.finite(before), colour.finite(after)
         target = target_of(before, after, self._makes)
         self.checks.colours(couple, before, after, target)
-        by = self.checks.content(couple, before, target)
-        weight = self._weight(couple, before, target)
-        first, second = align.overlap(before.size[::-1], by)
-        self._keep(couple, before, target, (first, second), weight)
-
-    def _keep(
-        self,
-        couple: Couple,
-        before: Seen,
-        target: Target,
-        parts: tuple[tuple[slice, slice], tuple[slice, slice]],
-        weight: Image | None,
-    ) -> None:
-        space = before.coded.space
-        one = colour.working(colour.finite(before.picture.rgb[parts[0]]), space)
-        other = colour.finite(target.values[parts[1]])
+        one = colour.working(before.picture.rgb, before.coded.space)
+        other = target.values
         if target.kind == "picture":
-            other = colour.working(other, space)
+            other = colour.working(other, before.coded.space)
+        by = self.checks.content(couple, one, other)
+        weight = self._weight(couple, before, bad)
+        first, second = align.overlap(before.size[::-1], by)
+        part = None if weight is None else weight[first]
+        self._keep(couple, one[first], other[second], part)
+
+    def _keep(self, couple: Couple, one: Image, other: Image, weight: Image | None) -> None:
         if self._scratch is None:
             # Before, after and a weight, and as much again for pictures without a pair.
             self._scratch = Scratch(self._place, 10 * one.size * self._count // 3)
@@ -145,19 +140,17 @@ class _Making:
                 name=couple.name,
                 before=self._scratch.keep(one),
                 after=self._scratch.keep(other),
-                weight=None if weight is None else self._scratch.keep(weight[parts[0]]),
+                weight=None if weight is None else self._scratch.keep(weight),
             )
         )
 
-    def _weight(self, couple: Couple, before: Seen, target: Target) -> Image | None:
+    def _weight(self, couple: Couple, before: Seen, bad: NDArray[np.bool_]) -> Image | None:
         """Return how much each pixel counts: a person's mask, without what is no number."""
-        bad = ~np.isfinite(before.picture.rgb).all(axis=2)
-        bad |= ~np.isfinite(target.values).all(axis=2)
         if couple.mask is None:
             return (~bad).astype(np.float32) if bad.any() else None
-        mask = self._reading.read(couple.mask)
+        mask = colour.finite(self._reading.read(couple.mask))
         self.checks.mask(couple, before, mask)
-        weight = np.clip(align.grey(colour.finite(mask.picture.rgb)), 0, 1)
+        weight = np.clip(align.grey(mask.picture.rgb), 0, 1)
         weight[bad] = 0
         return weight
 
@@ -197,8 +190,5 @@ def _left_out(couples: Sequence[Couple], count: int) -> list[str]:
     return [f"Of {count} pairs {len(couples)} were used, spread evenly: more say little more."]
 
 
-def _held_out(pairs: Sequence[Pair], held: tuple[int, ...]) -> list[str]:
-    if not held:
-        return [ONE_PAIR]
-    names = ", ".join(pairs[number].name for number in held)
-    return [f"Held out, to be judged by: {names}."]
+def _single(pairs: Sequence[Pair]) -> list[str]:
+    return [ONE_PAIR] if len(pairs) == 1 else []

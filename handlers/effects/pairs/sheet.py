@@ -53,7 +53,7 @@ def label(row: Row, who: Candidate) -> str:
     one, untouched = row.scores[who], row.scores["identity"]
     return (
         f"{row.name} ({kind}): {one.psnr:.1f} dB, untouched {untouched.psnr:.1f} dB, "
-        f"SSIM {one.ssim:.4f}, ΔE {one.delta_e:.2f}"
+        f"SSIM {one.ssim:.4f}, dE2000 {one.delta_e:.2f}"
     )
 
 
