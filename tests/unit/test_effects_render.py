@@ -244,6 +244,18 @@ def test_sizes_that_nobody_expects(render, tmp_path, size):
     assert picture_size(made / "shot" / members[1].name) == size
 
 
+@pytest.mark.slow
+def test_a_picture_of_8k(render, tmp_path):
+    """33 million pixels, one after another."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    path, members = images.sequence(folder, "png", frames=2, size=(128, 64))
+    for member in members:
+        Image.linear_gradient("L").resize((7680, 4320)).convert("RGB").save(member)
+    made, _ = render(path, members, effects=["grain", *LOOK])
+    assert picture_size(made / "shot" / members[1].name) == (7680, 4320)
+
+
 def test_a_clip_of_odd_size(render, tmp_path):
     """4:2:0 of 35 x 21 through bands and through pictures."""
     source = clip(tmp_path / "a.mkv", frames=2, codec="ffv1", pix_fmt="yuv420p", size=(35, 21))
