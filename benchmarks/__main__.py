@@ -31,6 +31,8 @@ NAMES = (
     "sound",
     "cleaning",
     "effects",
+    "render",
+    "builtin",
     "kills",
     "status",
 )

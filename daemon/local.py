@@ -16,6 +16,7 @@ from daemon.dispatch import Slots
 from daemon.executor import Ending, Outcome, Progress, Task
 from daemon.jobs import BY_A_PERSON
 from daemon.notify import child_environment
+from handlers.contract import Needs
 
 # How long a cancelled run may take to notice before it is killed.
 _CANCEL_GRACE = 10.0
@@ -93,7 +94,7 @@ class LocalExecutor:
     def submit(self, task: Task) -> None:
         """Give the task to a warm child of its handler, or to a new one."""
         try:
-            seat = self._idle_seat(task.handler) or self._new_seat(task)
+            seat = self._idle_seat(task) or self._new_seat(task)
         except OSError as error:
             what = f"no process can be started: {error.strerror}"
             self._not_started.append(
@@ -108,8 +109,14 @@ class LocalExecutor:
         seat.runs += 1
         seat.child.send(dict(task.order))
 
-    def _idle_seat(self, handler: str) -> _Seat | None:
-        return next((s for s in self._seats if s.task is None and s.handler == handler), None)
+    def _idle_seat(self, task: Task) -> _Seat | None:
+        idle = [s for s in self._seats if s.task is None and s.handler == task.handler]
+        seat = max(idle, key=lambda each: each.gpu is not None, default=None)
+        if seat is None or seat.gpu is not None or self._spare_gpu(task.needs) is None:
+            return seat
+        # Since it was started without a GPU, one has become free.
+        self._retire(seat)
+        return None
 
     def _new_seat(self, task: Task) -> _Seat:
         """Start a child, in the place of an idle one when there are as many as slots."""
@@ -117,7 +124,11 @@ class LocalExecutor:
         idle = [seat for seat in self._seats if seat.task is None]
         while idle and len(self._seats) >= slots.cpu + slots.gpu:
             self._retire(idle.pop(0))
-        gpu = self._free_gpu(slots) if task.needs.gpu else None
+        gpu = self._free_gpu(slots) if task.needs.gpu else self._spare_gpu(task.needs)
+        for other in [s for s in self._seats if gpu is not None and s.gpu == gpu]:
+            # An idle child of another handler still holds the memory of this GPU.
+            if other.task is None:
+                self._retire(other)
         seat = _Seat(
             child=Child.start(
                 [str(self.settings.storage), str(self.settings.models)],
@@ -131,14 +142,22 @@ class LocalExecutor:
         return seat
 
     def _free_gpu(self, slots: Slots) -> int:
-        taken = {seat.gpu: seat for seat in self._seats if seat.gpu is not None}
-        for index in range(slots.gpu):
-            if index not in taken:
-                return index
-        # An idle child of another handler still holds the memory of this GPU.
-        index, seat = next((i, s) for i, s in taken.items() if s.task is None)
-        self._retire(seat)
-        return index
+        """Return a GPU that nobody works on; one with a run that could do without is shared."""
+        free = self._unused(slots.gpu)
+        needed = {s.gpu for s in self._seats if s.task is not None and s.task.needs.gpu}
+        return free[0] if free else next(i for i in range(slots.gpu) if i not in needed)
+
+    def _spare_gpu(self, needs: Needs) -> int | None:
+        """Return a GPU for a run that can do without, if nobody works on one."""
+        free = self._unused(self.slots().gpu) if needs.gpu_helps else []
+        return free[0] if free else None
+
+    def _unused(self, count: int) -> list[int]:
+        """Return the GPUs that no run works on, those first that no idle child holds."""
+        busy = {seat.gpu for seat in self._seats if seat.task is not None}
+        held = {seat.gpu for seat in self._seats}
+        free = [index for index in range(count) if index not in busy]
+        return sorted(free, key=lambda index: index in held)
 
     def _environment(self, gpu: int | None) -> Mapping[str, str]:
         return child_environment(os.environ) | {

@@ -265,10 +265,14 @@ class Handler(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """What one run takes: slots, and memory in MiB beyond which it is killed."""
+    """What one run takes: slots, and memory in MiB beyond which it is killed.
+
+    With ``gpu_helps`` it is given a GPU that nobody has, and does without where there is none.
+    """
 
     cpu: int = 1
     gpu: int = 0
+    gpu_helps: bool = False
     memory: int = 4096
 
 

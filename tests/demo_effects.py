@@ -130,7 +130,7 @@ class _Told:
     def tell(self, now: dict[str, Any]) -> None:
         for item in now["waiting"]:
             reason = item["reason"].partition(" (")[0]
-            if item["path"] == CLIP and "effect" in reason and reason != self._reason:
+            if item["path"] == CLIP and "," in reason and reason != self._reason:
                 self._reason = reason
                 self._say(f"  {CLIP}: {item['reason']}")
         for job in now["running"]:

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import PyOpenColorIO as ocio  # noqa: N813
 
+from handlers.effects import pixels
 from handlers.effects.picture import convert
 from handlers.effects.picture.chroma import enlarge, reduce
 from handlers.effects.picture.convert import Coding
@@ -100,7 +101,7 @@ class BandPath:
 
     def _any_band(self, planes: list[Plane]) -> list[Plane]:
         rgb = np.ascontiguousarray(convert.to_rgb(planes, self.source))
-        self._processor.applyRGB(rgb)
+        pixels.apply(self._processor, rgb)
         return convert.from_rgb(rgb, self._target, planes, self.source)
 
     def _fused_band(self, planes: list[Plane]) -> list[Plane]:
@@ -109,9 +110,9 @@ class BandPath:
         high, wide = planes[0].shape
         small = [plane.astype(np.float32) for plane in planes[1:]]
         large = [enlarge(plane, layout.shrink, siting, (wide, high)) for plane in small]
-        pixels = cv2.merge([planes[0].astype(np.float32), *large])
-        self._processor.applyRGB(pixels)
-        luma, *chroma = cv2.split(pixels)
+        whole = pixels.joined([planes[0].astype(np.float32), *large])
+        self._processor.applyRGBA(whole)
+        luma, *chroma = cv2.split(whole)[:3]
         made = [convert.coded(luma, layout)]
         for changed, before, plane in zip(chroma, large, small, strict=True):
             change = reduce(changed - before, layout.shrink, siting)

@@ -12,7 +12,7 @@ from typing import Any
 from handlers.contract import Artifact, Asset, Context, HandlerResult, UnusableMedia
 from handlers.edit import names
 from handlers.effects import catalog, describe
-from handlers.effects.chain import Chain, build
+from handlers.effects.chain import build
 from handlers.effects.describe import SHEET, Described
 from handlers.effects.effect import Footage, Tools
 from handlers.effects.output import ClipOutput, Output, SequenceOutput
@@ -43,7 +43,14 @@ _INTERLACED = (
 
 
 class EffectsHandler:
-    """Runs once for each clip; models stay loaded in the context's loader."""
+    """Runs once for each clip; models stay loaded in the context's loader.
+
+    Args:
+        by_bands: Whether the fast way may be taken; without it everything goes over whole pictures.
+    """
+
+    def __init__(self, *, by_bands: bool = True) -> None:
+        self._by_bands = by_bands
 
     def run(self, asset: Asset, context: Context) -> HandlerResult:
         """Render a clip or an image sequence.
@@ -56,7 +63,7 @@ class EffectsHandler:
         steps = _steps(asset, context.params)
         probe = probe_clip(asset.path, asset.members)
         source = open_footage(asset.path, probe)
-        return _Render(asset, context, steps, source).run()
+        return _Render(asset, context, steps, source).run(by_bands=self._by_bands)
 
 
 def _steps(asset: Asset, params: Any) -> tuple[Step, ...]:
@@ -97,8 +104,9 @@ class _Render:
         )
         self.stem = names.artifact_stem(asset.path)
         self.work = context.work or context.staging / _WORK
+        self.frames = _expected(source)
 
-    def run(self) -> HandlerResult:
+    def run(self, *, by_bands: bool) -> HandlerResult:
         chain = build(self.steps, self.params, self.tools)
         if self.source.video.interlaced and chain.stages:
             self.tools.notes.append(_INTERLACED)
@@ -106,8 +114,9 @@ class _Render:
         target = self._target(made)
         kind = SequenceOutput if target.is_sequence else ClipOutput
         with kind(self.work, self._settings(target), self.source, target) as output:
-            stills = Stills(self.work / "stills", self.source.footage.frames)
-            frames = self._render(chain, made, target, output, stills)
+            stills = Stills(self.work / "stills", self.frames)
+            renderer = Renderer(self.source, chain, target, fast=by_bands)
+            frames = self._render(renderer, made, output, stills)
             rendered = output.finish(self.context.staging, self.stem)
         self._describe(target, output, stills, rendered, frames)
         if self.context.work is None:
@@ -140,12 +149,9 @@ class _Render:
             "seed": self.context.seed,
         }
 
-    def _render(
-        self, chain: Chain, made: Footage, target: Target, output: Output, stills: Stills
-    ) -> int:
+    def _render(self, renderer: Renderer, made: Footage, output: Output, stills: Stills) -> int:
         """Render what is still to be rendered; return how many frames the whole has."""
-        renderer = Renderer(self.source, chain, target)
-        studied = self._study(chain, renderer)
+        studied = self._study(renderer)
         view = View(self.source.video, self.source.footage), View(self.source.video, made)
         start = output.start
         told = self._tell(start, (studied, 0.97))
@@ -154,9 +160,9 @@ class _Render:
             raise UnusableMedia(f"{shown(self.asset.path)}: none of its pictures can be decoded.")
         return max(end, start, self.source.footage.frames or 0)
 
-    def _study(self, chain: Chain, renderer: Renderer) -> float:
+    def _study(self, renderer: Renderer) -> float:
         turns = [self._tell(0, (turn * _STUDY, (turn + 1) * _STUDY), "studying, ")
-                 for turn in range(len(chain.studying))]  # fmt: skip
+                 for turn in range(renderer.passes)]  # fmt: skip
         for turn, number in renderer.study():
             turns[turn](number)
         return len(turns) * _STUDY
@@ -167,7 +173,7 @@ class _Render:
         def progress(done: float, message: str) -> None:
             self.context.progress(done, f"{self.stem}: {what}{message}")
 
-        pace = Pace(self.source.footage.frames, begun, progress)
+        pace = Pace(self.frames, begun, progress)
 
         def told(number: int) -> None:
             self.context.check_cancelled()
@@ -208,6 +214,14 @@ class _Render:
             "colour": str(target.colour),
             "notes": len(self._notes(target, output)),
         }
+
+
+def _expected(source: Source) -> int | None:
+    """Return how many frames there are, by what the file says of them or of its length."""
+    probe = source.probe
+    if source.footage.frames is None and probe.duration is not None:
+        return max(1, round(probe.duration * source.footage.rate))
+    return source.footage.frames
 
 
 def _facts(source: Source, target: Target, frames: int) -> Iterator[tuple[str, str]]:

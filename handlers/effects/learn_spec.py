@@ -44,5 +44,5 @@ SPEC = HandlerSpec(
     suffix="_effects",
     path_matters=_effect,
     resumes=True,
-    needs=Needs(cpu=1, memory=8192),
+    needs=Needs(cpu=1, memory=8192, gpu_helps=True),
 )

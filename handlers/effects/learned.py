@@ -10,7 +10,7 @@ import numpy as np
 import PyOpenColorIO as ocio  # noqa: N813 - as its own examples name it
 
 from handlers.contract import UnusableMedia
-from handlers.effects import catalog
+from handlers.effects import catalog, pixels
 from handlers.effects.effect import Effect, Footage, Image, Picture, Tools
 from handlers.effects.table import Table, transform_of
 from models.bundle import BundleInfo
@@ -109,12 +109,12 @@ class _Space:
 
     def encoded(self, rgb: Image) -> Image:
         made = np.array(rgb, np.float32, order="C")
-        self._into.applyRGB(made)
+        pixels.apply(self._into, made)
         return made
 
     def decoded(self, rgb: Image) -> Image:
         made = np.ascontiguousarray(rgb)
-        self._back.applyRGB(made)
+        pixels.apply(self._back, made)
         return made
 
     def around(self, steps: list[Any]) -> list[Any]:

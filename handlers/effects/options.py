@@ -34,16 +34,16 @@ class StyleOptions(Options):
 class LookOptions(Options):
     """``file`` is a LUT or a correction that OpenColorIO reads, relative to the storage.
 
-    ``id`` says which correction of a file that holds several, or its number from 0. ``working`` is the colour space in
-    which it is applied to scene-linear footage, by OpenColorIO's name ("ACEScct", "ARRI LogC4"), or
-    "as-is"; "auto" is ACEScct, and as-is for .clf and .ctf. ``into`` says what comes out of it:
-    the same space again, or pictures as a display shows them.
+    ``id`` says which correction of a file that holds several, or its number from 0. ``working`` is
+    the colour space in which it is applied to scene-linear footage, by OpenColorIO's name
+    ("ACEScct", "ARRI LogC4"), or "as-is"; "auto" is ACEScct, and as-is for .clf and .ctf. ``into``
+    says what comes out of it: the same space again, or pictures as a display shows them.
     """
 
     file: str
     id: str | None = None
     direction: Literal["forward", "inverse"] = "forward"
-    interpolation: Literal["best", "nearest", "linear", "tetrahedral"] = "best"
+    interpolation: Literal["best", "linear", "tetrahedral"] = "best"
     working: str = "auto"
     into: Literal["same", "display"] = "same"
 
@@ -64,21 +64,22 @@ class DeflickerOptions(Options):
 class KeyerOptions(Options):
     """``screen`` is the colour of the screen, ``despill`` how much of its spill is taken away.
 
-    ``black`` and ``white`` are the matte's clip points; left out, ``black`` is measured on the
-    screen. ``spill`` says how far the screen's channel may rise: to the larger of the other two, or
-    to their average. ``blur`` smooths what is keyed, not the picture, in pixels.
+    ``black`` and ``white`` are the matte's clip points; left out, noise is taken out of the screen,
+    and the middle of the foreground made solid. ``spill`` says how far the screen's channel may
+    rise: to the larger of the other two, or to their average. ``blur`` smooths what is keyed, not
+    the picture, in pixels.
     """
 
     screen: Literal["auto", "green", "blue"] = "auto"
     despill: float = Field(default=1.0, ge=0, le=1)
     spill: Literal["max", "average"] = "max"
     black: float | None = Field(default=None, ge=0, lt=1)
-    white: float = Field(default=1.0, gt=0, le=1)
+    white: float | None = Field(default=None, gt=0, le=1)
     blur: float = Field(default=0.0, ge=0, le=20)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        if self.black is not None and self.black >= self.white:
+        if (self.black or 0) >= (1 if self.white is None else self.white):
             raise ValueError("black must be below white")
         return self
 

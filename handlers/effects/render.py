@@ -21,7 +21,7 @@ from handlers.effects.bands import BandPath, cores
 from handlers.effects.chain import Chain, Numbered
 from handlers.effects.effect import Picture
 from handlers.effects.picture.convert import Coding, from_alpha, to_alpha
-from handlers.effects.picture.footage import Source
+from handlers.effects.picture.footage import SequenceSource, Source
 from handlers.effects.picture.layout import Plane, planes_of
 from handlers.effects.picture.native import ClipNative, Encodable, Native, merged, to_picture
 from handlers.effects.picture.target import Target
@@ -32,6 +32,8 @@ from handlers.media.behind import Behind
 # From this many pixels on, nothing is made ahead: a picture in float has twelve bytes a pixel.
 _LARGE = 4096 * 2304
 _TELL_SECONDS = 0.5
+# So many images that do not decode, just before where a render goes on, do no harm.
+_SPARE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,6 +68,8 @@ class Renderer:
         fast: bool = True,
     ) -> None:
         self._source = source
+        # A clip has a picture for each frame, a sequence an image for each that there was.
+        source.holds = source.holds or not target.is_sequence
         self._chain = chain
         self._target = target
         self._depth = 0 if is_large(*target.size) else 1
@@ -76,6 +80,11 @@ class Renderer:
     def by_bands(self) -> bool:
         """Whether planes go to planes."""
         return bool(self._processors)
+
+    @property
+    def passes(self) -> int:
+        """How many times all pictures are seen before the first one is made."""
+        return len(self._chain.studying)
 
     def study(self) -> Iterator[tuple[int, int]]:
         """Let effects see all pictures beforehand; yield which pass it is, and each number."""
@@ -88,9 +97,18 @@ class Renderer:
     def over(self, start: int) -> Iterator[Rendered]:
         """Yield every frame from ``start`` on; each is encoded by whoever takes it."""
         way = self._by_bands if self.by_bands else self._by_pictures
-        for made in way(max(0, start - self._chain.reach)):
+        for made in way(self._back(start)):
             if made.number >= start:
                 yield made
+
+    def _back(self, start: int) -> int:
+        """Return where to begin so that the chain has seen all that frame ``start`` depends on."""
+        reach, source = self._chain.reach, self._source
+        if not reach or source.holds or not isinstance(source, SequenceSource):
+            return max(0, start - reach)
+        # Windows are of pictures that there are; some of these may turn out not to decode.
+        before = [number - source.first for number in source.files if number - source.first < start]
+        return before[-reach - _SPARE] if len(before) >= reach + _SPARE else 0
 
     def _read(self, start: int) -> Any:
         pictures = ((number, one, to_picture(one)) for number, one in self._source.pictures(start))

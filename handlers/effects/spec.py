@@ -126,7 +126,7 @@ SPEC = HandlerSpec(
     params=EffectsParams,
     target="handlers.effects.handler:EffectsHandler",
     treatment=Treatment.ENHANCED,
-    needs=Needs(cpu=1, memory=6144),
+    needs=Needs(cpu=1, memory=6144, gpu_helps=True),
     models_for=models_for,
     offers=tuple(name for name in catalog.BUILT_IN if _works_alone(name)),
     path_matters=_named_by,

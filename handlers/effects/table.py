@@ -8,6 +8,7 @@ import numpy as np
 import PyOpenColorIO as ocio  # noqa: N813 - as its own examples name it
 from numpy.typing import NDArray
 
+from handlers.effects import pixels
 from models.effects.lut import Lut
 
 Image = NDArray[np.float32]
@@ -53,7 +54,7 @@ class Table:
     def run(self, picture: Image) -> Image:
         """Return float32 [height, width, channels] of a picture float32 [height, width, 3]."""
         made = np.array(picture, np.float32, order="C")
-        self._fast.applyRGB(made)
+        pixels.apply(self._fast, made)
         if picture.min() < self._low or picture.max() > self._high:
             far = ((picture < self._low) | (picture > self._high)).any(axis=2)
             made[far] = self._lut.apply(picture[far])

@@ -49,9 +49,11 @@ def asset_of(order):
     """The asset as the daemon would hand it over."""
     path, kind = Path(order["path"]), AssetKind(order["kind"])
     members = tuple(Path(member) for member in order["members"])
-    facts = {}
+    # In a folder that names an effect, as below a folder in which effects are applied.
+    within = path.name if kind is AssetKind.EXAMPLES else f"grain/{path.name}"
+    facts = {"within": within}
     if not order["garbage"] and kind not in {AssetKind.FILE, AssetKind.DAY}:
-        facts = {"facts": check(path, kind, members).facts}
+        facts |= {"facts": check(path, kind, members).facts}
     return Asset(path=path, kind=kind, fingerprint="0-0", members=members, **facts)
 
 
@@ -73,6 +75,8 @@ def carry_out(handler, spec, models, order):
     """Run once; return how it ended."""
     staging, watcher = Path(order["staging"]), Watcher(order["cancel_after"])
     staging.mkdir(parents=True)
+    work = Path(order["work"])
+    work.mkdir(parents=True)
     context = Context(
         staging=staging,
         params=spec.params(),
@@ -82,12 +86,15 @@ def carry_out(handler, spec, models, order):
         progress=watcher.progress,
         check_cancelled=watcher.check_cancelled,
         inputs=inputs_of(order),
+        work=work if spec.resumes else None,
+        storage=Path(order["storage"]),
     )
-    said = {"error": "", "sentence": "", "artifacts": [], "metrics": {}}
+    said = {"error": "", "sentence": "", "artifacts": [], "metrics": {}, "bundles": []}
     try:
         result = handler.run(asset_of(order), context)
         said["artifacts"] = [[a.path, a.role, a.media_type] for a in result.artifacts]
         said["metrics"] = dict(result.metrics)
+        said["bundles"] = list(result.bundles)
     except (UnusableMedia, Cancelled) as error:
         said |= {"error": type(error).__name__, "sentence": str(error)}
     return said | {

@@ -52,8 +52,10 @@ def test_spec(spec):
 
 def test_suffixes_are_unique():
     """No two handlers of one watch write into one folder by default."""
-    # A day's results lie in a folder of their own beside those of its clips.
-    specs = [item for item in REGISTRY.specs.values() if AssetKind.DAY not in item.kinds]
+    # A day's results lie in a folder of their own beside those of its clips; a watch of examples
+    # takes nothing else.
+    apart = {AssetKind.DAY, AssetKind.EXAMPLES}
+    specs = [item for item in REGISTRY.specs.values() if apart.isdisjoint(item.kinds)]
     suffixes = [item.output_suffix for item in specs]
     assert len(set(suffixes)) == len(suffixes)
     assert all(re.fullmatch(r"_[a-z0-9_]+", suffix) for suffix in suffixes)
@@ -213,6 +215,8 @@ def runs(request, tmp_path_factory, media, models_dir):
                     "inputs": inputs_of(path, members) if kind is AssetKind.DAY else {},
                     "members": [str(member) for member in members],
                     "staging": str(base / "staging" / f"{case}-{kind}"),
+                    "work": str(base / "work" / f"{case}-{kind}"),
+                    "storage": str(base / "storage"),
                     "cancel_after": 3 if case == "cancelled" else None,
                     "garbage": case == "garbage",
                 }
@@ -264,9 +268,14 @@ def test_artifacts_are_listed_and_there(runs):
     for run in of_case(runs, "good"):
         assert run["error"] == "", run["sentence"]
         staging = Path(run["staging"])
-        found = {str(p.relative_to(staging)) for p in staging.rglob("*") if not p.is_dir()}
+        bundles = [staging / name for name in run["bundles"]]
+        files = (p for p in staging.rglob("*") if not p.is_dir())
+        # Models go into the store, whether they are also among the results or not.
+        alone = (p for p in files if not any(p.is_relative_to(each) for each in bundles))
+        found = {str(p.relative_to(staging)) for p in alone}
         listed = [path for path, _, _ in run["artifacts"]]
-        assert sorted(listed) == sorted(found)
+        assert found <= set(listed)
+        assert all(bundle.is_relative_to(staging) for bundle in bundles)
         assert listed
         for path, role, media_type in run["artifacts"]:
             assert not PurePosixPath(path).is_absolute()

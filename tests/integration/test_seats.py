@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -25,7 +26,7 @@ from tests.studio import REPOSITORY, SITE
 class Bench:
     """An executor on a storage of its own, and the outcomes of what is given to it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, gpu=0):
         self.root = folder
         self.marker = storage.write_marker(folder)
         (folder / "in").mkdir()
@@ -34,12 +35,12 @@ class Bench:
                 storage=folder,
                 models=folder / "models",
                 run=RunConfig(),
-                slots=SlotsConfig(cpu=2, gpu=0),
+                slots=SlotsConfig(cpu=2, gpu=gpu),
             ),
             lambda: None,
         )
 
-    def task(self, name, job=1, token=1):
+    def task(self, name, job=1, token=1, needs=Needs()):  # noqa: B008 - frozen
         """Return the task of running handler "act" on a new file of this name."""
         (self.root / "in" / name).write_bytes(b"x")
         found = walk.looks(walk.scan(os.fsencode(self.root), b"in"))
@@ -51,12 +52,13 @@ class Bench:
         asset = {
             "path": f"in/{name}", "kind": "file", "fingerprint": "f",
             "signature": look.signature.hex(), "members": [], "facts": {},
+            "within": name,
         }  # fmt: skip
         order = {
             "op": "run", "id": job, "token": token, "handler": "act", "seed": 1, "params": {},
-            "place": place.to_json(), "asset": asset,
+            "place": place.to_json(), "asset": asset, "models": {}, "resumes": False,
         }  # fmt: skip
-        return Task(job=job, token=token, handler="act", needs=Needs(), order=order)
+        return Task(job=job, token=token, handler="act", needs=needs, order=order)
 
     def outcome(self, timeout=60.0):
         """Wait for the next end of a run."""
@@ -188,3 +190,42 @@ def test_cancelled_run_that_ends_in_its_own_way(bench, end):
     found = bench.outcome()
     assert (found.ending, found.error) == (Ending.CANCELLED, "cancelled by a person")
     assert found.artifacts == ()
+
+
+HELPED = Needs(gpu_helps=True)
+
+
+def test_a_gpu_goes_to_whoever_it_helps(tmp_path, monkeypatch):
+    """The one that is there to the first run, none to the next; later ones alike."""
+    monkeypatch.setenv("PYTHONPATH", f"{SITE}:{REPOSITORY}")
+    it = Bench(tmp_path, gpu=1)
+    try:
+        seen = {}
+        for jobs in ((1, 2), (3, 4)):
+            for job in jobs:
+                it.executor.submit(it.task(f"late-gpu.{job}", job=job, needs=HELPED))
+            for _ in jobs:
+                ended = it.outcome()
+                seen[ended.job] = ended.metrics["gpu"], ended.metrics["pid"]
+        assert [seen[job][0] for job in (1, 2, 3, 4)] == ["0", "", "0", ""]
+        # Warm children were used again.
+        assert seen[1] == seen[3]
+        assert seen[2] == seen[4]
+        it.executor.submit(it.task("gpu.5", job=5, needs=Needs(gpu=1)))
+        assert it.outcome().metrics["gpu"] == "0"
+    finally:
+        it.executor.close()
+
+
+def test_a_child_without_a_gpu_gives_way(tmp_path, monkeypatch):
+    """Once a GPU is free, nobody goes on without one because a child is still warm."""
+    monkeypatch.setenv("PYTHONPATH", f"{SITE}:{REPOSITORY}")
+    it = Bench(tmp_path, gpu=0)
+    try:
+        it.executor.submit(it.task("gpu.1", job=1, needs=HELPED))
+        assert it.outcome().metrics["gpu"] == ""
+        it.executor.settings = replace(it.executor.settings, slots=SlotsConfig(cpu=2, gpu=1))
+        it.executor.submit(it.task("gpu.2", job=2, needs=HELPED))
+        assert it.outcome().metrics["gpu"] == "0"
+    finally:
+        it.executor.close()

@@ -130,6 +130,11 @@ class Act:
     def nothing(self, asset, context):
         """Be done."""
 
+    def gpu(self, asset, context):
+        """Say which GPU it was given."""
+        seen = os.environ["CUDA_VISIBLE_DEVICES"]
+        return HandlerResult(artifacts=(), metrics={"gpu": seen, "pid": os.getpid()})
+
     def crash(self, asset, context):
         """Die as a decoder does that meets a broken file."""
         os.kill(os.getpid(), signal.SIGSEGV)
@@ -157,7 +162,7 @@ class Act:
             context.progress(step / 30, "late")
             time.sleep(0.05)
         _, _, end = asset.path.stem.partition("-")
-        getattr(self, end, self.nothing)(asset, context)
+        return getattr(self, end, self.nothing)(asset, context)
 
     def eat(self, asset, context):
         """Take ever more memory."""

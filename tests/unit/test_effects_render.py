@@ -14,7 +14,7 @@ from handlers.contract import Asset, AssetKind, Cancelled, Context, UnusableMedi
 from handlers.effects.bands import BandPath, bands
 from handlers.effects.handler import EffectsHandler
 from handlers.effects.picture.convert import Coding, from_rgb, to_rgb
-from handlers.effects.picture.layout import layout_of
+from handlers.effects.picture.layout import layout_of, planes_of
 from handlers.effects.spec import EffectsParams
 from handlers.media.probe import probe
 from models.bundle import BundleLoader
@@ -64,7 +64,12 @@ LOOK = [{"effect": "look", "file": CUBE}]
 def planes(path):
     """Every frame of a clip, its planes as stored."""
     with av.open(str(path)) as container:
-        return [frame.to_ndarray() for frame in container.decode(video=0)]
+        return [
+            np.concatenate(
+                [plane.ravel() for plane in planes_of(frame, layout_of(frame.format.name))]
+            )
+            for frame in container.decode(video=0)
+        ]
 
 
 def picture_size(path):
@@ -157,9 +162,12 @@ def test_the_picture_is_that_of_opencolorio(render, storage, tmp_path):
     folder, _ = render(source, effects=LOOK)
     look = processor(storage).getDefaultCPUProcessor()
     for made, before in zip(planes(folder / "a.mkv"), planes(source), strict=True):
-        rgb = np.ascontiguousarray(before[..., :3], np.float32) / np.float32(65535)
+        # Planes are green, blue and red.
+        rgb = np.stack([before.reshape(3, -1)[place] for place in (2, 0, 1)], axis=-1)
+        rgb = np.ascontiguousarray(rgb / np.float32(65535), np.float32)
         look.applyRGB(rgb)
-        assert np.abs(made.astype(int) - np.rint(rgb * 65535)).max() <= 1
+        after = np.stack([made.reshape(3, -1)[place] for place in (2, 0, 1)], axis=-1)
+        assert np.abs(after.astype(int) - np.rint(rgb * 65535)).max() <= 1
 
 
 @pytest.mark.parametrize(

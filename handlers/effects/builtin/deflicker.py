@@ -21,8 +21,9 @@ from handlers.effects.effect import Effect, Footage, Image, Picture, Tools
 from handlers.effects.options import DeflickerOptions
 
 # The standard deviation of frame-to-frame flicker, in natural logarithms, below which there is
-# none: real footage without flicker measures up to 0.0025.
-_NONE = 0.004
+# none: real footage without flicker measures up to 0.0025, and 0.0071 where contrast or each
+# channel is measured too, of which the same pictures say less.
+_NONE, _NONE_OF_MORE = 0.004, 0.01
 # Where light is switched on or off, brightness jumps and stays: so many frames are compared on
 # both sides, and the jump is so many times what they differ by themselves, and at least so large.
 _SIDE, _TIMES, _JUMP = 8, 1.5, 0.15
@@ -42,6 +43,8 @@ class Deflicker(Effect):
 
     def __init__(self, options: DeflickerOptions, tools: Tools) -> None:
         self._options, self._tools = options, tools
+        more = options.colour or options.mode == "gamma"
+        self._least = _NONE_OF_MORE if more else _NONE
         self._limit = options.limit * float(np.log(2))
         self._cuts = Cuts()
         self._numbers = array("q")
@@ -80,7 +83,7 @@ class Deflicker(Effect):
             way = _way(changes[first:end])
             steady = self._without_flashes(way)
             amount = flicker(steady)
-            if amount >= _NONE:
+            if amount >= self._least:
                 plan[first:end] = self._correction(way, steady)
                 worst, evened = max(worst, amount), evened + end - first
         self._tell(worst, evened)

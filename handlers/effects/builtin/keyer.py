@@ -15,12 +15,16 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from handlers.effects.builtin.light import shrunk
 from handlers.effects.builtin.screen import CHANNELS, Colour, Screen, difference, find, share_of
 from handlers.effects.effect import Effect, Footage, Image, Picture, Tools
 from handlers.effects.options import KeyerOptions
 
 # About so many pixels about each decide whether it is but noise, and so much noise at most.
-_AROUND, _MOST = 1.5, 0.1
+_AROUND, _MOST = 1.5, 0.25
+# The middle of the foreground is no less than this, and clip points are so far apart at least.
+_INSIDE, _LEAST_SPAN = 0.7, 0.05
+_LONGEST = 240
 # Colours of what is nearly transparent are divided by no less than this.
 _THIN = np.float32(0.1)
 
@@ -60,11 +64,13 @@ class Keyer(Effect):
 
     def _chosen(self) -> Colour:
         """Return the screen's colour: that which more of the footage shows."""
-        if self._colour is None:
-            seen = {colour: float(np.sum(shares)) for colour, shares in self._shares.items()}
-            self._colour = max(CHANNELS, key=lambda colour: seen[colour])
-            self._tools.notes.append(f"keyer: the screen was taken to be {self._colour}.")
-        return self._colour
+        if self._colour is not None:
+            return self._colour
+        seen: dict[Colour, float] = {each: float(np.sum(s)) for each, s in self._shares.items()}
+        chosen = max(seen, key=lambda each: seen[each])
+        self._tools.notes.append(f"keyer: the screen was taken to be {chosen}.")
+        self._colour = chosen
+        return chosen
 
     def _tell_missed(self, number: int) -> None:
         if not self._missed:
@@ -80,12 +86,13 @@ class Keyer(Effect):
         keyed = rgb if not blur else np.asarray(cv2.GaussianBlur(rgb, (0, 0), blur), np.float32)
         expected = difference(screen.colour, channel) + np.float32(screen.bias)
         expected = np.maximum(expected, np.float32(1e-6))
-        foreground = 1 - difference(keyed, channel) / expected
+        foreground: Image = np.float32(1) - difference(keyed, channel) / expected
         if self._options.black is None:
             noise = np.minimum(np.float32(screen.noise) / expected, _MOST)
             foreground = _quietened(foreground, noise)
         black = self._options.black or 0.0
-        return np.clip((foreground - black) / (self._options.white - black), 0, 1)
+        white = self._options.white or max(solid(foreground), black + _LEAST_SPAN)
+        return np.clip((foreground - black) / (white - black), 0, 1)
 
     def _despilled(self, rgb: Image, channel: int) -> Image:
         """Limit the screen's channel to what the others have."""
@@ -93,9 +100,25 @@ class Keyer(Effect):
         average = self._options.spill == "average"
         limit = (one + other) / 2 if average else np.maximum(one, other)
         made = rgb.copy()
-        over = np.maximum(rgb[..., channel] - limit, 0)
+        with np.errstate(invalid="ignore"):
+            over = np.fmax(rgb[..., channel] - limit, 0)
         made[..., channel] -= np.float32(self._options.despill) * over
         return made
+
+
+def solid(matte: Image) -> float:
+    """Return what the matte is in the middle of the foreground, which spill makes less than 1.
+
+    The middle is what lies at least half as far from the screen as anything does: neither hair nor
+    blurred edges.
+    """
+    small = shrunk(matte, _LONGEST)
+    inside = (small > _INSIDE).astype(np.uint8)
+    if not inside.any() or inside.all():
+        return 1.0
+    distance = cv2.distanceTransform(inside, cv2.DIST_L2, 3)
+    middle = small[distance >= distance.max() / 2]
+    return float(np.clip(np.quantile(middle, 0.05), _INSIDE, 1))
 
 
 def _quietened(matte: Image, noise: Image) -> Image:
@@ -120,7 +143,12 @@ def without_screen(rgb: Image, matte: Image, screen: Image) -> Image:
     through = ((1 - matte) / np.maximum(matte, _THIN))[..., None]
     # Where next to nothing is left of the foreground, its colour is noise.
     sure = np.clip(matte / _THIN, 0, 1)[..., None]
-    made: Image = rgb + sure * through * (rgb - screen)
+    share = sure * through
+    with np.errstate(invalid="ignore"):
+        made = share * (rgb - screen)
+    # Infinite highlights have no screen in them, and nothing times infinity is no number.
+    made = np.where(share > 0, made, 0)
+    made += rgb
     return made
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import PyOpenColorIO as ocio  # noqa: N813
 
 from handlers.contract import UnusableMedia
+from handlers.effects import pixels
 from handlers.effects.builtin.look_file import LookFile, config, open_look
 from handlers.effects.effect import Effect, Footage, Picture, Tools
 from handlers.effects.options import LookOptions
@@ -57,13 +58,8 @@ class FileLook(Effect):
     def apply(self, window: Sequence[Picture], number: int) -> Picture:  # noqa: ARG002
         """Apply the look to one picture."""
         (picture,) = window
-        height, width = picture.rgb.shape[:2]
-        source = np.ascontiguousarray(picture.rgb)
-        made = np.empty_like(source)
-        self._whole.apply(
-            ocio.PackedImageDesc(source, width, height, 3),
-            ocio.PackedImageDesc(made, width, height, 3),
-        )
+        made = np.array(picture.rgb, np.float32, order="C")
+        pixels.apply(self._whole, made)
         return Picture(made, picture.alpha)
 
     def processor(self) -> Any | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,12 @@ from handlers.media.source import shown, shown_text
 _CONFIG = "ocio://studio-config-v2.2.0_aces-v1.3_ocio-v2.4"
 # Larger files are no look that anyone hands on.
 _LARGEST = 64 << 20
+_READER = re.compile(r"'\S+' failed with:")
 _CORRECTIONS = frozenset({".cdl", ".cc", ".ccc"})
 # Formats that say themselves what values they take, light included.
 _ANY_VALUES = frozenset({".clf", ".ctf", ".spimtx", ".icc", ".icm"})
 _INTERPOLATIONS = {
     "best": ocio.INTERP_BEST,
-    "nearest": ocio.INTERP_NEAREST,
     "linear": ocio.INTERP_LINEAR,
     "tetrahedral": ocio.INTERP_TETRAHEDRAL,
 }
@@ -63,10 +64,11 @@ def open_look(options: LookOptions, storage: Path | None) -> LookFile:
     )
     try:
         config().getProcessor(made).getDefaultCPUProcessor()
-    except ocio.Exception as error:
+    # Some messages quote bytes of the file, which need not be text.
+    except (ocio.Exception, UnicodeDecodeError) as error:
         backwards = " backwards" if options.direction == "inverse" else ""
         raise UnusableMedia(
-            f"{shown(path)} cannot be used as a look{backwards} ({_first_line(error)}); "
+            f"{shown(path)} cannot be used as a look{backwards} ({_reason(error, path)}); "
             "export it again or set another."
         ) from error
     return LookFile(path=path, sha256=hashlib.sha256(data).hexdigest(), transform=made)
@@ -118,8 +120,14 @@ def _correction(path: Path, data: bytes, wanted: str | None) -> str:
     raise UnusableMedia(f"{shown(path)} holds {asked}; set id to one of its own: {listed}.")
 
 
-def _first_line(error: Exception) -> str:
-    return shown_text(str(error).strip().split("\n", 1)[0])[:200]
+def _reason(error: Exception, path: Path) -> str:
+    """Return what the reader for the file's ending said, on one line and without folders."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text"
+    said = str(error).replace(str(path), shown(path)).strip()
+    _, *told = _READER.split(said)
+    first = (told[0] if told else said).strip().split("\n", 1)[0]
+    return shown_text(" ".join(first.split()))[:200].rstrip(" .")
 
 
 @functools.cache

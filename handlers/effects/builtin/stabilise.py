@@ -88,7 +88,9 @@ class Stabilise(Effect):
         """Return the matrix from source to result, in pixels, of each frame that is moved."""
         moves = self._camera.moves()
         plan: dict[int, Way] = {}
-        begins = self._cuts.begins()
+        # A cut is where pictures are unlike and nothing can be followed: a jolt is only the former.
+        lost = set(self._camera.lost)
+        begins = [at for at in self._cuts.begins() if at == 0 or at in lost]
         for first, end in itertools.pairwise([*begins, len(moves)]):
             found = self._correction(way(moves[first:end]), self._numbers[first])
             if found is not None:
