@@ -23,8 +23,9 @@ SAME = 0.1
 # Of a picture smaller than this, edges say too little.
 _SMALLEST = 48
 _SMALL, _LARGE = 256, 1024
-# A shift is believed where pictures correlate so much, and so much better than without it.
-_SURE, _BETTER, _EVIDENT = 0.3, 0.08, 0.85
+# A shift is believed where pictures then correlate so much, and where that is better than without
+# by so much of what a picture loses that is shifted against itself.
+_SURE, _SHARE = 0.3, 0.5
 _FARTHEST = 8
 _WHOLE = 0.3
 _NOTABLE = 0.4
@@ -180,5 +181,5 @@ def _is_better(one: Grey, other: Grey, found: Shift) -> bool:
         return _correlation(one, other) > 2 * _SURE
     first, second = overlap((one.shape[0], one.shape[1]), found.whole)
     moved = _correlation(one[first], other[second])
-    better = _BETTER if moved < _EVIDENT else _BETTER / 4
-    return moved > max(_SURE, _correlation(one, other) + better)
+    lost = 1 - _correlation(one[first], one[second])
+    return moved > _SURE and moved - _correlation(one, other) > _SHARE * moved * lost
