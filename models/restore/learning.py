@@ -44,7 +44,7 @@ class Order:
     models: Path
     folder: Path
     footage: tuple[Path, ...] = ()
-    test: Path | None = None
+    test: tuple[Path, ...] = ()
     steps: int
     tested: int
     seed: int = 7
@@ -97,7 +97,7 @@ def parse(task: Task, arguments: Sequence[str] | None) -> Order:
     parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--footage", type=Path, action="append", default=[])
-    parser.add_argument("--test-footage", type=Path)
+    parser.add_argument("--test-footage", type=Path, action="append", default=[])
     parser.add_argument("--steps", type=int, default=task.steps)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--initial", type=Path)
@@ -107,7 +107,7 @@ def parse(task: Task, arguments: Sequence[str] | None) -> Order:
         models=given.models,
         folder=given.folder,
         footage=tuple(given.footage),
-        test=given.test_footage,
+        test=tuple(given.test_footage),
         steps=given.steps,
         tested=task.tested,
         seed=given.seed,
@@ -150,22 +150,23 @@ def learn(task: Task, order: Order) -> BundleInfo | None:
 
 def _with_footage(order: Order) -> Order:
     """Where no footage is named, take that of the list, whose halves have no picture in common."""
-    if order.footage and order.test is not None:
+    if order.footage and order.test:
         return order
     train, test = fetch.fetch(order.folder.parent / "footage", say)
-    return replace(order, footage=order.footage or (train,), test=order.test or test)
+    return replace(order, footage=order.footage or (train,), test=order.test or (test,))
 
 
 def _read(task: Task, order: Order) -> tuple[list[Footage], list[Footage]]:
-    shrink = task.shrink_clips
-    training = [
+    training = _read_folders(order.footage, shrink=task.shrink_clips)
+    return training, _read_folders(order.test, shrink=False)
+
+
+def _read_folders(folders: Sequence[Path], *, shrink: bool) -> list[Footage]:
+    return [
         one
-        for folder in order.footage
+        for folder in folders
         for one in material.read_folder(folder, fetch.CUTS, shrink_clips=shrink)
     ]
-    if order.test is None:
-        raise ModelError("There is no footage to test on: name some with --test-footage.")
-    return training, material.read_folder(order.test, fetch.CUTS, shrink_clips=False)
 
 
 def _claim(task: Task, order: Order) -> str:

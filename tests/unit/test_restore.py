@@ -292,7 +292,7 @@ def order(task, footage, folder, **changes):
 
     settled = {
         "models": folder / "models", "folder": folder / "run", "footage": (footage / "train",),
-        "test": footage / "test", "steps": 4, "tested": 1,
+        "test": (footage / "test",), "steps": 4, "tested": 1,
     }  # fmt: skip
     return Order(**(settled | changes))
 
