@@ -12,7 +12,7 @@ from daemon.cli_base import ConfigOption, config_file
 learn_app = typer.Typer(help="Train models on this machine.", no_args_is_help=True)
 
 # Networks of built-in effects: the command's name, the module that trains, what it is for. Each
-# module takes --models, --folder, --footage, --test-footage, --steps, --seed and --quick.
+# module takes --models, --folder, --footage, --test-footage, --initial, --steps, --seed, --quick.
 EFFECTS: dict[str, tuple[str, str]] = {
     "denoise": (
         "models.restore.learn_denoise",
@@ -71,6 +71,7 @@ def _learn_effect(name: str, module: str, summary: str) -> None:
 
     @learn_app.command(name, help=summary)
     def command(
+        *,
         config: ConfigOption = None,
         footage: Annotated[
             list[Path] | None,
@@ -81,6 +82,9 @@ def _learn_effect(name: str, module: str, summary: str) -> None:
         test_footage: Annotated[
             list[Path] | None, typer.Option(metavar="DIR", help="The same, only to test on.")
         ] = None,
+        initial: Annotated[
+            Path | None, typer.Option(metavar="DIR", help="Folder of an earlier run to go on from.")
+        ] = None,
         steps: Annotated[int | None, typer.Option(min=1, help="How long to train.")] = None,
         quick: Annotated[
             bool, typer.Option("--quick", help="Show that all works, no more.")
@@ -90,6 +94,7 @@ def _learn_effect(name: str, module: str, summary: str) -> None:
         from daemon.learning import learn_effect
 
         told = [("--footage", footage or []), ("--test-footage", test_footage or [])]
+        told.append(("--initial", [initial] if initial else []))
         file = config_file(config)
         code = learn_effect(name, module, file, told, steps=steps, quick=quick, seed=seed)
         raise typer.Exit(code)

@@ -87,6 +87,7 @@ no frame shows does not come back.
 
 TASK = Task(
     name=NAME,
+    command="denoise",
     network="models.restore.denoise_network",
     input_contract=(
         "frames float32 [batch, height, width, 15], five RGB frames, 0..1 nominal, and sigma "

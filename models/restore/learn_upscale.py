@@ -76,6 +76,7 @@ denoise first. Pictures that are soft or were enlarged before gain nothing.
 
 TASK = Task(
     name=NAME,
+    command="upscale",
     network="models.restore.upscale_network",
     input_contract="float32 [batch, height, width, 3], RGB, 0..1 nominal, unclipped",
     size=48,

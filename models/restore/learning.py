@@ -30,20 +30,26 @@ Metrics = Mapping[str, float]
 Random = Any
 Phase = tuple[str, float, Any, Sequence[Any]]
 _QUICK_STEPS, _QUICK_TESTED = 4, 2
+# The highest learning rate from nothing, and of what has been trained before.
+_RATE, _LATER_RATE = 2e-3, 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What one run is told: folders, footage of one's own, how much is done, the seed."""
+    """What one run is told: folders, footage of one's own, how much is done, the seed.
+
+    ``initial`` is the folder of an earlier run, whose weights this one begins with.
+    """
 
     models: Path
     folder: Path
     footage: tuple[Path, ...] = ()
-    test: Path | None = None
+    test: tuple[Path, ...] = ()
     steps: int
     tested: int
     seed: int = 7
     quick: bool = False
+    initial: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +64,7 @@ class Task:
     """
 
     name: str
+    command: str
     network: str
     input_contract: str
     size: int
@@ -86,24 +93,26 @@ def main(task: Task, arguments: Sequence[str] | None = None) -> int:
 
 def parse(task: Task, arguments: Sequence[str] | None) -> Order:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog=f"fxd learn {task.name}")
+    parser = argparse.ArgumentParser(prog=f"fxd learn {task.command}")
     parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--footage", type=Path, action="append", default=[])
-    parser.add_argument("--test-footage", type=Path)
+    parser.add_argument("--test-footage", type=Path, action="append", default=[])
     parser.add_argument("--steps", type=int, default=task.steps)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--initial", type=Path)
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args(arguments)
     order = Order(
         models=given.models,
         folder=given.folder,
         footage=tuple(given.footage),
-        test=given.test_footage,
+        test=tuple(given.test_footage),
         steps=given.steps,
         tested=task.tested,
         seed=given.seed,
         quick=given.quick,
+        initial=given.initial,
     )
     return replace(order, steps=_QUICK_STEPS, tested=_QUICK_TESTED) if given.quick else order
 
@@ -141,28 +150,31 @@ def learn(task: Task, order: Order) -> BundleInfo | None:
 
 def _with_footage(order: Order) -> Order:
     """Where no footage is named, take that of the list, whose halves have no picture in common."""
-    if order.footage and order.test is not None:
+    if order.footage and order.test:
         return order
     train, test = fetch.fetch(order.folder.parent / "footage", say)
-    return replace(order, footage=order.footage or (train,), test=order.test or test)
+    return replace(order, footage=order.footage or (train,), test=order.test or (test,))
 
 
 def _read(task: Task, order: Order) -> tuple[list[Footage], list[Footage]]:
-    shrink = task.shrink_clips
-    training = [
+    training = _read_folders(order.footage, shrink=task.shrink_clips)
+    return training, _read_folders(order.test, shrink=False)
+
+
+def _read_folders(folders: Sequence[Path], *, shrink: bool) -> list[Footage]:
+    return [
         one
-        for folder in order.footage
+        for folder in folders
         for one in material.read_folder(folder, fetch.CUTS, shrink_clips=shrink)
     ]
-    if order.test is None:
-        raise ModelError("There is no footage to test on: name some with --test-footage.")
-    return training, material.read_folder(order.test, fetch.CUTS, shrink_clips=False)
 
 
 def _claim(task: Task, order: Order) -> str:
     """Make sure that a folder that is gone on from belongs to a run of the same settings."""
     told = f"{order.seed} {order.steps} {task.batch} {task.size} {task.recipe}"
     whole = hashlib.sha256(told.encode())
+    if order.initial is not None:
+        whole.update(_begun(order.initial)["data"].encode())
     for path in (path for folder in order.footage for path in files(folder)):
         whole.update(f"{path.name} {bundle.digest(path)}\n".encode())
     data = whole.hexdigest()
@@ -188,17 +200,49 @@ def _trained(task: Task, order: Order, footage: Sequence[Footage]) -> Any:
     def make(random: Random) -> tuple[Any, Any]:
         return task.example(footage, task.size, random)
 
+    rate = _RATE
+    if order.initial is not None:
+        rate = _LATER_RATE
+        _take_over(model, task, order.initial)
     for number, (name, share, part, variables) in enumerate(task.phases(model)):
         settings = Settings(
             seed=order.seed + number,
             steps=max(1, round(share * order.steps)),
             batch=task.batch,
             size=task.size,
+            rate=rate,
         )
         count = sum(int(np.prod(variable.shape)) for variable in variables)
         say(f"Training {count:,} parameters ({name}).")
         Learner(part, variables, make, settings, order.folder / name).train(say)
     return model
+
+
+def _begun(folder: Path) -> dict[str, Any]:
+    """Return what an earlier run was told.
+
+    Raises:
+        ModelError: There is no such run.
+    """
+    try:
+        said: dict[str, Any] = json.loads((folder / "order.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder} holds no earlier run: {error}") from error
+    return said
+
+
+def _take_over(model: Any, task: Task, folder: Path) -> None:
+    """Begin with the weights that an earlier run ended with.
+
+    Raises:
+        ModelError: It did not end, or was one of another network.
+    """
+    last = task.phases(model)[-1][0]
+    try:
+        with np.load(folder / last / "checkpoint.npz", allow_pickle=False) as kept:
+            model.set_weights([kept[f"v{number}"] for number in range(len(model.weights))])
+    except (OSError, KeyError, ValueError) as error:
+        raise ModelError(f"{folder} holds no run of this network that ended: {error}") from error
 
 
 def _told(what: str, metrics: Metrics) -> dict[str, float]:
@@ -218,6 +262,15 @@ def _current(task: Task, order: Order, held_out: Sequence[Footage]) -> dict[str,
     return _told("The same of the model in use", task.measure(model, held_out, order.tested))
 
 
+def _amount(task: Task, order: Order) -> str:
+    """Say for how long was trained, and on what that went on from."""
+    said = f"{order.steps:,} steps of {task.batch} examples, seed {order.seed}"
+    if order.initial is None:
+        return said
+    before = _begun(order.initial)
+    return f"{before['steps']:,} steps of {task.batch} examples, seed {before['seed']}, then {said}"
+
+
 def _publish(task: Task, order: Order, model: Any, metrics: Metrics, data: str) -> BundleInfo:
     facts = BundleFacts(
         name=task.name,
@@ -225,7 +278,7 @@ def _publish(task: Task, order: Order, model: Any, metrics: Metrics, data: str) 
         network=task.network,
         input_contract=task.input_contract,
         licence="Apache-2.0",
-        origin=f"fxd, trained by fxd's own code: {order.steps} steps of {task.batch} examples",
+        origin=f"fxd, trained by 'fxd learn {task.command}': {_amount(task, order)}",
         treatment="enhanced",
         colour_space="display-referred RGB, or scene-linear in the ACEScct curve",
         training_data=data,

@@ -35,7 +35,7 @@ class Settings:
     steps: int
     batch: int
     size: int
-    rate: float = 2e-3
+    rate: float
     fresh: int = 50
 
 

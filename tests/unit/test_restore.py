@@ -1,5 +1,6 @@
 """Restoring pictures: what is learnt from, the networks, tiles, and how noise is measured."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -277,12 +278,12 @@ def test_nothing_is_measured_where_there_is_nothing():
 
 
 @pytest.fixture(scope="module")
-def footage(media, tmp_path_factory):
-    """Folders to train and to test on."""
+def footage(takes, tmp_path_factory):
+    """Folders to train and to test on, a picture in each; they are of two takes."""
     folder = tmp_path_factory.mktemp("folders")
-    for part, name in (("train", "bigbuckbunny.mp4"), ("test", "bikes.mp4")):
+    for part, take in (("train", takes[0]), ("test", takes[2])):
         (folder / part).mkdir()
-        (folder / part / name).symlink_to(media / name)
+        cv2.imwrite(str(folder / part / "frame.png"), take.pictures[5, ..., ::-1])
     return folder
 
 
@@ -292,7 +293,7 @@ def order(task, footage, folder, **changes):
 
     settled = {
         "models": folder / "models", "folder": folder / "run", "footage": (footage / "train",),
-        "test": footage / "test", "steps": 4, "tested": 1,
+        "test": (footage / "test",), "steps": 4, "tested": 1,
     }  # fmt: skip
     return Order(**(settled | changes))
 
@@ -332,7 +333,7 @@ def stop_after(steps):
 
 
 def test_denoiser_learns_one_stage_after_the_other(footage, tmp_path, keras):
-    """A run with other settings begins anew; the gate names what is better."""
+    """And a run goes on from an earlier one; what is worse than non-local means is refused."""
     from dataclasses import replace
 
     from models.restore import learning
@@ -340,10 +341,16 @@ def test_denoiser_learns_one_stage_after_the_other(footage, tmp_path, keras):
     task = replace(learn_denoise.TASK, size=16, batch=1)
     run = order(task, footage, tmp_path)
     assert learning.learn(task, run) is None
+    model = task.build()
+    learning._take_over(model, task, run.folder)
+    ended = np.load(run.folder / "second" / "checkpoint.npz")
+    np.testing.assert_array_equal(model.get_weights()[-1], ended[f"v{len(model.weights) - 1}"])
+    with pytest.raises(ModelError, match="holds no earlier run"):
+        learning.learn(task, order(task, footage, tmp_path / "none", initial=tmp_path / "later"))
     steps = [
         len((run.folder / name / "loss.csv").read_text().split()) for name in ("first", "second")
     ]
-    assert steps == [2, 2]
+    assert steps == [3, 1]
     assert '"nlm25"' in (run.folder / "metrics.json").read_text()
 
 
