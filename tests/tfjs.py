@@ -8,6 +8,7 @@ import json
 import math
 
 import numpy as np
+from scipy.special import expit
 
 STORED = {"float32": "<f4", "int32": "<i4", "float16": "<f2"}
 
@@ -143,5 +144,5 @@ OPERATIONS = {
     "Mul": lambda node, x, y: x * y,
     "Relu": lambda node, x: np.maximum(x, 0),
     "Relu6": lambda node, x: np.clip(x, 0, 6),
-    "Sigmoid": lambda node, x: 1 / (1 + np.exp(-x)),
+    "Sigmoid": lambda node, x: expit(x),
 }

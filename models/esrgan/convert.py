@@ -10,6 +10,8 @@ from models.errors import ModelError
 from models.esrgan.network import BLOCKS, CONVOLUTIONS, DENSE, build
 from models.tfjs_file import read_weights
 
+_PARTS = ("kernel", "bias")
+
 
 def convert(description: Path, *shards: Path) -> Any:
     """Build the network and fill it.
@@ -26,11 +28,14 @@ def convert(description: Path, *shards: Path) -> Any:
     Raises:
         ModelError: A file cannot be read, or lacks a weight or its shape.
     """
-    state, model = read_weights(description, shards), build()
+    state = read_weights(description, shards)
     try:
-        for ours, theirs in _names():
-            weights = [state[f"{theirs}/{part}"] for part in ("kernel", "bias")]
-            model.get_layer(ours).set_weights(weights)
+        weights = {
+            ours: [state[f"{theirs}/{part}"] for part in _PARTS] for ours, theirs in _names()
+        }
+        model = build()
+        for name, each in weights.items():
+            model.get_layer(name).set_weights(each)
     except (KeyError, ValueError) as error:
         raise ModelError(
             f"{description.name} holds other weights than ESRGAN's for 4: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -42,6 +43,7 @@ def squeezed(picture: Image) -> Image:
     return np.asarray(cv2.resize(picture, (SIDE, SIDE), interpolation=method), np.float32)
 
 
+@lru_cache(maxsize=1)
 def _traced(model: Any) -> Any:
     import tensorflow as tf  # noqa: PLC0415 - handlers import this without TensorFlow
 

@@ -9,6 +9,7 @@ from it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -109,8 +110,12 @@ def _padded(picture: Image) -> Image:
     return np.pad(fitting, (around, around, (0, 0)), mode="reflect")
 
 
+@lru_cache(maxsize=1)
 def _stages(model: Any) -> tuple[Any, Any, Any]:
-    """Return the network in three: measure the first layer, go on from it, and all the rest."""
+    """Return the network in three: measure the first layer, go on from it, and all the rest.
+
+    Compiled once for all blends: tracing takes a second.
+    """
     import keras  # noqa: PLC0415 - handlers import this without TensorFlow
     import tensorflow as tf  # noqa: PLC0415
 
