@@ -135,6 +135,7 @@ def test_hevc_holds_its_bits_and_joins(wanted, tmp_path):
     found = probe(made)
     assert found.video.pixel_format == f"yuv422p{wanted[-2:]}le"
     assert target.bits == int(wanted[-2:])
+    assert b"hvc1" in made.read_bytes()
     with av.open(str(made)) as container:
         stream = container.streams.video[0]
         packets = [packet for packet in container.demux(stream) if packet.size]
