@@ -14,10 +14,11 @@ RUN = FAST["run"] | {"attempts": 1000}
 PAIR = ("before/f_0001.png", "after/f_0001.png")
 
 
-def watches(**params):
+def watches(mode="auto", **params):
     """A folder to learn from and one to apply in, each with its handler's parameters."""
+    run = [{"handler": "teach"} | params.get("teach", {})]
     return [
-        {"folder": "learn", "run": [{"handler": "teach"} | params.get("teach", {})]},
+        {"folder": "learn", "mode": mode, "run": run},
         {"folder": "apply", "run": [{"handler": "paint"} | params.get("paint", {})]},
     ]
 
@@ -118,9 +119,10 @@ def test_a_set_is_whole_or_waits(studio):
     it.wait_for(lambda: any("GLOW and glow" in p["what"] for p in it.status()["problems"]))
 
 
-def test_every_change_is_learnt_again(studio):
+@pytest.mark.parametrize("mode", ["inotify", "poll"])
+def test_every_change_is_learnt_again(studio, mode):
     """A file painted over, one more, or the options: each makes a version; old ones stay."""
-    it = studio()
+    it = studio(mode=mode)
     it.start()
     teach(it)
     it.wait_state("learn/glow", "done")
