@@ -30,7 +30,7 @@ _FARTHEST = 8
 _WHOLE = 0.3
 _NOTABLE = 0.4
 _FLAT = 1e-3
-_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+_LUMA = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,11 @@ class Shift:
 
 def grey(picture: Grey) -> Grey:
     """Return the luma of a picture [height, width, 3], or a matte [height, width] as it is."""
-    return picture if picture.ndim == 2 else np.asarray(picture @ _LUMA)
+    if picture.ndim == 2:
+        return picture
+    # BLAS would wait for its threads in a busy loop, for long where others keep the cores.
+    luma: Grey = cv2.transform(picture, _LUMA).reshape(picture.shape[:2])
+    return luma
 
 
 def structure(luma: Grey) -> Grey | None:
