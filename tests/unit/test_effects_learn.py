@@ -89,57 +89,61 @@ def run(tmp_path):
     return Run(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory, real):
+    """A grade that was learnt from three pairs: the run."""
+    place = tmp_path_factory.mktemp("warm")
+    made = Run(place)
+    made(pairs(place / "learn" / "Warm", {n: real[n] for n in (5, 40, 150)}, grade))
+    return made
+
+
 def psnr(one, other):
     """In dB."""
     return -10 * np.log10(np.square(one - other).mean())
 
 
-def test_a_grade(tmp_path, run, real):
+def test_a_grade(warm, real):
     """It is learnt as a table, handed over with all that explains it, and right elsewhere."""
-    learnt, kept = {n: real[n] for n in (5, 40, 150)}, real[100]
-    result = run(pairs(tmp_path / "learn" / "Warm", learnt, grade))
+    result, kept = warm.result, real[100]
     assert result.bundles == ("model/effect.warm/1.0",)
-    info = bundle.read(run.out / result.bundles[0])
+    info = bundle.read(warm.out / result.bundles[0])
     assert info.is_whole()
     assert info.facts.colour_space == "display"
-    assert info.facts.training_data == run.figures()["training"]["data"]
+    assert info.facts.training_data == warm.figures()["training"]["data"]
     assert info.facts.metrics["psnr"] == result.metrics["psnr"]
-    assert psnr(run.apply("Warm", kept).rgb, grade(kept)) > 45
-    card = (run.out / result.bundles[0] / "card.md").read_text(encoding="utf-8")
+    assert psnr(warm.apply("Warm", kept).rgb, grade(kept)) > 45
+    card = (warm.out / result.bundles[0] / "card.md").read_text(encoding="utf-8")
     assert result.metrics["said"] in card
     assert "SHA-256" in card
 
 
-def test_what_is_told(tmp_path, run, real):
+def test_what_is_told(warm):
     """Every file is listed; figures, winner and sentence agree; progress only rises."""
-    result = run(pairs(tmp_path / "warm", {n: real[n] for n in (5, 40, 150)}, grade))
+    result = warm.result
     listed = {each.path for each in result.artifacts}
-    assert listed == {str(p.relative_to(run.out)) for p in run.out.rglob("*") if p.is_file()}
+    assert listed == {str(p.relative_to(warm.out)) for p in warm.out.rglob("*") if p.is_file()}
     assert {"effect.cube", "contact-sheet.jpg", "metrics.json", "report.html"} <= listed
-    found = run.figures()
+    found = warm.figures()
     assert (found["winner"], found["version"]) == ("lut", "1.0")
-    assert found["said"] == result.metrics["said"] == run.messages[-1]
+    assert found["said"] == result.metrics["said"] == warm.messages[-1]
     assert found["said"].startswith("The table won: ")
     assert len(found["held_out"]) == 1
     assert len(found["learnt_from"]) == 2
     assert found["scores"]["lut"]["psnr"] > found["scores"]["identity"]["psnr"] + 10
     assert found["scores"]["lut"].keys() == {"psnr", "ssim", "delta_e", "gmsd"}
-    assert run.fractions == sorted(run.fractions)
-    assert (run.fractions[0], run.fractions[-1]) == (0, 1)
-    with Image.open(run.out / "contact-sheet.jpg") as image:
+    assert warm.fractions == sorted(warm.fractions)
+    assert (warm.fractions[0], warm.fractions[-1]) == (0, 1)
+    with Image.open(warm.out / "contact-sheet.jpg") as image:
         assert image.width > 4 * 400
 
 
-def test_the_next_version(tmp_path, run, real):
-    """A version that is there stays; the next one has its own number."""
-    folder = pairs(tmp_path / "warm", {n: real[n] for n in (5, 40)}, grade)
+def test_one_pair_and_the_next_version(tmp_path, run, real):
+    """It works, and says what is not known; a version that is there stays."""
+    folder = pairs(tmp_path / "warm", {5: real[5]}, grade)
     assert run(folder).bundles == ("model/effect.warm/1.0",)
-    assert run(folder).bundles == ("model/effect.warm/1.1",)
-
-
-def test_one_pair(tmp_path, run, real):
-    """It works, and says what is not known."""
-    result = run(pairs(tmp_path / "warm", {5: real[5]}, grade))
+    result = run(folder)
+    assert result.bundles == ("model/effect.warm/1.1",)
     assert result.metrics["held_out"] == 0
     assert "on the only pair" in result.metrics["said"]
     found = run.figures()
@@ -196,13 +200,14 @@ def test_light(tmp_path, run, real):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_network_and_another_one_from_it(tmp_path, run, media):
     """A network is trained after the table, shown with its curve, and begun from again."""
     from tests.examples import glow
 
     found = frames(media, (5, 12, 18, 25), scale=0.4)
     folder = pairs(tmp_path / "glow", found, glow)
-    result = run(folder, size="small", minutes=1)
+    result = run(folder, size="small", minutes=0.7)
     assert {"lut", "network", "identity"} == run.figures()["scores"].keys()
     assert any("training, step" in message and "loss" in message for message in run.messages)
     assert "loss.svg" in {each.path for each in result.artifacts}
@@ -235,12 +240,9 @@ def test_a_name_that_is_taken(tmp_path, run, real):
         run(pairs(tmp_path / "Denoise", {5: real[5]}, grade))
 
 
-def test_effect_yaml(tmp_path, run, real):
-    """What the folder says goes before what is configured."""
+def test_a_wrong_effect_yaml(tmp_path, run, real):
+    """The sentence has the line."""
     folder = pairs(tmp_path / "warm", {5: real[5]}, grade)
-    (folder / "effect.yaml").write_text("size: lut\nseed: 11\n", encoding="utf-8")
-    run(folder, size="large")
-    assert run.figures()["training"]["seed"] == 11
     (folder / "effect.yaml").write_text("size: lut\nsteps: 11\n", encoding="utf-8")
     with pytest.raises(UnusableMedia, match=r"effect\.yaml, line 2: steps: there is no such"):
         run(folder)
@@ -259,8 +261,8 @@ def test_cancelling(tmp_path, run, real):
     assert not (run.out / "report.html").exists()
 
 
-def test_a_mask_leaves_out(tmp_path, run, real):
-    """What is outside a mask neither teaches nor is judged."""
+def test_a_mask_and_options_of_its_own(tmp_path, run, real):
+    """What is outside a mask neither teaches nor is judged; effect.yaml goes before all else."""
 
     def half(picture):
         made = grade(picture)
@@ -272,7 +274,9 @@ def test_a_mask_leaves_out(tmp_path, run, real):
     mask[:, :80] = 1
     for number in (5, 40, 150):
         write(folder / "mask" / f"shot_{number:04}.png", mask)
-    assert run(folder).metrics["psnr"] > 40
+    (folder / "effect.yaml").write_text("size: lut\nseed: 11\n", encoding="utf-8")
+    assert run(folder, size="large").metrics["psnr"] > 40
+    assert run.figures()["training"]["seed"] == 11
     assert psnr(run.apply("warm", real[100]).rgb[:, :80], grade(real[100])[:, :80]) > 35
 
 

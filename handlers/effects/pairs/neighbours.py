@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
 
 from handlers.effects.pairs import colour
 from handlers.effects.pairs.folder import Frame, Side
@@ -32,19 +35,30 @@ def neighbours(
         The couples, and sentences about what was left out.
     """
     found = spread([*_following(unlabelled), *_following(alone)], MOST)
+    kept = _kept(found, space, scratch)
     made, unlike = [], []
     for first, second in found:
-        reading = Reading((first, second))
-        one, other = reading.read(first), reading.read(second)
-        if {one.coded.space, other.coded.space} != {space} or one.size != other.size:
+        one, other = kept[id(first)], kept[id(second)]
+        if one is None or other is None or one.shape != other.shape:
             unlike.append(first.label)
-            continue
-        kept = [
-            scratch.keep(colour.working(colour.finite(each).picture.rgb, space))
-            for each in (one, other)
-        ]
-        made.append(Neighbours(first=kept[0], second=kept[1]))
+        else:
+            made.append(Neighbours(first=one, second=other))
     return tuple(made), _notes(unlabelled, found, unlike)
+
+
+def _kept(
+    couples: Sequence[tuple[Frame, Frame]], space: str, scratch: Scratch
+) -> dict[int, NDArray[Any] | None]:
+    """Read each frame once, in order, and keep those that are in the space; by their identity."""
+    frames = {id(frame): frame for couple in couples for frame in couple}
+    reading = Reading(frames.values())
+    made: dict[int, NDArray[Any] | None] = {}
+    for key, frame in frames.items():
+        seen = reading.read(frame)
+        fits = seen.coded.space == space
+        values = colour.working(colour.finite(seen).picture.rgb, space) if fits else None
+        made[key] = None if values is None else scratch.keep(values)
+    return made
 
 
 def _following(frames: Sequence[Frame]) -> list[tuple[Frame, Frame]]:
