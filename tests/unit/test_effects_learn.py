@@ -200,13 +200,14 @@ def test_light(tmp_path, run, real):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_network_and_another_one_from_it(tmp_path, run, media):
     """A network is trained after the table, shown with its curve, and begun from again."""
     from tests.examples import glow
 
     found = frames(media, (5, 12, 18, 25), scale=0.4)
     folder = pairs(tmp_path / "glow", found, glow)
-    result = run(folder, size="small", minutes=1)
+    result = run(folder, size="small", minutes=0.7)
     assert {"lut", "network", "identity"} == run.figures()["scores"].keys()
     assert any("training, step" in message and "loss" in message for message in run.messages)
     assert "loss.svg" in {each.path for each in result.artifacts}
