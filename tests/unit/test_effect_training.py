@@ -12,7 +12,9 @@ from models.errors import ModelError
 
 bundle.import_keras()
 
-from models.effects import network, network_training, sampling  # noqa: E402 - quietly
+import tensorflow as tf  # noqa: E402 - quiet only after import_keras
+
+from models.effects import network, network_training, sampling  # noqa: E402
 from models.effects.running import runner  # noqa: E402
 from models.effects.training import train  # noqa: E402
 
@@ -26,10 +28,10 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray:
 def tiny():
     """A network and steps that take no time, and a checkpoint after each."""
     crops = sampling.Crops(side=48, margin=8, batch=2, pictures=2, neighbours=1)
-    recipe = network_training.Recipe(steps=8, rate=2e-3, crops=crops)
+    recipe = network_training.Recipe(steps=5, rate=2e-3, crops=crops)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(network_training.RECIPES, "small", recipe)
-        shape = network.Shape(widths=(8, 12), fold=2, field=8, reaches=(1,))
+        shape = network.Shape(widths=(8,), fold=2, field=8, reaches=(1,))
         patch.setitem(network.SHAPES, "small", shape)
         for name in ("_SAVED_EVERY", "_TOLD_EVERY"):
             patch.setattr(network_training, name, 0.0)
@@ -47,16 +49,24 @@ def pairs(count: int, channels: int = 3) -> list[Pair]:
 
 
 def learn(folder: Path, check=lambda: None, **options):
-    """Train eight steps on two pairs, with one held out and neighbours."""
+    """Train five steps on two pairs, with one held out and neighbours."""
     used, out = pairs(2), pairs(3)[2:]
     still = [Neighbours(first=used[0].before, second=used[0].before + 0.01)]
     settings = Settings(size="small", minutes=10)
     return train(used, out, still, settings, folder, check=check, **options)
 
 
+@pytest.fixture
+def eager():
+    """Few steps are done sooner than compiled."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="module")
 def learnt(tiny, tmp_path_factory: pytest.TempPathFactory):
-    """What eight steps in a row learnt, and what was told meanwhile."""
+    """What five steps in a row learnt, and what was told meanwhile."""
     told: list[Progress] = []
     return learn(tmp_path_factory.mktemp("whole"), report=told.append), told
 
@@ -69,7 +79,7 @@ def test_killed_run_goes_on_to_the_same_weights(learnt, tmp_path: Path) -> None:
     def killed() -> None:
         nonlocal calls
         calls += 1
-        if calls == 8:
+        if calls == 6:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -85,14 +95,15 @@ def test_progress_says_what_is_left(learnt) -> None:
     made, told = learnt
     assert {each.stage for each in told} == {"lut", "network"}
     last = told[-1]
-    assert (last.step, last.steps) == (8, 8)
+    assert (last.step, last.steps) == (5, 5)
     assert last.loss is not None
     assert last.held_out is not None
     assert last.left == 0
     assert made.ended == "done"
 
 
-@pytest.mark.usefixtures("tiny")
+@pytest.mark.usefixtures("tiny", "eager")
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 def test_matte_is_learnt_in_the_time_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,7 +115,8 @@ def test_matte_is_learnt_in_the_time_there_is(
     assert runner(made.network).run(noise(50, 70, 3)).shape == (50, 70, 1)
 
 
-@pytest.mark.usefixtures("tiny")
+@pytest.mark.usefixtures("tiny", "eager")
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 def test_infinite_pictures_end_in_a_sentence(tmp_path: Path) -> None:
     """Training does not go on with numbers that are none."""
     bad = noise(48, 64, 3)
