@@ -1,5 +1,6 @@
 """Pictures through fxd and back: what no effect touched is the same bit for bit."""
 
+import av
 import numpy as np
 import pytest
 
@@ -196,3 +197,21 @@ def test_a_picture_is_read_as_ffmpeg_reads_it(tmp_path):
     reference = np.stack([planes[2], planes[0], planes[1]], axis=-1)
     ours = to_picture(native).rgb.clip(0, 1)
     assert np.abs(ours - reference)[2:-2, 2:-2].max() < 3 / 255
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("gbrpf32le", "exr-float"), ("gbrpf16le", "exr-half")]
+)
+def test_a_clip_of_floats_becomes_images_of_the_same_floats(name, wanted, tmp_path):
+    """There is no clip format here that holds them."""
+    kind = "<f4" if wanted == "exr-float" else "<f2"
+    rng = np.random.default_rng(12)
+    frame = av.VideoFrame(64, 48, name)
+    for plane in frame.planes:
+        np.frombuffer(plane, kind)[...] = rng.normal(0.5, 2, plane.buffer_size // int(kind[-1]))
+    options = {"level": "4", "strict": "experimental"}
+    path = clip(tmp_path / "a.mkv", name, [frame], options=options)
+    _, target, [made], _ = render(path, tmp_path / "out")
+    assert target.format == wanted
+    green, blue, red = (np.frombuffer(plane, kind).reshape(48, 64) for plane in samples(path)[0])
+    assert raw(made)[0].tobytes() == np.stack([red, green, blue], axis=-1).tobytes()

@@ -282,6 +282,25 @@ def test_what_images_hold_and_a_format_does_not_is_refused_or_told(tmp_path):
 def test_lossy_compression_of_an_exr_is_not_taken_over(tmp_path):
     """What the effect left alone would not stay the same."""
     path = image(tmp_path / "c.0001.exr", linear(), "half", compression="dwaa")
-    _, _, [made], _ = render(tmp_path / "c.####.exr", tmp_path / "out", members=[path])
+    source, _, [made], _ = render(tmp_path / "c.####.exr", tmp_path / "out", members=[path])
+    assert source.notes == ["c.####.exr is compressed with loss (dwaa); what is written is not."]
     assert raw(made)[1].get_string_attribute("compression") == "zip"
+    assert raw(made)[0].tobytes() == raw(path)[0].tobytes()
+
+
+def test_further_parts_of_an_exr_are_told(tmp_path):
+    """Only the first is worked on."""
+    spec = OpenImageIO.ImageSpec(64, 48, 3, "half")
+    depth = OpenImageIO.ImageSpec(64, 48, 1, "float")
+    spec.attribute("name", "beauty")
+    depth.attribute("name", "depth")
+    path = tmp_path / "m.0001.exr"
+    output = OpenImageIO.ImageOutput.create(str(path))
+    assert output.open(str(path), (spec, depth)), output.geterror()
+    assert output.write_image(linear())
+    assert output.open(str(path), depth, "AppendSubimage"), output.geterror()
+    assert output.write_image(np.ones((48, 64, 1), "f4"))
+    output.close()
+    source, _, [made], _ = render(tmp_path / "m.####.exr", tmp_path / "out", members=[path])
+    assert source.notes == ["m.####.exr has 2 parts in each image; only the first is kept."]
     assert raw(made)[0].tobytes() == raw(path)[0].tobytes()

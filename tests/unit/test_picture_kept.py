@@ -212,10 +212,8 @@ def test_alpha_is_kept_in_prores(tmp_path):
     assert np.abs(difference).max() <= 1
 
 
-def test_pictures_of_a_variable_rate_keep_their_times(tmp_path):
-    """Each is shown when it was shown."""
-    path = tmp_path / "phone.mp4"
-    at = [0, 3000, 6100, 9900, 12000, 15500, 21000, 34000, 36000, 39000]
+def phone(path, at):
+    """Write a phone's clip, whose pictures are shown at times of their own."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=30)
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
@@ -225,12 +223,24 @@ def test_pictures_of_a_variable_rate_keep_their_times(tmp_path):
             frame.pts, frame.time_base = pts, Fraction(1, 90000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    assert probe(path).video.vfr
-    _, _, made, _ = render(path, tmp_path, segment=3)
+    return path
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_pictures_of_a_variable_rate_keep_their_times(parts, tmp_path):
+    """Each is shown when it was shown, also in a clip that goes on in another file."""
+    at = [0, 3000, 6100, 9900, 12000, 15500, 21000, 34000, 36000, 39000]
+    paths = [phone(tmp_path / f"P{n}.mp4", at) for n in range(parts)]
+    assert probe(paths[0]).video.vfr
+    _, _, made, _ = render(paths[0], tmp_path, segment=3, members=paths if parts > 1 else ())
     with av.open(str(made)) as container:
         stream = container.streams.video[0]
         times = [p.pts * p.time_base for p in container.demux(stream) if p.size]
-    assert times == [Fraction(pts, 90000) for pts in at]
+    assert times[:10] == [Fraction(pts, 90000) for pts in at]
+    assert len(times) == 10 * parts
+    if parts > 1:
+        since = [time - times[10] for time in times[10:]]
+        assert all(abs(a - b) < Fraction(1, 10_000) for a, b in zip(since, times, strict=False))
 
 
 def test_a_picture_that_does_not_decode_is_held_and_named(tmp_path):

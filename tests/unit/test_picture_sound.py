@@ -1,6 +1,7 @@
 """Sound that lies beside a picture, or runs on from one file of a clip to the next."""
 
 import itertools
+import resource
 from fractions import Fraction
 
 import av
@@ -134,6 +135,7 @@ def test_hevc_holds_its_bits_and_joins(wanted, tmp_path):
     found = probe(made)
     assert found.video.pixel_format == f"yuv422p{wanted[-2:]}le"
     assert target.bits == int(wanted[-2:])
+    assert b"hvc1" in made.read_bytes()
     with av.open(str(made)) as container:
         stream = container.streams.video[0]
         packets = [packet for packet in container.demux(stream) if packet.size]
@@ -144,21 +146,30 @@ def test_hevc_holds_its_bits_and_joins(wanted, tmp_path):
 
 
 def test_a_full_disk_is_told_and_nothing_half_stays(tmp_path):
-    """What cannot be written may be written later."""
-    path = part(tmp_path / "a.mov", 0, frames=3)
+    """Whether it is full at a picture or at the end of a segment."""
+    path = part(tmp_path / "a.mov", 0, frames=12)
     source = open_footage(path, probe_clip(path))
     target = choose(source.held, (64, 48), alpha=False, wanted=None)
     segment = tmp_path / "segments" / "0000.mov"
     frames = [(native.frame, native.time) for _, native in source.pictures()]
-
-    def write():
-        with SegmentWriter(segment, source, target) as writer:
-            for frame, time in frames:
-                writer.write(frame, time)
-            raise TransientFailure("the disk is full")
-
-    with pytest.raises(TransientFailure):
-        write()
-    assert not list(segment.parent.iterdir())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in (2_000, 20_000, 30_000):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+        try:
+            with pytest.raises(TransientFailure, match=r"0000\.mov cannot be written"):
+                write_all(segment, frames, source, target)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert not list(segment.parent.iterdir())
+    write_all(segment, frames, source, target)
+    assert [file.name for file in segment.parent.iterdir()] == ["0000.mov"]
+    assert segment.stat().st_size > 30_000
     with pytest.raises(TransientFailure, match="cannot be written"):
         SegmentWriter(path / "0000.mov", source, target)
+
+
+def write_all(segment, frames, source, target):
+    """Write a segment."""
+    with SegmentWriter(segment, source, target) as writer:
+        for frame, time in frames:
+            writer.write(frame, time)

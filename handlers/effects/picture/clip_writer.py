@@ -19,7 +19,7 @@ from av.error import FFmpegError
 from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 
 from handlers.contract import TransientFailure
-from handlers.effects.picture.footage import Source
+from handlers.effects.picture.footage import SPANNED_TICK, Source
 from handlers.effects.picture.target import Target
 from handlers.media.probe import MATRICES, ColourFacts, usable
 from handlers.media.source import open_media, picture_stream, shown
@@ -95,14 +95,19 @@ class SegmentWriter:
 
     def close(self) -> None:
         """Finish the segment; only then it has its name."""
-        with writing(self.path):
-            self._mux(self._stream.encode(None))
-            self._container.close()
-        self._partial.replace(self.path)
+        try:
+            with writing(self.path):
+                self._mux(self._stream.encode(None))
+                self._container.close()
+                self._partial.replace(self.path)
+        except TransientFailure:
+            self.give_up()
+            raise
 
     def give_up(self) -> None:
         """Leave nothing behind."""
-        self._container.close()
+        with contextlib.suppress(FFmpegError, OSError):
+            self._container.close()
         self._partial.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
@@ -126,8 +131,10 @@ def tick_of(source: Source) -> Fraction:
     Raises:
         UnusableMedia: The source cannot be opened.
     """
-    if not source.video.vfr or source.probe.files:
+    if not source.video.vfr:
         return 1 / source.video.rate
+    if source.probe.files:
+        return SPANNED_TICK
     with usable(source.path), open_media(source.path) as container:
         stream: Any = picture_stream(container)
         return Fraction(stream.time_base)

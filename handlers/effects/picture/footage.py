@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 from av.video.reformatter import VideoReformatter
@@ -23,12 +24,12 @@ from handlers.effects.effect import Footage
 from handlers.effects.picture import image
 from handlers.effects.picture.chroma import Site
 from handlers.effects.picture.convert import MATRICES, Coding
-from handlers.effects.picture.image import ImageNative, Window
+from handlers.effects.picture.image import ImageNative, Window, lossy_compression
 from handlers.effects.picture.layout import UnknownLayout, layout_of, planar
 from handlers.effects.picture.native import ClipNative, Native
 from handlers.effects.picture.target import Held
 from handlers.media.clip import is_sequence, open_decoder
-from handlers.media.decode import DecodeError
+from handlers.media.decode import DecodeError, FrameSource
 from handlers.media.imagefile import Unreadable, facts_of
 from handlers.media.picture import made_colour
 from handlers.media.probe import Probe, VideoFacts
@@ -36,6 +37,8 @@ from handlers.media.sequence import numbered
 from handlers.media.source import shown
 from handlers.media.viewing import space_of
 
+SPANNED_TICK = Fraction(1, 90_000)
+"""The unit of times of a variable rate that goes on from file to file, in seconds."""
 # Images decoded ahead: each is a whole picture in memory.
 _AHEAD = 2
 
@@ -125,6 +128,11 @@ class ClipSource(Source):
     def __init__(self, path: Path, probe: Probe, video: VideoFacts) -> None:
         self.coding = coding_of(path, video)
         super().__init__(path, probe, video)
+        if self.coding.matrix == "bt2020c":
+            self.notes.append(
+                f"{shown(path)} has BT.2020 of constant luminance; it is read as that of "
+                "non-constant luminance."
+            )
 
     def _decoded(self, first: int) -> Iterator[tuple[int, ClipNative]]:  # noqa: ARG002
         # From the beginning, whatever the first one is: numbers are exact where seeking guesses,
@@ -132,27 +140,27 @@ class ClipSource(Source):
         decoder = open_decoder(self.path, self.probe)
         scaler = VideoReformatter()
         for number, frame in decoder:
-            yield number, self._native(frame, decoder.origin, number, scaler)
+            self._require_alike(frame, number)
+            time = self._time(frame, decoder, number)
+            made = planar(frame, scaler)
+            yield number, ClipNative(frame=made, coding=self.coding, time=time)
         self.errors = list(decoder.errors)
 
-    def _native(
-        self, frame: av.VideoFrame, origin: Fraction | None, number: int, scaler: VideoReformatter
-    ) -> ClipNative:
-        if frame.format.name != self.video.pixel_format or (frame.width, frame.height) != (
-            self.video.width,
-            self.video.height,
-        ):
+    def _require_alike(self, frame: av.VideoFrame, number: int) -> None:
+        video = self.video
+        same_size = (frame.width, frame.height) == (video.width, video.height)
+        if frame.format.name != video.pixel_format or not same_size:
             raise UnusableMedia(
                 f"{shown(self.path)}: its picture changes its size or form at frame {number} "
                 f"({frame.width} x {frame.height}, {frame.format.name}); transcode it first."
             )
-        time = self._time(frame, origin, number)
-        return ClipNative(frame=planar(frame, scaler), coding=self.coding, time=time)
 
-    def _time(self, frame: av.VideoFrame, origin: Fraction | None, number: int) -> Fraction:
-        if not self.video.vfr or frame.pts is None or origin is None or self.probe.files:
+    def _time(self, frame: av.VideoFrame, decoder: FrameSource, number: int) -> Fraction:
+        if not self.video.vfr or frame.pts is None or decoder.origin is None:
             return number / self.video.rate
-        return Fraction(frame.pts * frame.time_base) - origin
+        if self.probe.files:
+            return Fraction(round(decoder.times[-1] / SPANNED_TICK)) * SPANNED_TICK
+        return Fraction(frame.pts * frame.time_base) - decoder.origin
 
     def _footage(self) -> Footage:
         layout, video = self.coding.layout, self.video
@@ -230,6 +238,7 @@ class SequenceSource(Source):
         self.first = min(self.files)
         self.example, self.canvas = self._look(path)
         super().__init__(path, probe, video)
+        self.notes += _told(path, self.example.spec)
 
     def _decoded(self, first: int) -> Iterator[tuple[int, ImageNative]]:
         self.errors = []
@@ -337,6 +346,14 @@ class SequenceSource(Source):
             channels=tuple(native.spec.channelnames),
             timecode=str(self.probe.timecode) if self.says_timecode else "",
         )
+
+
+def _told(path: Path, spec: Any) -> Iterator[str]:
+    parts = spec.get_int_attribute("oiio:subimages")
+    if parts > 1:
+        yield f"{shown(path)} has {parts} parts in each image; only the first is kept."
+    if lossy := lossy_compression(spec):
+        yield f"{shown(path)} is compressed with loss ({lossy}); what is written is not."
 
 
 def _around(one: Window, other: Window) -> Window:

@@ -7,7 +7,8 @@ from typing import Any
 
 import OpenImageIO
 
-from handlers.effects.picture.image import Made
+from handlers.effects.picture.image import lossy_compression
+from handlers.effects.picture.image_made import Made
 from handlers.effects.picture.target import Target
 from handlers.media.probe import ColourFacts
 from handlers.media.timecode import Timecode, nominal
@@ -19,7 +20,6 @@ _OF_PIXELS = frozenset({"compression", "planarconfig", "Orientation", "screenWin
 # What the library makes itself, or what is no longer true.
 _MADE = ("oiio:subimages", "oiio:BitsPerSample", "oiio:RawColor", "oiio:ConstantColor",
          "oiio:AverageColor", "oiio:SHA-1")  # fmt: skip
-_LOSSLESS = frozenset({"none", "rle", "zips", "zip", "piz"})
 # CIE 1931 x and y of red, green, blue and white (ITU-R BT.709, BT.2020; SMPTE RP 431-2, EG 432-1).
 _D65 = (0.3127, 0.3290)
 _PRIMARIES = {
@@ -30,12 +30,6 @@ _PRIMARIES = {
 _TYPES = {"uint8": "uint8", "uint16": "uint16", "float16": "half", "float32": "float",
           "float64": "double"}  # fmt: skip
 _FASTEST_COUNTING = 30
-
-
-def lossy_compression(spec: Any) -> str | None:
-    """Return the name of an EXR's compression where it changes pixels, None where it does not."""
-    said = str(spec.get_string_attribute("compression")).partition(":")[0]
-    return said if said and said not in _LOSSLESS else None
 
 
 def header(made: Made, target: Target, *, timecode: Timecode | None, about: dict[str, Any]) -> Any:

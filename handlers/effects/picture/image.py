@@ -6,7 +6,6 @@ the highest ones, and takes the highest ones back: here the codes themselves are
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +17,6 @@ from numpy.typing import NDArray
 
 from handlers.effects.effect import Image, Picture
 from handlers.effects.picture import dpx
-from handlers.effects.picture.target import Target
 from handlers.media import images
 from handlers.media.imagefile import Unreadable
 from handlers.media.source import shown_text
@@ -26,7 +24,7 @@ from handlers.media.source import shown_text
 Samples = NDArray[Any]
 Window = tuple[int, int, int, int]
 """Left, top, width and height in pixels, as an image's header counts."""
-_GREY = np.array([0.2126, 0.7152, 0.0722], np.float32)
+_LOSSLESS = frozenset({"none", "rle", "zips", "zip", "piz"})
 _HINTS = {"oiio:UnassociatedAlpha": 1, "oiio:RawColor": 1}
 
 
@@ -68,21 +66,11 @@ class ImageNative:
         return self.alpha is not None and not straight and self.format != "dpx"
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Made:
-    """An image to be written: ``samples`` [height, width, channels] as the file shall store them.
-
-    ``names`` are those of the channels; ``window`` and ``display`` the data and the display
-    window; ``straight`` says that colours are not multiplied by alpha. ``spec`` is the header of
-    the image that it was made from, None where it was none.
-    """
-
-    samples: Samples
-    names: tuple[str, ...]
-    window: Window
-    display: Window
-    straight: bool
-    spec: Any = None
+def lossy_compression(spec: Any) -> str | None:
+    """Return the name of an EXR's compression where it changes pixels, None where it does not."""
+    said = str(spec.get_string_attribute("compression")).partition(":")[0]
+    is_exr = spec.getattribute("openexr:lineOrder") is not None
+    return said if is_exr and said and said not in _LOSSLESS else None
 
 
 def read(path: Path, canvas: Window | None = None) -> ImageNative:
@@ -124,7 +112,7 @@ def windows(path: Path) -> tuple[Window, Window]:
     opened = _open(path)
     try:
         spec = opened.spec()
-        return (spec.x, spec.y, spec.width, spec.height), _display(spec)
+        return (spec.x, spec.y, spec.width, spec.height), display_of(spec)
     finally:
         opened.close()
 
@@ -152,7 +140,8 @@ def _kind(spec: Any) -> str:
     return "float" if kinds <= {"half", "float"} else "double"
 
 
-def _display(spec: Any) -> Window:
+def display_of(spec: Any) -> Window:
+    """Return the display window, the data window where there is none."""
     if not spec.full_width or not spec.full_height:
         return (spec.x, spec.y, spec.width, spec.height)
     return (spec.full_x, spec.full_y, spec.full_width, spec.full_height)
@@ -170,7 +159,7 @@ def _native(
         bits=_bits(spec, samples, kind),
         colours=_colours(names),
         alpha=_alpha_of(spec, names),
-        canvas=canvas or _display(spec),
+        canvas=canvas or display_of(spec),
     )
 
 
@@ -210,14 +199,15 @@ def to_picture(native: ImageNative) -> Picture:
 def _values(samples: Samples, native: ImageNative) -> Image:
     if native.floating:
         return samples.astype(np.float32)
-    return (_codes(samples, native.bits) * np.float32(1 / _peak(native.bits))).astype(np.float32)
+    return (_codes(samples, native.bits) * np.float32(1 / peak_of(native.bits))).astype(np.float32)
 
 
 def _codes(samples: Samples, bits: int) -> Samples:
     return samples >> (16 - bits) if 8 < bits < 16 else samples
 
 
-def _peak(bits: int) -> int:
+def peak_of(bits: int) -> int:
+    """Return the highest code."""
     return (1 << bits) - 1
 
 
@@ -228,11 +218,7 @@ def _straight(rgb: Image, alpha: Image) -> Image:
         return np.asarray(rgb / divisor, np.float32)
 
 
-def _multiplied(rgb: Image, alpha: Image) -> Image:
-    return np.asarray(rgb * np.where(alpha == 0, np.float32(1), alpha)[..., None], np.float32)
-
-
-def _overlap(native: ImageNative) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+def overlap(native: ImageNative) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """Return where data and canvas share pixels: the slices of the canvas and of the data."""
     (x, y, width, height), (left, top, wide, high) = native.window, native.canvas
     x0, y0 = max(x, left), max(y, top)
@@ -244,152 +230,7 @@ def _overlap(native: ImageNative) -> tuple[tuple[slice, slice], tuple[slice, sli
 def _placed(values: Image, native: ImageNative) -> Image:
     if native.window == native.canvas:
         return values
-    canvas, data = _overlap(native)
+    canvas, data = overlap(native)
     made = np.zeros((native.canvas[3], native.canvas[2], *values.shape[2:]), np.float32)
     made[canvas] = values[data]
     return made
-
-
-def merged(native: ImageNative | None, before: Picture, after: Picture, target: Target) -> Made:
-    """Return the image to write; see :func:`handlers.effects.picture.native.merged`."""
-    if native is None or not _is_alike(native, after, target):
-        return _fresh(native, after, target)
-    grown = _grown(native, before, after)
-    samples = grown.samples.copy()
-    canvas, data = _overlap(grown)
-    _put(samples[data], grown, _cut(before, canvas), _cut(after, canvas))
-    return Made(
-        samples=samples,
-        names=tuple(grown.spec.channelnames),
-        window=grown.window,
-        display=_display(grown.spec),
-        straight=not native.premultiplied,
-        spec=native.spec,
-    )
-
-
-def _is_alike(native: ImageNative, after: Picture, target: Target) -> bool:
-    """Say whether the target stores the same channels of the same size as the image does."""
-    same_size = after.rgb.shape[:2] == (native.canvas[3], native.canvas[2])
-    same_alpha = target.alpha == (native.alpha is not None)
-    return (
-        same_size
-        and same_alpha
-        and native.samples.dtype == target.dtype
-        and native.bits == target.bits
-    )
-
-
-def _cut(picture: Picture, area: tuple[slice, slice]) -> Picture:
-    alpha = None if picture.alpha is None else picture.alpha[area]
-    return Picture(picture.rgb[area], alpha)
-
-
-def _grown(native: ImageNative, before: Picture, after: Picture) -> ImageNative:
-    """Return an image with a data window that holds all that was changed."""
-    if native.window == native.canvas or not _changed_outside(native, before, after):
-        return native
-    (x, y, width, height), (left, top, wide, high) = native.window, native.canvas
-    x0, y0 = min(x, left), min(y, top)
-    x1, y1 = max(x + width, left + wide), max(y + height, top + high)
-    shape = (y1 - y0, x1 - x0, native.samples.shape[2])
-    samples = np.zeros(shape, native.samples.dtype)
-    samples[y - y0 : y - y0 + height, x - x0 : x - x0 + width] = native.samples
-    spec = native.spec.copy()
-    spec.x, spec.y, spec.width, spec.height = x0, y0, shape[1], shape[0]
-    return dataclasses.replace(native, samples=samples, spec=spec)
-
-
-def _changed_outside(native: ImageNative, before: Picture, after: Picture) -> bool:
-    changed = _differs(before.rgb, after.rgb).any(axis=-1)
-    if before.alpha is not None and after.alpha is not None:
-        changed |= _differs(before.alpha, after.alpha)
-    canvas, _ = _overlap(native)
-    changed[canvas] = False
-    return bool(changed.any())
-
-
-def _differs(before: Image, after: Image) -> NDArray[np.bool_]:
-    """Say where values differ; two that are no numbers are the same."""
-    return np.asarray((before != after) & ~(np.isnan(before) & np.isnan(after)))
-
-
-def _put(samples: Samples, native: ImageNative, before: Picture, after: Picture) -> None:
-    """Write what differs into samples [height, width, channels]."""
-    if not native.floating and not native.premultiplied and len(set(native.colours)) == 3:
-        _put_codes(samples, native, after)
-        return
-    rgb, changed = after.rgb, _differs(before.rgb, after.rgb)
-    if native.alpha is not None and after.alpha is not None and before.alpha is not None:
-        covered = _differs(before.alpha, after.alpha)
-        _store(samples[..., native.alpha], after.alpha, covered, native.bits)
-        if native.premultiplied:
-            rgb, changed = _multiplied(rgb, after.alpha), changed | covered[..., None]
-    if len(set(native.colours)) == 1:
-        grey = _grey(rgb)
-        _store(samples[..., native.colours[0]], grey, changed.any(axis=-1), native.bits)
-        return
-    for place, channel in enumerate(native.colours):
-        _store(samples[..., channel], rgb[..., place], changed[..., place], native.bits)
-
-
-def _put_codes(samples: Samples, native: ImageNative, after: Picture) -> None:
-    """Write codes: those of values that nobody changed are the codes that they came from."""
-    values = [after.rgb[..., place] for place in range(3)]
-    places = list(native.colours)
-    if native.alpha is not None and after.alpha is not None:
-        values.append(after.alpha)
-        places.append(native.alpha)
-    for place, value in zip(places, values, strict=True):
-        samples[..., place] = encoded(value, samples.dtype, native.bits)
-
-
-def _store(samples: Samples, values: Image, changed: NDArray[np.bool_], bits: int) -> None:
-    if changed.any():
-        np.copyto(samples, encoded(values, samples.dtype, bits), where=changed)
-
-
-def encoded(values: Image, dtype: np.dtype[Any], bits: int) -> Samples:
-    """Return values as samples: rounded once to a code of ``bits``, or floating."""
-    if dtype.kind == "f":
-        # A half ends at 65504; what is above it is infinite there, as in every other program.
-        with np.errstate(over="ignore"):
-            return values.astype(dtype)
-    peak = _peak(bits)
-    scaled = np.multiply(values, np.float32(peak))
-    np.clip(scaled, 0, peak, out=scaled)
-    np.rint(scaled, out=scaled)
-    with np.errstate(invalid="ignore"):
-        codes = np.nan_to_num(scaled, copy=False).astype(dtype)
-    if not 8 < bits < 16:
-        return np.asarray(codes)
-    return np.asarray(codes << (16 - bits) | codes >> (2 * bits - 16))
-
-
-def _grey(rgb: Image) -> Image:
-    return np.asarray(rgb @ _GREY)
-
-
-def _fresh(native: ImageNative | None, after: Picture, target: Target) -> Made:
-    """Return an image of colours and alpha alone, all of it from the new picture."""
-    rgb, alpha = after.rgb, after.alpha if target.alpha else None
-    if alpha is not None and target.premultiplied:
-        rgb = _multiplied(rgb, alpha)
-    channels = [encoded(rgb, target.dtype, target.bits)]
-    if target.alpha:
-        opaque = np.ones(rgb.shape[:2], np.float32) if alpha is None else alpha
-        channels.append(encoded(opaque, target.dtype, target.bits)[..., None])
-    samples = np.concatenate(channels, axis=-1)
-    height, width = rgb.shape[:2]
-    window = (0, 0, width, height)
-    display = window
-    if native is not None and (width, height) == native.canvas[2:]:
-        window, display = native.canvas, _display(native.spec)
-    return Made(
-        samples=samples,
-        names=("R", "G", "B", "A")[: samples.shape[2]],
-        window=window,
-        display=display,
-        straight=not target.premultiplied,
-        spec=None if native is None else native.spec,
-    )

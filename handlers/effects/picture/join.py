@@ -54,7 +54,7 @@ def join(segments: Sequence[Path], out: Path, source: Source, target: Target) ->
         container: Any = stack.enter_context(
             av.open(str(out), "w", format=FORMATS[target.kind.suffix], options=_options(target))
         )
-        stream = _picture(container, first.streams.video[0], source)
+        stream = _picture(container, first.streams.video[0], source, target)
         container.metadata.update(_about(source))
         notes += _left_out(source)
         sound = SoundCopy(source, container, notes)
@@ -87,10 +87,13 @@ def _options(target: Target) -> dict[str, str]:
     return {"movflags": "use_metadata_tags+write_colr", "write_tmcd": "on"}
 
 
-def _picture(container: Any, template: Any, source: Source) -> Any:
+def _picture(container: Any, template: Any, source: Source, target: Target) -> Any:
     stream = container.add_stream_from_template(template, opaque=True)
     # Without its rate no timecode track is made.
     stream.codec_context.framerate = source.video.rate
+    if target.kind.codec == "libx265":
+        # QuickTime takes HEVC under this name only.
+        stream.codec_context.codec_tag = "hvc1"
     stream.codec_context.sample_aspect_ratio = source.video.pixel_aspect
     stream.time_base = tick_of(source)
     if source.probe.timecode is not None:

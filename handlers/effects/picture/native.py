@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.effects.effect import Image, Picture
-from handlers.effects.picture import image
+from handlers.effects.picture import image, image_made
 from handlers.effects.picture.convert import Coding, from_alpha, from_rgb, to_alpha, to_rgb
 from handlers.effects.picture.image import ImageNative
 from handlers.effects.picture.layout import Layout, Plane, new_frame, planes_of
@@ -39,7 +39,7 @@ class ClipNative:
 
 Native = ClipNative | ImageNative
 Encodable: TypeAlias = Any
-"""What a writer takes: a frame for a clip, a :class:`Made` for a sequence."""
+"""What a writer takes: a frame for a clip, an image as ``image_made.Made`` for a sequence."""
 
 
 def to_picture(native: Native) -> Picture:
@@ -64,7 +64,7 @@ def merged(native: Native, before: Picture, after: Picture, target: Target) -> E
         target: What is written.
     """
     if target.is_sequence:
-        return image.merged(
+        return image_made.merged(
             native if isinstance(native, ImageNative) else None, before, after, target
         )
     coding = target.require_coding()

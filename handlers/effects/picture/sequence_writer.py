@@ -11,7 +11,7 @@ import OpenImageIO
 from handlers.contract import TransientFailure
 from handlers.effects.picture.footage import SequenceSource, Source
 from handlers.effects.picture.headers import header
-from handlers.effects.picture.image import Made
+from handlers.effects.picture.image_made import Made
 from handlers.effects.picture.target import Target
 from handlers.media.source import shown
 
