@@ -38,7 +38,12 @@ def stage(models: Path, place: Place, bundles: Sequence[str]) -> list[dict[str, 
     """
     discard(models, place)
     publish.refuse_strangers(place.staging)
-    return [_copy(models, place, _checked(models, place, each)) for each in bundles]
+    found = [_checked(models, place, each) for each in bundles]
+    try:
+        return [_copy(models, place, info) for info in found]
+    except PermissionError as error:
+        what = f"{models} takes no models ({error.strerror}); give it to the service's user"
+        raise PermissionError(error.errno, what) from error
 
 
 def _checked(models: Path, place: Place, relative: str) -> BundleInfo:

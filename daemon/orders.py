@@ -52,16 +52,18 @@ def facts(active: Active, spec: HandlerSpec, models: Sequence[Mapping[str, Any]]
     """Return what the manifest says of how results were made."""
     row = active.row
     given = [item["asset"] for item in active.inputs]
+    metrics = dict(active.outcome.metrics) if active.outcome else {}
     return {
         "source": {
             "path": os.fsdecode(row["asset_path"]),
             "fingerprint": row["fingerprint"],
         },
         "handler": {"name": row["handler"], "version": row["handler_version"]},
-        "treatment": spec.treatment,
+        # A run may know better than its handler what its models do.
+        "treatment": metrics.get("treatment", spec.treatment),
         "inputs": [{"path": item["path"], "fingerprint": item["fingerprint"]} for item in given],
         "models": list(models),
         "params": json.loads(row["params"]),
         "seed": _SEED,
-        "metrics": dict(active.outcome.metrics) if active.outcome else {},
+        "metrics": metrics,
     }

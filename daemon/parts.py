@@ -149,6 +149,8 @@ def assemble(
     journal_id = store.meta("journal_id") or uuid.uuid4().hex
     store.set_meta("journal_id", journal_id)
     folder = plan.state / "models"
+    # Whoever installs a model first would own it, and what is learnt could not come in.
+    folder.mkdir(exist_ok=True)
     models = ModelStore(folder)
 
     def wake() -> None:

@@ -187,6 +187,9 @@ class Artifact:
 class HandlerResult:
     """What a run made, and figures about it that are worth keeping.
 
+    A metric ``treatment`` is what the manifest says was done to the media, in the place of the
+    spec's: for handlers whose models decide.
+
     ``bundles`` are folders in staging, relative to it, that each hold a trained model as
     ``models.bundle`` writes it: the daemon puts them into the model store when it publishes the
     rest, of which they are a part.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ from handlers.report.write import NAME as PAGE
 _WORK = ".render"
 # Passes to study footage cost about as much as decoding it: so much of the progress each.
 _STUDY = 0.15
+_RENDERED = 0.97
+# So often somebody is told that it still goes on, in seconds.
+_BEAT = 2.0
 _MEDIA_TYPES = {
     ".mov": "video/quicktime", ".mkv": "video/x-matroska", ".exr": "image/x-exr",
     ".dpx": "image/x-dpx", ".tif": "image/tiff", ".png": "image/png",
@@ -115,9 +119,15 @@ class _Render:
         kind = SequenceOutput if target.is_sequence else ClipOutput
         with kind(self.work, self._settings(target), self.source, target) as output:
             stills = Stills(self.work / "stills", self.frames)
-            renderer = Renderer(self.source, chain, target, fast=by_bands)
+            renderer = Renderer(
+                self.source,
+                chain,
+                target,
+                fast=by_bands,
+                skipped=self._tell(0, (0.0, 0.0), "finding "),
+            )
             frames = self._render(renderer, made, output, stills)
-            rendered = output.finish(self.context.staging, self.stem)
+            rendered = self._finished(output)
         self._describe(target, output, stills, rendered, frames)
         if self.context.work is None:
             shutil.rmtree(self.work)
@@ -154,11 +164,19 @@ class _Render:
         studied = self._study(renderer)
         view = View(self.source.video, self.source.footage), View(self.source.video, made)
         start = output.start
-        told = self._tell(start, (studied, 0.97))
+        told = self._tell(start, (studied, _RENDERED))
         end = deliver(renderer.over(start), output.write, stills, view, told)
         if not max(start, end):
             raise UnusableMedia(f"{shown(self.asset.path)}: none of its pictures can be decoded.")
         return max(end, start, self.source.footage.frames or 0)
+
+    def _finished(self, output: Output) -> Path:
+        """Join what was rendered; of a long clip that takes minutes, and must not look hung."""
+        with ThreadPoolExecutor(1) as pool:
+            joined = pool.submit(output.finish, self.context.staging, self.stem)
+            while wait([joined], _BEAT).not_done:
+                self.context.progress(_RENDERED, f"{self.stem}: joining")
+            return joined.result()
 
     def _study(self, renderer: Renderer) -> float:
         turns = [self._tell(0, (turn * _STUDY, (turn + 1) * _STUDY), "studying, ")

@@ -57,6 +57,8 @@ class Renderer:
         chain: What is done; it has begun.
         target: What is written.
         fast: Whether the way by bands may be taken where it can.
+        skipped: Gets the number of each frame that is only decoded, on the way to where a render
+            goes on: that may take long. It is called from the thread that decodes.
     """
 
     def __init__(
@@ -66,8 +68,10 @@ class Renderer:
         target: Target,
         *,
         fast: bool = True,
+        skipped: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._source = source
+        self._skipped = skipped
         # A clip has a picture for each frame, a sequence an image for each that there was.
         source.holds = source.holds or not target.is_sequence
         self._chain = chain
@@ -110,8 +114,19 @@ class Renderer:
         before = [number - source.first for number in source.files if number - source.first < start]
         return before[-reach - _SPARE] if len(before) >= reach + _SPARE else 0
 
+    def _natives(self, start: int) -> Iterator[tuple[int, Native]]:
+        if self._source.is_sequence:
+            yield from self._source.pictures(start)
+            return
+        # A clip is decoded from its beginning, whatever is wanted of it.
+        for number, native in self._source.pictures():
+            if number >= start:
+                yield number, native
+            else:
+                self._skipped(number)
+
     def _read(self, start: int) -> Any:
-        pictures = ((number, one, to_picture(one)) for number, one in self._source.pictures(start))
+        pictures = ((number, one, to_picture(one)) for number, one in self._natives(start))
         return ahead(pictures, self._depth) if self._depth else pictures
 
     def _by_pictures(self, start: int) -> Iterator[Rendered]:
@@ -136,7 +151,7 @@ class Renderer:
         coding = self._target.require_coding()
         with ExitStack() as held:
             pool = held.enter_context(ThreadPoolExecutor(cores(), thread_name_prefix="bands"))
-            read = held.enter_context(closing(ahead(self._source.pictures(start), 1)))
+            read = held.enter_context(closing(ahead(self._natives(start), 1)))
             for number, native in read:
                 assert isinstance(native, ClipNative)  # noqa: S101 - sequences go the other way
                 if path is None or path.source != native.coding:

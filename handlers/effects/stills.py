@@ -30,7 +30,7 @@ _MARGIN, _LABEL = 8, 26
 _INK, _PAPER = (230, 230, 230), (24, 24, 24)
 # Where nobody knows how many frames there are: near the beginning, then further and further on.
 _UNKNOWN = (0, 12, 60, 300, 1500, 7500)
-_NAME = re.compile(r"(\d+)_(\d+)_after\.png")
+_NAME = re.compile(r"(\d+)_(\d+)_after\.npy")
 _SQUARE = 16
 
 
@@ -122,9 +122,11 @@ class Stills:
         if place is None:
             return
         for kind, shown in (("before", before), ("after", after)):
-            path = self._folder / f"{place}_{number}_{kind}.png"
+            path = self._folder / f"{place}_{number}_{kind}.npy"
             partial = path.with_suffix(".part")
-            partial.write_bytes(_png(shown))
+            # Unpacked: packing costs more than all else about a page.
+            with partial.open("wb") as file:
+                np.save(file, shown)
             partial.replace(path)
         self._have.add(place)
 
@@ -133,25 +135,19 @@ class Stills:
         return [
             Pair(
                 number=number,
-                before=self._read(f"{place}_{number}_before.png"),
-                after=self._read(f"{place}_{number}_after.png"),
+                before=self._read(f"{place}_{number}_before.npy"),
+                after=self._read(f"{place}_{number}_after.npy"),
             )
             for place, number in sorted(self._names())
         ]
 
     def _read(self, name: str) -> Shown:
-        with Pillow.open(self._folder / name) as picture:
-            return np.asarray(picture.convert("RGB"))
+        shown: Shown = np.load(self._folder / name)
+        return shown
 
     def _names(self) -> list[tuple[int, int]]:
         matches = (_NAME.fullmatch(path.name) for path in self._folder.iterdir())
         return [(int(match[1]), int(match[2])) for match in matches if match is not None]
-
-
-def _png(shown: Shown) -> bytes:
-    held = io.BytesIO()
-    Pillow.fromarray(shown).save(held, "PNG", compress_level=1)
-    return held.getvalue()
 
 
 def jpeg(shown: Shown) -> bytes:

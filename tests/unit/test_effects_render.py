@@ -120,6 +120,53 @@ def test_bands_make_what_whole_pictures_make(storage, name, size):
         np.testing.assert_array_equal(one, plane)
 
 
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("yuv420p", "yuv422p10le"), ("yuv420p", "yuv444p10le"), ("yuv420p10le", "yuv444p12le"),
+        ("gbrp10le", "yuv422p10le"), ("yuv420p10le", "yuv420p12le"), ("gray", "yuv422p10le"),
+    ],
+)  # fmt: skip
+def test_bands_into_another_format(storage, source, target):
+    """As whole pictures go there, at the borders of bands, too."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    own, wanted = (
+        Coding(layout=layout_of(name), matrix="bt709", full=layout_of(name).kind != "yuv")
+        for name in (source, target)
+    )
+    rng = np.random.default_rng(6)
+    planes_in = [
+        rng.integers(0, own.layout.peak + 1, shape).astype(own.layout.dtype)
+        for shape in _shapes(own, (211, 135))
+    ]
+    made = [np.empty(shape, wanted.layout.dtype) for shape in _shapes(wanted, (211, 135))]
+    look = processor(storage)
+    with ThreadPoolExecutor(2) as pool:
+        BandPath([look], own, wanted, pool)(planes_in, made)
+    rgb = to_rgb(planes_in, own)
+    look.getDefaultCPUProcessor().applyRGB(rgb)
+    for one, other in zip(made, from_rgb(rgb, wanted, planes_in, own), strict=True):
+        assert np.abs(one.astype(int) - other.astype(int)).max() <= 1
+
+
+def _shapes(coding, size):
+    across, down = coding.layout.shrink
+    small = -(-size[0] >> down), -(-size[1] >> across)
+    return [size, small, small][: 1 if coding.layout.kind == "grey" else 3]
+
+
+@pytest.mark.parametrize("form", ["gbrap12le", "yuva444p10le"])
+def test_alpha_goes_through_a_look_as_it_is(render, tmp_path, form):
+    """By bands, sample for sample."""
+    source = clip(tmp_path / "a.mkv", frames=1, codec="ffv1", pix_fmt=form)
+    folder, _ = render(source, effects=LOOK)
+    (made,), (before,) = planes(folder / "a.mkv"), planes(source)
+    alpha = len(made) * 3 // 4
+    np.testing.assert_array_equal(made[alpha:], before[alpha:])
+    assert (made[:alpha] != before[:alpha]).any()
+
+
 def test_bands_cover_every_row_once():
     """Also where the last one is short."""
     for height in (1, 31, 32, 33, 1080):
@@ -242,6 +289,18 @@ def test_sizes_that_nobody_expects(render, tmp_path, size):
         Image.new("RGB", size, (120, 90, 60)).save(member)
     made, _ = render(path, members, effects=["grain", *LOOK])
     assert picture_size(made / "shot" / members[1].name) == size
+
+
+@pytest.mark.slow
+def test_a_picture_of_8k(render, tmp_path):
+    """33 million pixels, one after another."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    path, members = images.sequence(folder, "png", frames=2, size=(128, 64))
+    for member in members:
+        Image.linear_gradient("L").resize((7680, 4320)).convert("RGB").save(member)
+    made, _ = render(path, members, effects=["grain", *LOOK])
+    assert picture_size(made / "shot" / members[1].name) == (7680, 4320)
 
 
 def test_a_clip_of_odd_size(render, tmp_path):

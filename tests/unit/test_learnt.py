@@ -1,6 +1,8 @@
 """Models that runs make: into the store with their results or not at all; pins; kept work."""
 
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -271,3 +273,22 @@ def test_names_that_no_effect_can_have(tmp_path, name):
     assert found.verdict is Verdict.UNUSABLE
     assert name in found.reason
     assert "folder" in found.reason
+
+
+def test_a_store_of_another_user_is_said(place, tmp_path):
+    """The sentence names the folder and what to do; nothing is left behind."""
+    user = os.geteuid()
+    with tempfile.TemporaryDirectory() as name:
+        models = Path(name)
+        models.chmod(0o555)
+        # Root may write everywhere, so it steps down, and needs a way to what was made.
+        for folder in (tmp_path, *list(tmp_path.parents)[:2]) if user == 0 else ():
+            folder.chmod(0o755)
+        os.seteuid(65534 if user == 0 else user)
+        try:
+            with pytest.raises(PermissionError, match=r"takes no models .*give it to"):
+                learnt.stage(models, place, ["made/bundle"])
+        finally:
+            os.seteuid(user)
+            models.chmod(0o755)
+        assert os.listdir(models) == []

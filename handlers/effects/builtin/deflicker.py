@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -48,7 +49,7 @@ class Deflicker(Effect):
         self._limit = options.limit * float(np.log(2))
         self._cuts = Cuts()
         self._numbers = array("q")
-        self._plan: dict[int, Image] | None = None
+        self._plan: Image | None = None
 
     def begin(self, footage: Footage) -> Footage:
         """Take note of the footage; what comes out is of the same kind."""
@@ -67,14 +68,20 @@ class Deflicker(Effect):
     def apply(self, window: Sequence[Picture], number: int) -> Picture:
         """Bring the picture onto the smooth way; itself where nothing is to be done."""
         (picture,) = window
-        if self._plan is None:
-            self._plan = self._planned()
-        lift, bend = self._plan.get(number, _NOTHING)
+        lift, bend = self._correction_of(number)
         if not lift.any() and not bend.any():
             return picture
         return Picture(corrected(picture.rgb, lift, bend), picture.alpha)
 
-    def _planned(self) -> dict[int, Image]:
+    def _correction_of(self, number: int) -> Image:
+        """Return lift and bend of a frame, float32 [2, channels]."""
+        if self._plan is None:
+            self._plan = self._planned()
+        at = bisect_left(self._numbers, number)
+        known = at < len(self._numbers) and self._numbers[at] == number
+        return self._plan[at] if known else _NOTHING
+
+    def _planned(self) -> Image:
         """Return lift and bend of each frame, in natural logarithms; 0 leaves it alone."""
         changes = self._exposure.changes()
         plan = np.zeros_like(changes)
@@ -87,7 +94,7 @@ class Deflicker(Effect):
                 plan[first:end] = self._correction(way, steady)
                 worst, evened = max(worst, amount), evened + end - first
         self._tell(worst, evened)
-        return dict(zip(self._numbers, plan.astype(np.float32), strict=True))
+        return plan.astype(np.float32)
 
     def _without_flashes(self, way: Curve) -> Curve:
         """Draw a line over single pictures that are far brighter or darker than all about them."""

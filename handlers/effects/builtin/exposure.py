@@ -2,8 +2,8 @@
 
 Small pictures are compared where both show the same: what moved is followed by optical flow
 (Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016), there and back, and
-what does not come back to where it was is left out. The median of the ratios is that of the exposure.
-Contrast comes from a robust straight line through the logarithms of both pictures.
+what does not come back to where it was is left out. The median of the ratios is that of the
+exposure. Contrast comes from a robust straight line through the logarithms of both pictures.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Exposure:
     def __init__(self, footage: Footage, *, colour: bool, contrast: bool) -> None:
         self._footage, self._colour, self._contrast = footage, colour, contrast
         self._range = _LIGHT if footage.scene_linear else _DISPLAY
-        self._flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._before: Image | None = None
         self._changes = array("d")
 
