@@ -52,6 +52,20 @@ def test_the_matte_is_the_known_one(front, colour, edge, uneven, noise):
     assert notes == [f"keyer: the screen was taken to be {colour}."]
 
 
+def test_the_matte_does_not_flicker(front):
+    """Noise is another in each frame; what is found of the screen and of spill stays."""
+    high, wide = front.shape[:2]
+    matte = moved(body(high, wide), 21)
+    spilled = without_colour(front, "green") + np.array([0, 0.04, 0], np.float32)
+    given = [
+        over(spilled, matte, screen(high, wide, uneven=1, noise=0.006, seed=seed))
+        for seed in range(5)
+    ]
+    results, _ = keyed(given, screen="green")
+    soft = (matte > 0.05) & (matte < 0.95)
+    assert np.ptp([result.alpha[soft].mean() for result in results]) < 0.005
+
+
 @pytest.mark.parametrize("edge", MATTES)
 def test_over_another_background_it_looks_as_if_it_had_been_shot_there(front, edge):
     """Colours are straight and without green, so edges take on the new background alone."""
