@@ -58,7 +58,8 @@ def _card(facts: BundleFacts) -> str:
     return f"""# {facts.name} {facts.version}
 
 Takes sensor noise away, looking at five frames and at a map of how strong the noise is. Two
-U-Nets one after the other, in the manner of FastDVDnet (Tassano, Delon and Veit, CVPR 2020).
+U-Nets one after the other, in the manner of FastDVDnet (Tassano, Delon and Veit, CVPR 2020), that
+choose for each pixel how the frames are averaged, and add a small correction.
 
 - Origin: {facts.origin}
 - Licence: {facts.licence}
@@ -95,7 +96,7 @@ TASK = Task(
     ),
     size=64,
     batch=8,
-    steps=4500,
+    steps=4000,
     tested=26,
     recipe=_RECIPE,
     shrink_clips=True,

@@ -134,8 +134,8 @@ def test_light_keeps_its_range(clip, tools):
     said = {"scene_linear": True, "floating": True, "bits": 16, "space": "ACEScg"}
     (made,) = run(Denoise(DenoiseOptions(sigma=5), tools), given, [2], **said)
     assert made.rgb.dtype == np.float32
-    assert made.rgb.max() > 8
-    assert made.rgb.min() < 0
+    assert np.nanmax(made.rgb[50:]) > 8
+    assert np.nanmin(made.rgb) < 0
     assert made.alpha is given[2].alpha
     assert np.isnan(made.rgb[40, 50]).all()
     assert np.isinf(made.rgb[41, 50, 0])
@@ -193,8 +193,8 @@ def test_highlights_grow_too(clip, tools):
     small[10, 12] = np.nan
     said = {"scene_linear": True, "floating": True, "bits": 32, "space": "ACEScg"}
     (made,) = run(Upscale(UpscaleOptions(), tools), [Picture(small)], [0], **said)
-    assert made.rgb.max() > 0.8 * np.nanmax(small)
-    assert made.rgb.min() < 0
+    assert np.nanmax(made.rgb) > 0.8 * np.nanmax(small)
+    assert np.nanmin(made.rgb) < 0
     broken = np.argwhere(np.isnan(made.rgb[..., 0]))
     np.testing.assert_array_equal(
         np.unique(broken, axis=0), [[20, 24], [20, 25], [21, 24], [21, 25]]
