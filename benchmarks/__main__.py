@@ -30,6 +30,7 @@ NAMES = (
     "sync",
     "sound",
     "cleaning",
+    "builtin",
     "kills",
     "status",
 )

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handlers.effects.builtin.banded import banded, pool
 from handlers.effects.effect import Effect, Footage, Image, Picture, Tools
 from handlers.effects.options import GrainOptions
 
@@ -50,7 +51,9 @@ class Grain(Effect):
         height, width = picture.rgb.shape[:2]
         field = self.field(height, width, number)
         grain = on_light if self._linear else on_display
-        return Picture(grain(picture.rgb, field, self._options.amount), picture.alpha)
+        amount = self._options.amount
+        made = banded(lambda rgb, noise: grain(rgb, noise, amount), picture.rgb, field)
+        return Picture(made, picture.alpha)
 
     def field(self, height: int, width: int, number: int) -> Image:
         """Return a frame's grain, float32 [height, width, 3], of mean 0 and deviation 1.
@@ -58,20 +61,18 @@ class Grain(Effect):
         It depends on seeds and number alone, not on what was made before.
         """
         source = np.random.SeedSequence([self._tools.seed, self._options.seed, number])
-        layers = 3 if self._options.colour else 1
-        # The border is grain too: no picture knows where the film ends.
-        more = len(self._kernel) - 1
-        drawn = np.random.Generator(np.random.SFC64(source)).standard_normal(
-            (layers, height + more, width + more), np.float32
-        )
-        grown = [self._grown(layer) for layer in drawn]
-        if layers == 1:
+        layers = source.spawn(3 if self._options.colour else 1)
+        grown = list(pool().map(lambda layer: self._layer(height, width, layer), layers))
+        if len(layers) == 1:
             return np.repeat(grown[0][..., None], 3, axis=2)
         return np.asarray(cv2.transform(cv2.merge(grown), self._mixing), np.float32)
 
-    def _grown(self, noise: Image) -> Image:
-        """Let grains have their size, and cut what lies beyond the picture."""
+    def _layer(self, height: int, width: int, source: np.random.SeedSequence) -> Image:
+        """Draw noise, let grains have their size, and cut what lies beyond the picture."""
         edge = len(self._kernel) // 2
+        noise = np.random.Generator(np.random.SFC64(source)).standard_normal(
+            (height + 2 * edge, width + 2 * edge), np.float32
+        )
         if not edge:
             return noise
         made = cv2.sepFilter2D(noise, cv2.CV_32F, self._kernel, self._kernel)

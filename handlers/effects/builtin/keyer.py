@@ -8,6 +8,7 @@ screen gave to a pixel is subtracted, and spill on the foreground is limited.
 
 from __future__ import annotations
 
+import functools
 from array import array
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from handlers.effects.builtin.banded import banded
 from handlers.effects.builtin.light import shrunk
 from handlers.effects.builtin.screen import CHANNELS, Colour, Screen, difference, find, share_of
 from handlers.effects.effect import Effect, Footage, Image, Picture, Tools
@@ -59,8 +61,10 @@ class Keyer(Effect):
             self._tell_missed(number)
             return _with_alpha(picture, np.ones(picture.rgb.shape[:2], np.float32))
         matte = self._matte(picture.rgb, screen, channel)
-        colours = without_screen(picture.rgb, matte, screen.colour)
-        return _with_alpha(Picture(self._despilled(colours, channel), picture.alpha), matte)
+        colours = banded(
+            functools.partial(self._colours, channel), picture.rgb, matte, screen.colour
+        )
+        return _with_alpha(Picture(colours, picture.alpha), matte)
 
     def _chosen(self) -> Colour:
         """Return the screen's colour: that which more of the footage shows."""
@@ -84,26 +88,54 @@ class Keyer(Effect):
         """Return the foreground's share of each pixel, float32 [height, width], 0..1."""
         blur = self._options.blur
         keyed = rgb if not blur else np.asarray(cv2.GaussianBlur(rgb, (0, 0), blur), np.float32)
-        expected = difference(screen.colour, channel) + np.float32(screen.bias)
-        expected = np.maximum(expected, np.float32(1e-6))
-        foreground: Image = np.float32(1) - difference(keyed, channel) / expected
+        matte = banded(
+            lambda one, other: foreground(one, other, screen.bias, channel), keyed, screen.colour
+        )
         if self._options.black is None:
-            noise = np.minimum(np.float32(screen.noise) / expected, _MOST)
-            foreground = _quietened(foreground, noise)
+            around = np.asarray(cv2.GaussianBlur(matte, (0, 0), _AROUND), np.float32)
+            matte = banded(_Quiet(screen, channel), matte, around, screen.colour)
         black = self._options.black or 0.0
-        white = self._options.white or max(solid(foreground), black + _LEAST_SPAN)
-        return np.clip((foreground - black) / (white - black), 0, 1)
+        white = self._options.white or max(solid(matte), black + _LEAST_SPAN)
+        return banded(lambda each: np.clip((each - black) / (white - black), 0, 1), matte)
 
-    def _despilled(self, rgb: Image, channel: int) -> Image:
-        """Limit the screen's channel to what the others have."""
-        one, other = (rgb[..., each] for each in range(3) if each != channel)
+    def _colours(self, channel: int, rgb: Image, matte: Image, screen: Image) -> Image:
+        """Return the foreground's colours, the screen's channel limited to what others have."""
+        made = without_screen(rgb, matte, screen)
+        one, other = (made[..., each] for each in range(3) if each != channel)
         average = self._options.spill == "average"
-        limit = (one + other) / 2 if average else np.maximum(one, other)
-        made = rgb.copy()
         with np.errstate(invalid="ignore"):
-            over = np.fmax(rgb[..., channel] - limit, 0)
+            limit = (one + other) / 2 if average else np.maximum(one, other)
+            over = np.fmax(made[..., channel] - limit, 0)
         made[..., channel] -= np.float32(self._options.despill) * over
         return made
+
+
+class _Quiet:
+    """Makes clear what is transparent but for noise.
+
+    That is what averages to less than the noise about it; a hair, however thin, does not.
+    """
+
+    def __init__(self, screen: Screen, channel: int) -> None:
+        self._screen, self._channel = screen, channel
+
+    def __call__(self, matte: Image, around: Image, colour: Image) -> Image:
+        expected = bare(colour, self._screen.bias, self._channel)
+        noise = np.minimum(np.float32(self._screen.noise) / expected, _MOST)
+        over = np.clip(around / np.maximum(noise, np.float32(1e-6)) - 1, 0, 1)
+        made: Image = matte * (over * over * (3 - 2 * over))
+        return made
+
+
+def bare(colour: Image, bias: float, channel: int) -> Image:
+    """Return the difference on the bare screen, above 0."""
+    return np.maximum(difference(colour, channel) + np.float32(bias), np.float32(1e-6))
+
+
+def foreground(rgb: Image, colour: Image, bias: float, channel: int) -> Image:
+    """Return what of each pixel is no screen; up to 1, below 0 by noise."""
+    share = np.float32(1) - difference(rgb, channel) / bare(colour, bias, channel)
+    return np.clip(share, -1, 1)
 
 
 def solid(matte: Image) -> float:
@@ -121,17 +153,6 @@ def solid(matte: Image) -> float:
     return float(np.clip(np.quantile(middle, 0.05), _INSIDE, 1))
 
 
-def _quietened(matte: Image, noise: Image) -> Image:
-    """Make clear what is transparent but for noise.
-
-    That is what averages to less than the noise about it; a hair, however thin, does not.
-    """
-    around = cv2.GaussianBlur(np.clip(matte, -1, 1), (0, 0), _AROUND)
-    over = np.clip(around / np.maximum(noise, np.float32(1e-6)) - 1, 0, 1)
-    made: Image = matte * (over * over * (3 - 2 * over))
-    return made
-
-
 def without_screen(rgb: Image, matte: Image, screen: Image) -> Image:
     """Return the foreground's own colours, straight: what the screen gave is taken away.
 
@@ -140,15 +161,13 @@ def without_screen(rgb: Image, matte: Image, screen: Image) -> Image:
         matte: The foreground's share.
         screen: The screen's colour everywhere.
     """
-    through = ((1 - matte) / np.maximum(matte, _THIN))[..., None]
+    made = rgb.copy()
+    soft = (matte > 0) & (matte < 1)
+    part, share = rgb[soft], matte[soft][:, None]
+    through = (1 - share) / np.maximum(share, _THIN)
     # Where next to nothing is left of the foreground, its colour is noise.
-    sure = np.clip(matte / _THIN, 0, 1)[..., None]
-    share = sure * through
-    with np.errstate(invalid="ignore"):
-        made = share * (rgb - screen)
-    # Infinite highlights have no screen in them, and nothing times infinity is no number.
-    made = np.where(share > 0, made, 0)
-    made += rgb
+    sure = np.minimum(share / _THIN, 1)
+    made[soft] = part + sure * through * (part - screen[soft])
     return made
 
 

@@ -52,11 +52,16 @@ def difference(rgb: Image, channel: int) -> Image:
 
     Where a value is infinite or no number, that is nothing: no screen is there.
     """
-    one, other = (rgb[..., each] for each in range(3) if each != channel)
+    own, one, other = (cv2.extractChannel(rgb, each) for each in _order(channel))
     with np.errstate(invalid="ignore"):
-        made: Image = rgb[..., channel] - np.maximum(one, other)
+        made: Image = own - np.maximum(one, other)
     made[~np.isfinite(made)] = 0
     return made
+
+
+def _order(channel: int) -> tuple[int, int, int]:
+    """Return the screen's channel before the other two."""
+    return channel, (channel + 1) % 3, (channel + 2) % 3
 
 
 def saturation(rgb: Image, channel: int) -> Image:

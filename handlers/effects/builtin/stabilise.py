@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -47,7 +48,7 @@ class Stabilise(Effect):
         self._options, self._tools = options, tools
         self._cuts = Cuts()
         self._numbers = array("q")
-        self._plan: dict[int, Way] | None = None
+        self._plan: Way | None = None
         self._filter = _FILTERS[options.filter]
         mirror = options.borders == "mirror"
         self._border = cv2.BORDER_REFLECT_101 if mirror else cv2.BORDER_REPLICATE
@@ -77,24 +78,30 @@ class Stabilise(Effect):
     def apply(self, window: Sequence[Picture], number: int) -> Picture:
         """Move a picture to where it shall be; itself where that is where it is."""
         (picture,) = window
-        if self._plan is None:
-            self._plan = self._planned()
-        matrix = self._plan.get(number)
+        matrix = self.matrix(number)
         if self._options.borders == "transparent" and picture.alpha is None:
             picture = Picture(picture.rgb, np.ones(picture.rgb.shape[:2], np.float32))
         return picture if matrix is None else self._moved(picture, matrix)
 
-    def _planned(self) -> dict[int, Way]:
-        """Return the matrix from source to result, in pixels, of each frame that is moved."""
+    def matrix(self, number: int) -> Way | None:
+        """Return what takes a frame's pixels to their places, float64 [2, 3]; None: they stay."""
+        if self._plan is None:
+            self._plan = self._planned()
+        at = bisect_left(self._numbers, number)
+        known = at < len(self._numbers) and self._numbers[at] == number
+        return self._plan[at] if known and np.isfinite(self._plan[at, 0, 0]) else None
+
+    def _planned(self) -> Way:
+        """Return each frame's matrix in pixels, float64 [frames, 2, 3]; none is no number."""
         moves = self._camera.moves()
-        plan: dict[int, Way] = {}
+        plan = np.full((len(moves), 2, 3), np.nan)
         # A cut is where pictures are unlike and nothing can be followed: a jolt is only the former.
         lost = set(self._camera.lost)
         begins = [at for at in self._cuts.begins() if at == 0 or at in lost]
         for first, end in itertools.pairwise([*begins, len(moves)]):
             found = self._correction(way(moves[first:end]), self._numbers[first])
             if found is not None:
-                plan |= zip(self._numbers[first:end], self._in_pixels(found), strict=True)
+                plan[first:end] = self._in_pixels(found)
         self._tell_lost([self._numbers[at] for at in self._camera.lost if at not in begins])
         return plan
 
