@@ -31,6 +31,7 @@ NAMES = (
     "sound",
     "cleaning",
     "builtin",
+    "published",
     "kills",
     "status",
 )

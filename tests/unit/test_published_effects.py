@@ -34,7 +34,12 @@ def tools(models_dir):
 
 @pytest.fixture(scope="module")
 def region():
-    """The astronaut's region, a boolean [512, 512]."""
+    """The astronaut's region."""
+    return astronaut_region()
+
+
+def astronaut_region():
+    """Where the astronaut is, a boolean [512, 512]."""
     corners = [[int(value) for value in corner.split(",")] for corner in ASTRONAUT.split()]
     drawn = np.zeros((512, 512), np.uint8)
     return cv2.fillPoly(drawn, [np.array(corners, np.int32)], 1).astype(bool)
