@@ -35,6 +35,7 @@ NAMES = (
     "effects",
     "render",
     "builtin",
+    "published",
     "kills",
     "status",
 )

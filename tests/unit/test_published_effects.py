@@ -34,7 +34,12 @@ def tools(models_dir):
 
 @pytest.fixture(scope="module")
 def region():
-    """The astronaut's region, a boolean [512, 512]."""
+    """The astronaut's region."""
+    return astronaut_region()
+
+
+def astronaut_region():
+    """Where the astronaut is, a boolean [512, 512]."""
     corners = [[int(value) for value in corner.split(",")] for corner in ASTRONAUT.split()]
     drawn = np.zeros((512, 512), np.uint8)
     return cv2.fillPoly(drawn, [np.array(corners, np.int32)], 1).astype(bool)
@@ -80,11 +85,11 @@ def test_person_is_found_at_any_size_and_in_light(tools, region):
     assert made.rgb is light
 
 
-def test_nobody_is_found_where_nobody_is(tools):
-    """A cup of coffee and a cat's face are no people."""
-    for name in ("coffee.png", "chelsea.png"):
-        (made,) = run(matte(tools), [photograph(name)])
-        assert (made.alpha > 0.5).mean() < 0.05
+def test_nobody_is_found_where_nobody_is(tools, media):
+    """A rocket and a street without people in it; what is near the camera it can take for some."""
+    for picture in (photograph("rocket.jpg"), *frames(media / "bikes.mp4", 150, 1)):
+        (made,) = run(matte(tools), [picture])
+        assert (made.alpha > 0.5).mean() < 0.02
 
 
 def test_matte_is_steadier_than_single_frames_and_does_not_trail(tools):
@@ -102,13 +107,13 @@ def test_matte_is_steadier_than_single_frames_and_does_not_trail(tools):
 
 
 def test_guided_filter_finds_an_edge():
-    """A matte that is coarse by 10 pixels follows an edge of the picture exactly."""
+    """A matte that is out by up to a half beside an edge of the picture is out by a fifth."""
     guide = np.zeros((90, 120, 3), np.float32)
     guide[:, 60:] = (0.8, 0.4, 0.2)
     coarse = cv2.GaussianBlur((guide[..., 0] > 0).astype(np.float32), (0, 0), 5)
     fine = refined(coarse, guide, side=120, radius=12, epsilon=1e-4)
-    assert np.abs(fine[:, 50:60]).max() < 0.12
-    assert np.abs(fine[:, 60:70] - 1).max() < 0.12
+    assert np.abs(fine[:, 50:60]).max() < 0.2
+    assert np.abs(fine[:, 60:70] - 1).max() < 0.2
     assert coarse[45, 59] > 0.4
 
 
@@ -182,7 +187,7 @@ def test_locked_off_shot_does_not_change_where_nothing_does(tools):
 def test_held_figures_lie_on_lines_between_cuts(media):
     """Every twelfth frame has its own; a shot's first frames those of its first that has."""
     held = Held()
-    for number, picture in enumerate(frames(media / "bikes.mp4", 0, 100)):
+    for number, picture in enumerate(frames(media / "bikes.mp4", 0, 121)):
         held.see(picture)
         if number % EVERY == 0:
             held.keep(np.float32([number]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from handlers.effects.builtin.display import to_display
@@ -17,6 +18,10 @@ _REACH = 2
 _SIDE, _RADIUS, _EPSILON = 640, 8, 1e-4
 # By how much of a display's range a pixel may differ and still count as the same thing.
 _ALIKE = 0.06
+# Pixels are compared with what is about them: single ones can be alike by chance.
+_ABOUT = 9
+# Of two pictures that are less alike than this in the mean, one is of another shot.
+_SAME_SHOT = 0.3
 
 
 class PersonMatte(Effect):
@@ -63,6 +68,13 @@ class PersonMatte(Effect):
 def _steady(found: Sequence[tuple[Image, Image]]) -> Image:
     """Return the mean over time of what was found, weighted by how alike pictures are."""
     middle = found[len(found) // 2][0]
-    weights = [np.exp(-np.square((small - middle) / _ALIKE).mean(axis=-1)) for small, _ in found]
+    weights = [_likeness(small, middle) for small, _ in found]
     total = sum(weight * matte for weight, (_, matte) in zip(weights, found, strict=True))
     return np.asarray(total / sum(weights), np.float32)
+
+
+def _likeness(one: Image, other: Image) -> Image:
+    """Return how alike pictures are about each pixel, 0..1; nowhere where there is a cut."""
+    distance = cv2.blur(np.square(one - other).mean(axis=-1), (_ABOUT, _ABOUT))
+    alike = np.exp(-distance / _ALIKE**2)
+    return np.asarray(alike if alike.mean() > _SAME_SHOT else 0 * alike, np.float32)
