@@ -128,6 +128,7 @@ class _Render:
             )
             frames = self._render(renderer, made, output, stills)
             rendered = self._finished(output)
+        self.context.progress(_RENDERED, f"{self.stem}: writing the report")
         self._describe(target, output, stills, rendered, frames)
         if self.context.work is None:
             shutil.rmtree(self.work)

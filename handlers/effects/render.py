@@ -31,7 +31,6 @@ from handlers.media.behind import Behind
 
 # From this many pixels on, nothing is made ahead: a picture in float has twelve bytes a pixel.
 _LARGE = 4096 * 2304
-_TELL_SECONDS = 0.5
 # So many images that do not decode, just before where a render goes on, do no harm.
 _SPARE = 16
 
@@ -238,15 +237,11 @@ class Pace:
     def __init__(self, frames: int | None, begun: int, tell: Callable[[float, str], None]) -> None:
         self._frames, self._begun, self._tell = frames, begun, tell
         self._start = time.monotonic()
-        self._last = 0.0
 
     def __call__(self, number: int, share: tuple[float, float] = (0.0, 1.0)) -> None:
         """Take note of a frame that is done; ``share`` is which part of the whole this is."""
-        now = time.monotonic()
-        if now - self._last < _TELL_SECONDS:
-            return
-        self._last = now
-        rate = (number + 1 - self._begun) / max(1e-6, now - self._start)
+        passed = time.monotonic() - self._start
+        rate = (number + 1 - self._begun) / max(1e-6, passed)
         low, high = share
         done = (number + 1) / self._frames if self._frames else 0.5
         self._tell(low + (high - low) * min(1.0, done), self._message(number + 1, rate))
