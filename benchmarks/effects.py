@@ -8,6 +8,7 @@ Minutes are those of two cores where nothing else runs.
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -140,8 +141,42 @@ def run(quick: bool) -> list[Row]:  # noqa: FBT001 - called by its place
     """Learn each effect, and score it."""
     bundle.import_keras()
     tasks = TASKS[:2] if quick else TASKS
-    rows = [row for task in tasks for row in learnt(task, steps=QUICK_STEPS if quick else None)]
+    # First, while the peak of memory is that of applying alone.
+    rows = applied()
+    rows += [row for task in tasks for row in learnt(task, steps=QUICK_STEPS if quick else None)]
     return rows + on_gpu()
+
+
+def applied() -> list[Row]:
+    """Apply the small network to large pictures: time around it, and memory."""
+    from models.effects.lut import identity
+    from models.effects.network import build
+    from models.effects.running import NetworkRunner
+
+    ran = NetworkRunner(build("small", identity()))
+    inside, network = [0.0], ran._network
+
+    def timed(*inputs: object) -> object:
+        began = time.perf_counter()
+        made = network(*inputs)
+        inside[0] += time.perf_counter() - began
+        return made
+
+    ran._network = timed
+    (x,) = frames(STREET, (140,))
+    rows = []
+    for name, size in (("HD", (1920, 1080)), ("UHD", (3840, 2160))):
+        large = cv2.resize(x, size)
+        ran.run(large)
+        inside[0], began = 0.0, time.perf_counter()
+        for _ in range(3):
+            ran.run(large)
+        whole = time.perf_counter() - began
+        around = 100 * (1 - inside[0] / whole)
+        rows.append(figure(f"small network, {name}", 3 / whole, "frames/s"))
+        rows.append(at_most(f"small network, {name}: time around it", around, "%", 10))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return [*rows, at_most("small network, UHD: peak memory of the process", peak, "GiB", 3)]
 
 
 def frames(footage: tuple[str, float], numbers: tuple[int, ...]) -> list[Picture]:

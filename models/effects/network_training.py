@@ -30,6 +30,8 @@ _EPSILON = 1e-3
 _SAME = 0.02
 _CALM = 0.2
 _WARM = 20
+# Some of the time is for what comes after the last step.
+_SPARE = 0.95
 _MEASURED = 10
 _LEAST_RATE = 0.01
 _TOLD_EVERY = 2.0  # seconds
@@ -236,14 +238,17 @@ class NetworkTrainer:
         return tf.reduce_mean(tf.exp(-apart / _SAME) * tf.abs(rests[1] - rests[0]))
 
     def _plan(self, clock: _Clock, seconds: float) -> None:
-        """Take fewer steps where there is no time for all."""
+        """Take fewer steps where there is no time for all; more again when it goes faster."""
         state = self._state
         clock.step()
         if clock.steps < _MEASURED:
             return
-        possible = state.step + int((seconds - clock.used()) / clock.each())
-        if possible < state.planned:
-            state.planned = max(state.step, possible)
+        possible = state.step + int((_SPARE * seconds - clock.used()) / clock.each())
+        wanted = self._settings.steps or self._recipe.steps
+        # Late on the rate has fallen: raising it again would only begin anew.
+        faster = state.step < state.planned / 2 and possible > 1.1 * state.planned
+        if possible < state.planned or faster:
+            state.planned = min(wanted, max(state.step, possible))
 
     def _is_time_to_look(self) -> bool:
         state = self._state

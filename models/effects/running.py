@@ -42,7 +42,7 @@ class NetworkRunner:
 
         self._tf, self._tiling, self._small = tf, tiling, sampling.small
         self._placed = sampling.placed
-        self._model, self._note = model, note
+        self._note = note
         self._shape = network.shape_of(model)
         self._channels = int(model.outputs[0].shape[-1])
         self._gpu = bool(tf.config.list_physical_devices("GPU"))
@@ -50,11 +50,13 @@ class NetworkRunner:
         self._plan: Any = None
         shapes = [(1, None, None, 3), (1, 4), (1, None, None, 3)]
         signature = [tf.TensorSpec(each, tf.float32) for each in shapes]
-        self._network = tf.function(self._result, input_signature=signature)
 
-    def _result(self, picture: Any, place: Any, whole: Any) -> Any:
-        inputs = {"picture": picture, "place": place, "whole": whole}
-        return self._model(inputs, training=False)["result"]
+        # A function of its own: TensorFlow counts traces by function, and takes many for a fault.
+        def result(picture: Any, place: Any, whole: Any) -> Any:
+            inputs = {"picture": picture, "place": place, "whole": whole}
+            return model(inputs, training=False)["result"]
+
+        self._network = tf.function(result, input_signature=signature)
 
     def run(self, picture: Image) -> Image:
         """See :class:`Runner`."""

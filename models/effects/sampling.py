@@ -51,13 +51,17 @@ def small(picture: Array) -> Image:
     if scale >= 1:
         size = (width, height)
     # Rows of large pictures are averaged first, so that no whole one is held as float.
-    step = max(1, height // (4 * size[1]))
-    rows = [
-        np.asarray(picture[at : at + step], np.float32).mean(axis=0, dtype=np.float32)
-        for at in range(0, height, step)
-    ]
-    made: Image = cv2.resize(np.stack(rows), size, interpolation=cv2.INTER_AREA)
+    step = 1 if picture.dtype == np.float32 else max(1, height // (4 * size[1]))
+    rows = picture if step == 1 else _averaged(picture, step)
+    made: Image = cv2.resize(np.asarray(rows, np.float32), size, interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(made)
+
+
+def _averaged(picture: Array, step: int) -> Image:
+    """Average so many rows each."""
+    starts = range(0, picture.shape[0], step)
+    parts = (np.asarray(picture[at : at + step], np.float32) for at in starts)
+    return np.stack([part.mean(axis=0, dtype=np.float32) for part in parts])
 
 
 class Sampler:
@@ -171,8 +175,12 @@ def cut(picture: Array, top: int, left: int, sides: tuple[int, int]) -> Image:
     columns = mirrored(left, sides[1], picture.shape[1])
     first, last = rows.min(), rows.max() + 1
     start, end = columns.min(), columns.max() + 1
-    part = np.asarray(picture[first:last, start:end], np.float32)
-    made: Image = part[rows - first][:, columns - start]
+    made: Image = np.asarray(picture[first:last, start:end], np.float32)
+    # Whole rows first: they are copied as they lie.
+    if len(rows) != last - first or top < 0:
+        made = made[rows - first]
+    if len(columns) != end - start or left < 0:
+        made = np.take(made, columns - start, axis=1)
     return made
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.effects.network import Shape
-from models.effects.sampling import mirrored
+from models.effects.sampling import cut
 
 Image = NDArray[np.float32]
 
@@ -31,6 +31,19 @@ class Span:
     start: int
     first: int
     weight: Image
+
+    @property
+    def inset(self) -> int:
+        """How many pixels of the tile do not count before those that do."""
+        return self.first - self.start
+
+    def pieces(self) -> list[slice]:
+        """Cut what counts into the seam before, what is the tile's alone, and the seam after."""
+        length = len(self.weight)
+        alone = np.flatnonzero(self.weight == 1)
+        begin, end = (int(alone[0]), int(alone[-1]) + 1) if len(alone) else (length, length)
+        cuts = [(0, begin), (begin, end), (end, length)]
+        return [slice(start, stop) for start, stop in cuts if stop > start]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,19 +65,20 @@ class Plan:
     def cut(self, picture: Image) -> Iterator[Image]:
         """Yield the tiles of a picture, float32 [height, width, 3]."""
         for tile in self.tiles:
-            rows = mirrored(tile.rows.start, self.sides[0], self.size[0])
-            columns = mirrored(tile.columns.start, self.sides[1], self.size[1])
-            yield picture[rows][:, columns]
+            yield cut(picture, tile.rows.start, tile.columns.start, self.sides)
 
     def paste(self, into: Image, made: Image, tile: Tile) -> None:
         """Add what a tile became to the result."""
         rows, columns = tile.rows, tile.columns
-        height, width = len(rows.weight), len(columns.weight)
-        top, left = rows.first - rows.start, columns.first - columns.start
-        part = made[top : top + height, left : left + width]
-        if len(self.tiles) > 1:
-            part = part * (rows.weight[:, None, None] * columns.weight[:, None])
-        into[rows.first : rows.first + height, columns.first : columns.first + width] += part
+        into, made = into[rows.first :, columns.first :], made[rows.inset :, columns.inset :]
+        for down, across in product(rows.pieces(), columns.pieces()):
+            weights = rows.weight[down], columns.weight[across]
+            # Most of a tile is its own alone.
+            if all(weight.min() == 1 for weight in weights):
+                into[down, across] = made[down, across]
+            else:
+                weight = weights[0][:, None, None] * weights[1][:, None]
+                into[down, across] += made[down, across] * weight
 
 
 def plan(size: tuple[int, int], shape: Shape, area: int) -> Plan:

@@ -1,5 +1,6 @@
 """Training of an effect's network: stopped and gone on, within its time, with what it tells."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from models.errors import ModelError
 
 bundle.import_keras()
 
-from models.effects import network, network_training, sampling  # noqa: E402 - quietly
+import tensorflow as tf  # noqa: E402 - quiet only after import_keras
+
+from models.effects import checkpoint, network, network_training, sampling  # noqa: E402
 from models.effects.running import runner  # noqa: E402
 from models.effects.training import train  # noqa: E402
 
@@ -26,10 +29,10 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray:
 def tiny():
     """A network and steps that take no time, and a checkpoint after each."""
     crops = sampling.Crops(side=48, margin=8, batch=2, pictures=2, neighbours=1)
-    recipe = network_training.Recipe(steps=8, rate=2e-3, crops=crops)
+    recipe = network_training.Recipe(steps=5, rate=2e-3, crops=crops)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(network_training.RECIPES, "small", recipe)
-        shape = network.Shape(widths=(8, 12), fold=2, field=8, reaches=(1,))
+        shape = network.Shape(widths=(8,), fold=2, field=8, reaches=(1,))
         patch.setitem(network.SHAPES, "small", shape)
         for name in ("_SAVED_EVERY", "_TOLD_EVERY"):
             patch.setattr(network_training, name, 0.0)
@@ -46,53 +49,60 @@ def pairs(count: int, channels: int = 3) -> list[Pair]:
     return made
 
 
-def learn(folder: Path, check=lambda: None, **options):
-    """Train eight steps on two pairs, with one held out and neighbours."""
+def learn(folder: Path, **options):
+    """Train five steps on two pairs, with one held out and neighbours."""
     used, out = pairs(2), pairs(3)[2:]
     still = [Neighbours(first=used[0].before, second=used[0].before + 0.01)]
     settings = Settings(size="small", minutes=10)
-    return train(used, out, still, settings, folder, check=check, **options)
+    return train(used, out, still, settings, folder, **options)
+
+
+@pytest.fixture
+def eager():
+    """Few steps are done sooner than compiled."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="module")
 def learnt(tiny, tmp_path_factory: pytest.TempPathFactory):
-    """What eight steps in a row learnt, and what was told meanwhile."""
+    """What five steps in a row learnt, what was told meanwhile, and what lay there after some."""
+    folder, torn = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("torn")
     told: list[Progress] = []
-    return learn(tmp_path_factory.mktemp("whole"), report=told.append), told
+
+    def kept(progress: Progress) -> None:
+        told.append(progress)
+        if progress.step == 4:
+            shutil.copy(folder / checkpoint.FILE, torn)
+
+    return learn(folder, report=kept), told, torn
 
 
-def test_killed_run_goes_on_to_the_same_weights(learnt, tmp_path: Path) -> None:
-    """Bit for bit, as if it had not been stopped."""
-    whole, _ = learnt
-    calls = 0
-
-    def killed() -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 8:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        learn(tmp_path, killed)
-    torn = learn(tmp_path)
-    assert [p.step for p in torn.history] == [p.step for p in whole.history]
-    for one, other in zip(whole.network.get_weights(), torn.network.get_weights(), strict=True):
+def test_killed_run_goes_on_to_the_same_weights(learnt) -> None:
+    """From what a kill leaves, bit for bit, as if it had not been stopped."""
+    whole, _, torn = learnt
+    resumed = learn(torn)
+    assert [p.step for p in resumed.history] == [p.step for p in whole.history]
+    weights = whole.network.get_weights(), resumed.network.get_weights()
+    for one, other in zip(*weights, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_progress_says_what_is_left(learnt) -> None:
     """Table, then network: loss, held-out figure and seconds left."""
-    made, told = learnt
+    made, told, _ = learnt
     assert {each.stage for each in told} == {"lut", "network"}
     last = told[-1]
-    assert (last.step, last.steps) == (8, 8)
+    assert (last.step, last.steps) == (5, 5)
     assert last.loss is not None
     assert last.held_out is not None
     assert last.left == 0
     assert made.ended == "done"
 
 
-@pytest.mark.usefixtures("tiny")
+@pytest.mark.usefixtures("tiny", "eager")
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 def test_matte_is_learnt_in_the_time_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,7 +114,8 @@ def test_matte_is_learnt_in_the_time_there_is(
     assert runner(made.network).run(noise(50, 70, 3)).shape == (50, 70, 1)
 
 
-@pytest.mark.usefixtures("tiny")
+@pytest.mark.usefixtures("tiny", "eager")
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 def test_infinite_pictures_end_in_a_sentence(tmp_path: Path) -> None:
     """Training does not go on with numbers that are none."""
     bad = noise(48, 64, 3)
