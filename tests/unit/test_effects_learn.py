@@ -318,9 +318,10 @@ def test_progress_in_words():
     assert learn.spoken(at) == "training, step 12 of 60, loss 0.0123, 1 min 20 s left"
 
 
-def test_the_curve():
-    """It is an SVG with both lines, also where loss does not move."""
-    points = [Point(step=n, loss=0.1, held_out=30.0 + n) for n in range(3)]
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_curve(count):
+    """It is an SVG with both lines, also of one point, and where loss does not move."""
+    points = [Point(step=n, loss=0.1, held_out=30.0 + n) for n in range(count)]
     drawn = sheet.curve(points)
     assert drawn.count("<polyline") == 2
     assert "held-out dB" in drawn

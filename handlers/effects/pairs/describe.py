@@ -47,7 +47,7 @@ def write(folder: Path, known: Known) -> None:
     text = json.dumps(figures(known), indent=2, ensure_ascii=False, allow_nan=False)
     (folder / FIGURES).write_text(text + "\n", encoding="utf-8")
     sheet.write_sheet(folder / SHEET, known.judged)
-    drawn = sheet.curve(known.trained.history) if len(known.trained.history) > 1 else None
+    drawn = sheet.curve(known.trained.history) if known.trained.history else None
     if drawn:
         (folder / CURVE).write_text(drawn, encoding="utf-8")
     write_learn_page(folder, _page(known, drawn))

@@ -15,6 +15,7 @@ from handlers.effects.effect import Image
 from handlers.effects.pairs import colour
 from handlers.effects.pairs.prepare import Prepared
 from handlers.effects.pairs.reading import spread
+from handlers.effects.table import Table
 from models.effects import metrics
 from models.effects.examples import Pair
 from models.effects.metrics import Scores
@@ -30,8 +31,9 @@ LOSS = 0.002
 """And so much SSIM it may lose by it."""
 _SPOKEN = {"lut": "the table", "network": "the network"}
 _JUDGED, _ALSO_SHOWN = 6, 2
-# Pictures are compared in squares of so many pixels: one of 8K takes gigabytes at once.
-_TILE = 1024
+# Pictures are compared in squares of so many pixels: one of 8K takes gigabytes at once, and its
+# likeness to the eye is measured in some of them, spread evenly.
+_TILE, _TILES = 1024, 8
 _WIDEST = 960
 _GAIN = 8.0
 
@@ -81,16 +83,13 @@ def judge(
         tell: Told the share done.
         note: Told sentences for people, as when memory was too small.
     """
-    runners: dict[Candidate, Runner] = {"lut": runner(trained.lut)}
+    runners: dict[Candidate, Runner] = {"lut": Table(trained.lut)}
     if trained.network is not None:
         runners["network"] = runner(trained.network, note)
     deciding = spread(prepared.held_out or prepared.pairs, _JUDGED)
     also = spread(prepared.pairs, _ALSO_SHOWN) if prepared.held_out else []
-    bench = _Bench(prepared, runners)
-    rows = []
-    for number, pair in enumerate((*deciding, *also)):
-        tell(number / (len(deciding) + len(also)))
-        rows.append(bench.row(pair))
+    bench = _Bench(prepared, runners, tell, len(deciding) + len(also))
+    rows = [bench.row(pair) for pair in (*deciding, *also)]
     decided = [row.scores for row in rows[: len(deciding)]]
     names: tuple[Candidate, ...] = ("identity", *runners)
     scores = {name: metrics.mean([each[name] for each in decided]) for name in names}
@@ -143,7 +142,14 @@ def _sentence(winner: Candidate, scores: dict[Candidate, Scores], where: str) ->
 class _Bench:
     """Runs every candidate on a pair and measures it."""
 
-    def __init__(self, prepared: Prepared, runners: dict[Candidate, Runner]) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        runners: dict[Candidate, Runner],
+        tell: Callable[[float], None],
+        pairs: int,
+    ) -> None:
+        self._tell, self._done, self._steps = tell, 0, pairs * (len(runners) + 1)
         self._space = prepared.contract.space
         self._matte = prepared.contract.matte
         self._runners = runners
@@ -154,6 +160,9 @@ class _Bench:
         before, truth = np.array(pair.before, np.float32), np.array(pair.after, np.float32)
         results, errors, scores = {}, {}, {}
         for name in ("identity", *self._runners):
+            # A large picture takes minutes: say after each part that work goes on.
+            self._tell(self._done / self._steps)
+            self._done += 1
             made = self._kept(self._made(name, before), truth, pair)
             scores[name] = scored(made, truth, self._space)
             results[name] = self._shown(made)
@@ -205,18 +214,18 @@ def scored(result: Image, truth: Image, space: str) -> Scores:
         truth: The same.
         space: "display" or "ACEScct".
     """
-    errors, parts, areas = [], [], []
-    for part in _tiles(truth.shape):
-        one, other = result[part], truth[part]
-        errors.append(float(np.square(one - other).mean(dtype=np.float64)))
-        parts.append(metrics.scores(colour.shown(one, space), colour.shown(other, space)))
+    tiles = _tiles(truth.shape)
+    parts, areas = [], []
+    for part in spread(tiles, _TILES):
+        one, other = (colour.shown(each[part], space) for each in (result, truth))
+        parts.append(metrics.scores(one, other))
         areas.append(other.shape[0] * other.shape[1])
-    error = float(np.average(errors, weights=areas))
     means: dict[str, Any] = {
         name: float(np.average([getattr(each, name) for each in parts], weights=areas))
         for name in ("ssim", "delta_e", "gmsd")
     }
-    psnr = min(120.0, -10 * float(np.log10(max(error, 1e-12))))
+    squares = sum(float(np.square(result[t] - truth[t]).sum(dtype=np.float64)) for t in tiles)
+    psnr = min(120.0, -10 * float(np.log10(max(squares / truth.size, 1e-12))))
     return dataclasses.replace(parts[0], psnr=psnr, **means)
 
 

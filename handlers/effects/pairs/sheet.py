@@ -76,7 +76,7 @@ def curve(points: Sequence[Point]) -> str:
     """Draw how the network was trained, as an SVG: loss, and PSNR of the held-out pairs.
 
     Args:
-        points: At least two.
+        points: At least one.
     """
     steps = [point.step for point in points]
     losses = [(point.step, math.log10(max(point.loss, 1e-9))) for point in points]
@@ -90,7 +90,7 @@ def curve(points: Sequence[Point]) -> str:
         ),
         f'<rect width="{wide}" height="{high}" fill="#191b1e"/>',
         *_line(losses, span, "#e0a84b", "loss", left=True, power=True),
-        *(_line(held, span, "#6fae7c", "held-out dB", left=False) if len(held) > 1 else ()),
+        *(_line(held, span, "#6fae7c", "held-out dB", left=False) if held else ()),
         _text(wide / 2, high - 10, f"step {span[0]} to {span[1]}", "middle", "#838a94"),
         "</svg>",
     ]
@@ -117,7 +117,8 @@ def _line(
         )
         for step, value in values
     ]
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    # A line of one point would not be seen.
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (*places, (places[-1][0] + 1, places[-1][1])))
     side, anchor = (_EDGE - 6, "end") if left else (wide - _EDGE + 6, "start")
     ends = [(top, 34), (low, high - 36)]
     said = [f"{10**value:.4f}" if power else f"{value:.1f}" for value, _ in ends]
