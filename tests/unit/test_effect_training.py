@@ -1,5 +1,6 @@
 """Training of an effect's network: stopped and gone on, within its time, with what it tells."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ bundle.import_keras()
 
 import tensorflow as tf  # noqa: E402 - quiet only after import_keras
 
-from models.effects import network, network_training, sampling  # noqa: E402
+from models.effects import checkpoint, network, network_training, sampling  # noqa: E402
 from models.effects.running import runner  # noqa: E402
 from models.effects.training import train  # noqa: E402
 
@@ -48,12 +49,12 @@ def pairs(count: int, channels: int = 3) -> list[Pair]:
     return made
 
 
-def learn(folder: Path, check=lambda: None, **options):
+def learn(folder: Path, **options):
     """Train five steps on two pairs, with one held out and neighbours."""
     used, out = pairs(2), pairs(3)[2:]
     still = [Neighbours(first=used[0].before, second=used[0].before + 0.01)]
     settings = Settings(size="small", minutes=10)
-    return train(used, out, still, settings, folder, check=check, **options)
+    return train(used, out, still, settings, folder, **options)
 
 
 @pytest.fixture
@@ -66,33 +67,31 @@ def eager():
 
 @pytest.fixture(scope="module")
 def learnt(tiny, tmp_path_factory: pytest.TempPathFactory):
-    """What five steps in a row learnt, and what was told meanwhile."""
+    """What five steps in a row learnt, what was told meanwhile, and what lay there after some."""
+    folder, torn = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("torn")
     told: list[Progress] = []
-    return learn(tmp_path_factory.mktemp("whole"), report=told.append), told
+
+    def kept(progress: Progress) -> None:
+        told.append(progress)
+        if progress.step == 4:
+            shutil.copy(folder / checkpoint.FILE, torn)
+
+    return learn(folder, report=kept), told, torn
 
 
-def test_killed_run_goes_on_to_the_same_weights(learnt, tmp_path: Path) -> None:
-    """Bit for bit, as if it had not been stopped."""
-    whole, _ = learnt
-    calls = 0
-
-    def killed() -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 6:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        learn(tmp_path, killed)
-    torn = learn(tmp_path)
-    assert [p.step for p in torn.history] == [p.step for p in whole.history]
-    for one, other in zip(whole.network.get_weights(), torn.network.get_weights(), strict=True):
+def test_killed_run_goes_on_to_the_same_weights(learnt) -> None:
+    """From what a kill leaves, bit for bit, as if it had not been stopped."""
+    whole, _, torn = learnt
+    resumed = learn(torn)
+    assert [p.step for p in resumed.history] == [p.step for p in whole.history]
+    weights = whole.network.get_weights(), resumed.network.get_weights()
+    for one, other in zip(*weights, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_progress_says_what_is_left(learnt) -> None:
     """Table, then network: loss, held-out figure and seconds left."""
-    made, told = learnt
+    made, told, _ = learnt
     assert {each.stage for each in told} == {"lut", "network"}
     last = told[-1]
     assert (last.step, last.steps) == (5, 5)

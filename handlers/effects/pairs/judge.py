@@ -15,6 +15,7 @@ from handlers.effects.effect import Image
 from handlers.effects.pairs import colour
 from handlers.effects.pairs.prepare import Prepared
 from handlers.effects.pairs.reading import spread
+from handlers.effects.table import Table
 from models.effects import metrics
 from models.effects.examples import Pair
 from models.effects.metrics import Scores
@@ -82,7 +83,7 @@ def judge(
         tell: Told the share done.
         note: Told sentences for people, as when memory was too small.
     """
-    runners: dict[Candidate, Runner] = {"lut": runner(trained.lut)}
+    runners: dict[Candidate, Runner] = {"lut": Table(trained.lut)}
     if trained.network is not None:
         runners["network"] = runner(trained.network, note)
     deciding = spread(prepared.held_out or prepared.pairs, _JUDGED)
