@@ -290,7 +290,8 @@ def scores(psnr, ssim=0.9):
     [
         (scores(30), scores(40), scores(45), "network"),
         (scores(30), scores(40), scores(40.05), "lut"),
-        (scores(30), scores(40), scores(45, 0.88), "lut"),
+        (scores(30), scores(40), scores(45, 0.88), "network"),
+        (scores(30), scores(40), scores(45, 0.87), "lut"),
         (scores(30), scores(30.05), scores(29), "identity"),
         (scores(30), scores(29), scores(31), "network"),
         (scores(30), scores(40), None, "lut"),
