@@ -27,8 +27,8 @@ Shown = NDArray[np.uint8]
 
 MARGIN = 0.1
 """So many dB of PSNR a candidate must gain over a simpler one to be taken in its place."""
-LOSS = 0.002
-"""And so much SSIM it may lose by it."""
+LOSS = 0.005
+"""And so much SSIM it may lose for each dB that it gains."""
 _SPOKEN = {"lut": "the table", "network": "the network"}
 _JUDGED, _ALSO_SHOWN = 6, 2
 # Pictures are compared in squares of so many pixels: one of 8K takes gigabytes at once, and its
@@ -111,7 +111,8 @@ def choose(scores: dict[Candidate, Scores]) -> Candidate:
 
 
 def _beats(one: Scores, other: Scores) -> bool:
-    return one.psnr >= other.psnr + MARGIN and one.ssim >= other.ssim - LOSS
+    gained = one.psnr - other.psnr
+    return gained >= MARGIN and one.ssim >= other.ssim - LOSS * gained
 
 
 def _where(held: int, learnt: int) -> str:
@@ -129,13 +130,13 @@ def _sentence(winner: Candidate, scores: dict[Candidate, Scores], where: str) ->
             f"The network won: {network} on {where}, the table alone {lut}, "
             f"pictures left as they are {untouched}."
         )
-    rest = f", and the network ({network}) does no better" if network else ""
+    rest = f", and the network ({network}) is not clearly better" if network else ""
     if winner == "lut":
         return f"The table won: {lut} on {where}, pictures left as they are {untouched}{rest}."
     tried = f"the table {lut}" + (f", the network {network}" if network else "")
     return (
-        f"Nothing was published: on {where} nothing learnt is better than pictures left as they "
-        f"are ({untouched}; {tried}). Look at the contact sheet, and add pairs."
+        f"Nothing was published: on {where} nothing learnt is clearly better than pictures left "
+        f"as they are ({untouched}; {tried}). Look at the contact sheet, and add pairs."
     )
 
 
