@@ -128,16 +128,18 @@ class Filtered(layers.Layer):  # type: ignore[misc]
         """
         favoured = np.zeros(9 * len(pictures), np.float32)
         favoured[4] = self._favour
+        stacked = ops.stack(pictures, axis=3)
+        count, rows, columns = ops.shape(stacked)[:3]
         weights = ops.softmax(scores + favoured, axis=-1)
-        rows, columns = ops.shape(pictures[0])[1:3]
+        weights = ops.reshape(weights, (count, rows, columns, len(pictures), 9))
+        around = [[0, 0], [1, 1], [1, 1], [0, 0], [0, 0]]
+        padded = ops.pad(stacked, around, mode="symmetric")
         total = 0.0
-        for number, picture in enumerate(pictures):
-            padded = ops.pad(picture, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
-            for tap in range(9):
-                y, x = divmod(tap, 3)
-                at = 9 * number + tap
-                total += weights[..., at : at + 1] * padded[:, y : y + rows, x : x + columns]
-        return total
+        for tap in range(9):
+            y, x = divmod(tap, 3)
+            shifted = padded[:, y : y + rows, x : x + columns]
+            total += weights[..., tap : tap + 1] * shifted
+        return ops.sum(total, axis=3)
 
     def compute_output_shape(self, pictures_shape: Any, scores_shape: Any) -> Any:  # noqa: ARG002
         """Return the result's shape."""

@@ -221,7 +221,7 @@ def test_enlarged_tiles_give_what_the_whole_gives(keras, takes):
     np.testing.assert_allclose(tiled, whole, atol=1e-5)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 17), (8, 1)])
+@pytest.mark.parametrize("size", [(1, 1), (3, 17)])
 def test_tiny_pictures_are_no_trouble(denoiser, size):
     """Down to a single pixel."""
     from models.restore.denoiser import Denoiser
@@ -239,10 +239,11 @@ def test_stage_is_run_once_for_each_frame(denoiser, takes):
 
     clip = [np.ascontiguousarray(one[:64, :96]) for one in frames(takes[0], count=7)]
     sigma = [np.full((64, 96, 1), 0.1, np.float32)] * 3
-    flowing = Denoiser(denoiser, print)
+    flowing, anew = Denoiser(denoiser, print), Denoiser(denoiser, print)
     for first in range(3):
         window = clip[first : first + 5]
-        alone = Denoiser(denoiser, print).clean(window, sigma)
+        anew._kept.clear()
+        alone = anew.clean(window, sigma)
         np.testing.assert_array_equal(flowing.clean(window, sigma), alone)
     assert len(flowing._kept) == 3
 
