@@ -86,35 +86,28 @@ $(DEV): $(VENV)/pyvenv.cfg requirements-dev.lock pyproject.toml
 		--config-settings editable_mode=compat -e .
 	touch $(RUN) $@
 
-# The tests let systemd itself judge the units; it does not need to run for that.
-systemd-analyze:
-	@command -v systemd-analyze >/dev/null || { \
+# $(call require,WHAT,PROGRAM,PACKAGE): what tests need beside Python is installed where that may be.
+define require
+	@command -v $(2) >/dev/null || { \
 		command -v apt-get >/dev/null || { \
-			echo "The tests need systemd-analyze: install systemd." >&2; exit 1; }; \
+			echo "The tests need $(1): install it." >&2; exit 1; }; \
 		test "$$(id -u)" = 0 && as_root= || as_root="sudo -n"; \
 		{ $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive \
-			apt-get -qq install --no-install-recommends systemd </dev/null; } || { \
-			echo "The tests need systemd-analyze, and it could not be installed." \
-				"As root: apt-get install systemd" >&2; exit 1; }; }
+			apt-get -qq install --no-install-recommends $(3) </dev/null; } || { \
+			echo "The tests need $(1), and it could not be installed." \
+				"As root: apt-get install $(3)" >&2; exit 1; }; }
+endef
+
+# The tests let systemd itself judge the units; it does not need to run for that.
+systemd-analyze:
+	$(call require,systemd-analyze,systemd-analyze,systemd)
 
 # The tests open the pages in a real browser.
 chromium:
-	@test -n "$$FXD_CHROMIUM" || command -v chromium >/dev/null || { \
-		command -v apt-get >/dev/null || { \
-			echo "The tests need Chromium: install it, or set FXD_CHROMIUM." >&2; exit 1; }; \
-		test "$$(id -u)" = 0 && as_root= || as_root="sudo -n"; \
-		{ $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive \
-			apt-get -qq install --no-install-recommends chromium </dev/null; } || { \
-			echo "The tests need Chromium, and it could not be installed." \
-				"As root: apt-get install chromium" >&2; exit 1; }; }
+ifndef FXD_CHROMIUM
+	$(call require,Chromium,chromium,chromium)
+endif
 
 # Some published models are packages of npm; nothing but this download needs it.
 npm:
-	@command -v npm >/dev/null || { \
-		command -v apt-get >/dev/null || { \
-			echo "The tests need npm: install it." >&2; exit 1; }; \
-		test "$$(id -u)" = 0 && as_root= || as_root="sudo -n"; \
-		{ $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive \
-			apt-get -qq install --no-install-recommends npm </dev/null; } || { \
-			echo "The tests need npm, and it could not be installed." \
-				"As root: apt-get install npm" >&2; exit 1; }; }
+	$(call require,npm,npm,npm)

@@ -6,11 +6,8 @@ folder.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import shutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from models import bundle
+from models import learning as common
 from models.bundle import BundleFacts, BundleInfo
-from models.errors import FxdError, ModelError
+from models.errors import ModelError
+from models.learning import say
 from models.restore import material
 from models.restore.material import Footage
 from models.shots import fetch
@@ -83,25 +82,16 @@ class Task:
 
 def main(task: Task, arguments: Sequence[str] | None = None) -> int:
     """Run from the command line; what went wrong is one sentence on standard error."""
-    try:
-        learn(task, parse(task, arguments))
-    except FxdError as error:
-        sys.stderr.write(f"fxd: {error}\n")
-        return 1
-    return 0
+    return common.carried_out(lambda: learn(task, parse(task, arguments)))
 
 
 def parse(task: Task, arguments: Sequence[str] | None) -> Order:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog=f"fxd learn {task.command}")
-    parser.add_argument("--models", type=Path, required=True)
-    parser.add_argument("--folder", type=Path, required=True)
+    parser = common.arguments(task.command)
     parser.add_argument("--footage", type=Path, action="append", default=[])
     parser.add_argument("--test-footage", type=Path, action="append", default=[])
     parser.add_argument("--steps", type=int, default=task.steps)
-    parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--initial", type=Path)
-    parser.add_argument("--quick", action="store_true")
     given = parser.parse_args(arguments)
     order = Order(
         models=given.models,
@@ -115,12 +105,6 @@ def parse(task: Task, arguments: Sequence[str] | None) -> Order:
         initial=given.initial,
     )
     return replace(order, steps=_QUICK_STEPS, tested=_QUICK_TESTED) if given.quick else order
-
-
-def say(line: str) -> None:
-    """Tell the person who waits."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def learn(task: Task, order: Order) -> BundleInfo | None:
@@ -171,21 +155,15 @@ def _read_folders(folders: Sequence[Path], *, shrink: bool) -> list[Footage]:
 
 def _claim(task: Task, order: Order) -> str:
     """Make sure that a folder that is gone on from belongs to a run of the same settings."""
-    told = f"{order.seed} {order.steps} {task.batch} {task.size} {task.recipe}"
-    whole = hashlib.sha256(told.encode())
+    settings = f"{order.seed} {order.steps} {task.batch} {task.size} {task.recipe}"
+    whole = hashlib.sha256(settings.encode())
     if order.initial is not None:
         whole.update(_begun(order.initial)["data"].encode())
     for path in (path for folder in order.footage for path in files(folder)):
         whole.update(f"{path.name} {bundle.digest(path)}\n".encode())
     data = whole.hexdigest()
-    path = order.folder / "order.json"
-    known = json.loads(path.read_text(encoding="utf-8"))["data"] if path.is_file() else data
-    if known != data:
-        say("The last run had other settings or footage: begun anew.")
-        shutil.rmtree(order.folder)
-    order.folder.mkdir(parents=True, exist_ok=True)
-    settings = {"data": data, "steps": order.steps, "seed": order.seed, "recipe": task.recipe}
-    path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+    told = {"steps": order.steps, "seed": order.seed, "recipe": task.recipe}
+    common.claim(order.folder, data, told)
     return data
 
 
@@ -225,7 +203,7 @@ def _begun(folder: Path) -> dict[str, Any]:
         ModelError: There is no such run.
     """
     try:
-        said: dict[str, Any] = json.loads((folder / "order.json").read_text(encoding="utf-8"))
+        said: dict[str, Any] = json.loads((folder / common.ORDER_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder} holds no earlier run: {error}") from error
     return said
