@@ -58,7 +58,7 @@ class Recipe:
 RECIPES: dict[Size, Recipe] = {
     "small": Recipe(
         steps=1200,
-        rate=3e-3,
+        rate=1.5e-3,
         crops=Crops(side=128, margin=16, batch=4, pictures=2, neighbours=1),
     ),
     "medium": Recipe(
