@@ -230,7 +230,7 @@ def memory(*, quick: bool) -> list[Row]:
     """Measure the peak of whole processes."""
     rows = [
         at_most(f"peak memory, {what} at UHD", _child(what, UHD) / _GIB, "GiB", 3)
-        for what in ("bands", "float", "window of five", "network")
+        for what in ("bands", "float", "three effects", "network")
     ]
     if not quick:
         rows.append(figure("peak memory, float at 8K", _child("float", EIGHT_K) / _GIB, "GiB"))
@@ -259,7 +259,7 @@ def _peak(what: str, size: tuple[int, int]) -> float:
         subprocess.run([sys.executable, "-c", script, *arguments], cwd=REPOSITORY, check=True)
         if what == "network":
             handled(source, effects=("bench",), models=learnt(folder / "models"))
-        elif what == "window of five":
+        elif what == "three effects":
             handled(source, effects=("stabilise", "deflicker", "grain"))
         else:
             handled(source, by_bands=what == "bands")

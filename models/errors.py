@@ -10,3 +10,7 @@ class FxdError(Exception):
 
 class ModelError(FxdError):
     """A model is missing, damaged, or not what its catalog entry promises."""
+
+
+class OtherNetworkError(ModelError):
+    """A network shall begin from another that is not built alike."""

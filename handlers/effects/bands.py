@@ -76,7 +76,7 @@ class BandPath:
         self._fused = source == target and source.layout.kind == "yuv"
         steps = [each.createGroupTransform() for each in processors]
         if self._fused:
-            decode, encode = convert._decoding(source), convert._encoding(target)  # noqa: SLF001 - its own
+            decode, encode = convert.decoding(source), convert.encoding(target)
             steps = [_affine(decode), *steps, _affine(encode)]
         self._processor = _processor(steps)
         down = max(source.layout.shrink[1], target.layout.shrink[1])

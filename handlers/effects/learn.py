@@ -18,6 +18,7 @@ from models.bundle import CARD_FILE, METADATA_FILE, MODEL_FILE, import_keras
 from models.effects import bundling, training
 from models.effects.settings import Progress, Settings
 from models.effects.training import Trained
+from models.errors import OtherNetworkError
 
 # Shares of the time: reading the pairs, the table, the network, judging.
 _READ, _TABLE, _TRAIN, _JUDGE = 0.1, 0.2, 0.85, 0.95
@@ -108,16 +109,19 @@ class _Run:
             low=prepared.low,
             high=prepared.high,
         )
-        return training.train(
-            prepared.pairs,
-            prepared.held_out,
-            prepared.unlabelled,
-            settings,
-            self._work / "run",
-            initial=self._initial(params),
-            report=self._report(params.size),
-            check=self._context.check_cancelled,
-        )
+        try:
+            return training.train(
+                prepared.pairs,
+                prepared.held_out,
+                prepared.unlabelled,
+                settings,
+                self._work / "run",
+                initial=self._initial(params),
+                report=self._report(params.size),
+                check=self._context.check_cancelled,
+            )
+        except OtherNetworkError as error:
+            raise UnusableMedia(f"{self._effect}: {error}") from error
 
     def _initial(self, params: LearnParams) -> Any | None:
         """Return the network to begin from; its table is learnt anew in any case."""

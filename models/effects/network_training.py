@@ -21,7 +21,7 @@ from models.effects.look import Look
 from models.effects.lut import Lut
 from models.effects.sampling import Batch, Crops, Sampler
 from models.effects.settings import Check, Progress, Report, Settings, Size
-from models.errors import ModelError
+from models.errors import ModelError, OtherNetworkError
 
 Array = NDArray[Any]
 
@@ -358,7 +358,7 @@ def begin_from(model: Any, initial: Any) -> None:
     """Take over what an earlier model's network learnt, where it is of the same kind.
 
     Raises:
-        ModelError: It is of another kind.
+        OtherNetworkError: It is of another kind.
     """
     if len(initial.inputs) == 1:
         return
@@ -367,7 +367,7 @@ def begin_from(model: Any, initial: Any) -> None:
         try:
             model.get_layer(name).set_weights(initial.get_layer(name).get_weights())
         except ValueError as error:
-            raise ModelError(
+            raise OtherNetworkError(
                 f"The effect to begin from has a network of another size ({initial.name} rather "
                 f"than {model.name}): set the size that it was learnt with."
             ) from error

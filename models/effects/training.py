@@ -58,7 +58,8 @@ def train(
         What was learnt.
 
     Raises:
-        ModelError: Training came apart, or ``initial`` is for something else.
+        OtherNetworkError: ``initial`` has a network of another size.
+        ModelError: Training came apart.
     """
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)

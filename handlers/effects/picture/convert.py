@@ -64,7 +64,7 @@ def to_rgb(planes: list[Plane], coding: Coding) -> Floats:
         luma = _float(planes[0][rows])
         size = width, luma.shape[0]
         chroma = [enlarge(plane[rows], wider, coding.siting, size) for plane in lines]
-        cv2.transform(cv2.merge([luma, *chroma]), _decoding(coding), made[rows])
+        cv2.transform(cv2.merge([luma, *chroma]), decoding(coding), made[rows])
     return made
 
 
@@ -128,7 +128,7 @@ def from_rgb(
     chroma = [np.empty((height, narrow), np.float32) for _ in range(2)]
     for rows in _bands(height, width):
         # A row of the matrix at a time: taking planes apart again would cost more.
-        new, *others = (cv2.transform(rgb[rows], row[None]) for row in _encoding(coding))
+        new, *others = (cv2.transform(rgb[rows], row[None]) for row in encoding(coding))
         luma[rows] = coded(new, layout)
         for plane, other in zip(chroma, others, strict=True):
             plane[rows] = reduce(other, (layout.shrink[0], 0), coding.siting)
@@ -198,14 +198,14 @@ def _chroma_unit(coding: Coding) -> float:
 
 
 @functools.lru_cache(maxsize=64)
-def _decoding(coding: Coding) -> Matrix:
+def decoding(coding: Coding) -> Matrix:
     """Return float64 [3, 4] from codes of Y, Cb, Cr and 1 to R', G', B'."""
     linear = _from_codes(coding)
     return np.concatenate([linear, -linear @ _zero(coding)[:, None]], axis=1)
 
 
 @functools.lru_cache(maxsize=64)
-def _encoding(coding: Coding) -> Matrix:
+def encoding(coding: Coding) -> Matrix:
     """Return float64 [3, 4] from R', G', B' and 1 to codes of Y, Cb, Cr."""
     return np.concatenate([np.linalg.inv(_from_codes(coding)), _zero(coding)[:, None]], axis=1)
 
