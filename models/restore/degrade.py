@@ -9,12 +9,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.errors import ModelError
 from models.restore.material import Footage
 
 Image = NDArray[np.float32]
 Random = np.random.Generator
 
 _TAPS = 12
+# Cut generously, so that no border is in the example.
+_MARGIN = 8
 _NOISY, _COMPRESSED, _FULL_SIZE = 0.3, 0.25, 0.6
 
 
@@ -75,24 +78,32 @@ def pair(
 
     Returns:
         The small picture float32 [size, size, 3] and the large one [2 size, 2 size, 3], 0..1.
+
+    Raises:
+        ModelError: All footage is too small to cut that from.
     """
-    # Cut generously, so that no border is in the example.
-    margin = 8
-    large = _cut(footage, 2 * (size + 2 * margin), random)
+    large = _cut(footage, 2 * (size + 2 * _MARGIN), random)
     if plain:
         small = _rounded(halve(large, "bicubic"))
     else:
         small = _stored(halve(large, str(random.choice(list(KERNELS), p=_CHANCES))), random)
-    small = small[margin:-margin, margin:-margin]
-    return small, large[2 * margin : -2 * margin, 2 * margin : -2 * margin]
+    inner, outer = slice(_MARGIN, -_MARGIN), slice(2 * _MARGIN, -2 * _MARGIN)
+    return small[inner, inner], large[outer, outer]
+
+
+def fitting(one: Footage, size: int) -> int:
+    """Return the size of the largest example up to ``size`` that can be cut from footage."""
+    return min(size, min(one.pictures.shape[1:3]) // 2 - 2 * _MARGIN)
 
 
 def _cut(footage: Sequence[Footage], side: int, random: Random) -> Image:
-    one = footage[int(random.integers(len(footage)))]
+    large = [each for each in footage if min(each.pictures.shape[1:3]) >= side]
+    if not large:
+        raise ModelError(f"Upscaling is learnt from pictures of {side} pixels a side, or more.")
+    one = large[int(random.integers(len(large)))]
     full = random.random() < _FULL_SIZE or min(one.halved.shape[1:3]) < side
     pictures = one.pictures if full else one.halved
     picture = pictures[int(random.integers(len(pictures)))]
-    side = min(side, *picture.shape[:2]) // 2 * 2
     y, x = (int(random.integers(room + 1)) for room in np.array(picture.shape[:2]) - side)
     cut = picture[y : y + side, x : x + side]
     cut = np.rot90(cut, int(random.integers(4)))

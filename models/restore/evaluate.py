@@ -104,7 +104,8 @@ def upscaling(model: Any, footage: Sequence[Footage], count: int) -> dict[str, f
     for number in range(count):
         random = np.random.default_rng([_SEED, number])
         one = footage[number % len(footage)]
-        small, large = degrade.pair([one], _SIDE, random, plain=True)
+        size = degrade.fitting(one, _SIDE)
+        small, large = degrade.pair([one], size, random, plain=True)
         made = np.asarray(model(small[None]))[0]
         rows.append([psnr(large, each) for each in (made, *enlarged(small))])
     means = np.mean(rows, axis=0)
