@@ -282,7 +282,7 @@ def test_a_store_of_another_user_is_said(place, tmp_path):
         models = Path(name)
         models.chmod(0o555)
         # Root may write everywhere, so it steps down, and needs a way to what was made.
-        for folder in (tmp_path, *list(tmp_path.parents)[:2]) if user == 0 else ():
+        for folder in (tmp_path, *list(tmp_path.parents)[:3]) if user == 0 else ():
             folder.chmod(0o755)
         os.seteuid(65534 if user == 0 else user)
         try:

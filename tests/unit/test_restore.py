@@ -358,6 +358,7 @@ def stop_after(steps):
     return check
 
 
+@pytest.mark.slow
 def test_denoiser_learns_one_stage_after_the_other(footage, tmp_path, keras):
     """And a run goes on from an earlier one; what is worse than non-local means is refused."""
     from dataclasses import replace
