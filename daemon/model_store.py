@@ -7,11 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from daemon.awaited import Awaited
 from daemon.jobstore import NewJob
 from daemon.plan import Run
 from models import bundle
 from models.errors import ModelError
+
+log = structlog.get_logger()
 
 ModelVersions = Callable[[Iterable[str]], dict[str, str | None]]
 
@@ -74,9 +78,10 @@ def _changed(folder: Path) -> int:
 def new_job(run: Run, versions: ModelVersions, within: str) -> NewJob:
     """Return the job of a configured run; it waits where a model is not installed.
 
-    ``within`` is the asset's path relative to its watched folder.
+    It is rejected where the handler cannot say which models it needs. ``within`` is the asset's
+    path relative to its watched folder.
     """
-    further = run.spec.models_for(run.params, within) if run.spec.models_for else ()
+    further, rejected = _further(run, within)
     models = versions(dict.fromkeys((*run.spec.models, *further)))
     missing = [name for name, version in models.items() if version is None]
     extra = versions(run.spec.optional_models)
@@ -89,5 +94,33 @@ def new_job(run: Run, versions: ModelVersions, within: str) -> NewJob:
         models=models,
         priority=run.priority,
         waits_for=Awaited().reason(missing) if missing else None,
-        path_matters=partial(run.spec.path_matters, run.params) if run.spec.path_matters else None,
+        rejected=rejected,
+        path_matters=partial(_taken_from, run) if run.spec.path_matters else None,
     )
+
+
+def _further(run: Run, within: str) -> tuple[tuple[str, ...], str]:
+    """Return the models that a handler names for a path, or why it fails to.
+
+    A handler may be anybody's, and the daemon outlives whatever that raises.
+    """
+    if run.spec.models_for is None:
+        return (), ""
+    try:
+        return tuple(run.spec.models_for(run.params, within)), ""
+    except Exception as error:
+        name = run.spec.name
+        log.exception("a handler cannot say which models it needs", handler=name, path=within)
+        what = f"{type(error).__name__}: {error}".partition("\n")[0]
+        return (), f"handler '{name}' cannot say which models it needs here ({what})"
+
+
+def _taken_from(run: Run, within: str) -> str:
+    """Return what a handler takes from a path: all of it, where it cannot say."""
+    assert run.spec.path_matters is not None  # noqa: S101 - asked for only where there is one
+    try:
+        return run.spec.path_matters(run.params, within)
+    except Exception:
+        name = run.spec.name
+        log.exception("a handler cannot say what it takes", handler=name, path=within)
+        return within

@@ -305,6 +305,31 @@ def test_effects_of_the_example(load, storage):
     assert again == chain.params
 
 
+@pytest.mark.parametrize("mask", ["look", "style", "grain", "Denoise"])
+def test_a_mask_that_makes_no_matte(mask, faults):
+    """What would end each clip, or the daemon, is said of the file."""
+    step = f"{{effect: grain, mask: {mask}}}"
+    text = f"watches:\n- folder: dailies\n  run: [{{handler: effects, effects: [{step}]}}]\n"
+    (found,) = faults(text)
+    assert found == (
+        f"watches[0].run[0].effects[0] (line 4): '{mask}' cannot be a mask: "
+        "take keyer, person-matte or an effect learnt as a matte"
+    )
+
+
+def test_names_of_effects_in_any_case(load):
+    """A folder on a share is typed by people: Denoise is denoise, and not another's name."""
+    steps = "[{effect: Grain, amount: 0.3, mask: Keyer}, {effect: glow, mask: MyMatte}]"
+    text = f"watches:\n- folder: apply\n  run: [{{handler: effects, effects: {steps}}}]\n"
+    run = load(text).watches[0].runs[0]
+    assert run.spec.models_for(run.params, "A.mov") == ("effect.glow", "effect.mymatte")
+    alone = run.spec.params()
+    assert run.spec.models_for(alone, "Denoise/A.mov") == ("denoise",)
+    assert run.spec.models_for(alone, "GRAIN/A.mov") == ()
+    # Needs options, which no folder gives.
+    assert run.spec.models_for(alone, "Look/A.mov") == ()
+
+
 def test_effects_and_what_is_learnt_go_to_their_own_places(faults, storage):
     """Two handlers never write to one place."""
     found = faults(

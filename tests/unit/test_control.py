@@ -6,6 +6,7 @@ import queue
 import socket
 import stat
 import threading
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -173,6 +174,29 @@ def jobs(plan):
         store.jobs.change(job_id, change, 2.0)
     connection.close()
     return ids
+
+
+def test_a_handler_that_raises(config, plan, jobs):
+    """Whatever anybody's handler raises when it is asked what it needs: told, no dead daemon."""
+
+    def broken(params, within):
+        raise RuntimeError(f"no {within}\nmore")
+
+    run = plan.watches[0].runs[0]
+    spec = replace(run.spec, models_for=broken, path_matters=broken)
+    job = new_job(replace(run, spec=spec), lambda _: {}, "A.mov")
+    said = "handler 'edit' cannot say which models it needs here (RuntimeError: no A.mov)"
+    assert job.rejected == said
+    assert job.differs("A.mov", "B.mov")
+    assert not job.differs("A.mov", "A.mov")
+    watches = (replace(plan.watches[0], runs=(replace(run, spec=spec),)),)
+    connection = open_writer(plan.state)
+    with pytest.raises(DaemonError, match=r"cannot say which models .* no 0\.mov"):
+        submit(
+            Store(connection), replace(plan, watches=watches), lambda _: {},
+            {"path": "dailies/0.mov"}, 1.0,
+        )  # fmt: skip
+    connection.close()
 
 
 def states(plan):
