@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from daemon.assets import printable
 from daemon.errors import NoSuchJobError
 from daemon.jobs import Change, JobState, next_state
 
@@ -206,6 +208,22 @@ class JobStore:
             " JOIN asset ON asset.id = job.asset_id"
             " WHERE asset.kind = 'examples' AND asset.gone_at IS NULL GROUP BY asset.id"
         ).fetchall()
+
+    def namesake(self, path: bytes) -> str:
+        """Say why a set of examples cannot be learnt from, empty when it can.
+
+        Another whose name differs in case alone came first, and has the effect's name.
+        """
+        name = os.fsdecode(path).casefold()
+        for row in self.learning():
+            other = os.fsdecode(row["path"])
+            idle = row["state"] in {JobState.REJECTED, JobState.CANCELLED}
+            if row["path"] != path and other.casefold() == name and not idle:
+                return (
+                    f"{printable(other)} has this effect's name, in which case does not count; "
+                    "rename one of the two folders"
+                )
+        return ""
 
     def active(self) -> list[int]:
         """Return the jobs that are queued or running."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -108,11 +109,10 @@ def _further(run: Run, within: str) -> tuple[tuple[str, ...], str]:
         return (), ""
     try:
         return tuple(run.spec.models_for(run.params, within)), ""
-    except Exception as error:
-        name = run.spec.name
-        log.exception("a handler cannot say which models it needs", handler=name, path=within)
+    except Exception as error:  # noqa: BLE001 - a third party's function may raise anything
+        _broken(run, within, error)
         what = f"{type(error).__name__}: {error}".partition("\n")[0]
-        return (), f"handler '{name}' cannot say which models it needs here ({what})"
+        return (), f"handler '{run.spec.name}' cannot say which models it needs here ({what})"
 
 
 def _taken_from(run: Run, within: str) -> str:
@@ -120,7 +120,11 @@ def _taken_from(run: Run, within: str) -> str:
     assert run.spec.path_matters is not None  # noqa: S101 - asked for only where there is one
     try:
         return run.spec.path_matters(run.params, within)
-    except Exception:
-        name = run.spec.name
-        log.exception("a handler cannot say what it takes", handler=name, path=within)
+    except Exception as error:  # noqa: BLE001 - as above
+        _broken(run, within, error)
         return within
+
+
+def _broken(run: Run, within: str, error: Exception) -> None:
+    trace = "".join(traceback.format_exception(error))
+    log.warning("a handler raises when asked", handler=run.spec.name, path=within, trace=trace)

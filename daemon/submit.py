@@ -18,6 +18,7 @@ from daemon.model_store import ModelVersions, new_job
 from daemon.outputs import within
 from daemon.plan import Plan, Run, default_output
 from daemon.store import Store
+from handlers.contract import AssetKind
 
 
 def submit(
@@ -34,6 +35,8 @@ def submit(
         raise DaemonError(
             f"{request['path']} is not known: it is not whole yet, or in no watched folder"
         )
+    if row["kind"] == AssetKind.EXAMPLES and (why := store.jobs.namesake(row["path"])):
+        raise DaemonError(why)
     jobs = [
         replace(
             new_job(run, models, within(row["path"], row["watch"])),

@@ -282,6 +282,16 @@ def test_examples_are_alone(faults, load, storage):
     assert "give it a watched folder of its own" in found
 
 
+def test_examples_have_one_folder(faults, storage):
+    """From two, two effects of one name would be versions of each other."""
+    (storage / "more").mkdir()
+    (found,) = faults("watches:\n- {folder: learn, run: [learn]}\n- {folder: more, run: [learn]}\n")
+    assert found == (
+        "watches[1].run[0] (line 4): takes examples, as watches[0].run[0] does, and both would "
+        "make effects of one name; take them in one watched folder"
+    )
+
+
 def test_effects_of_the_example(load, storage):
     """Where learnt effects and clips land; the chain that is only a comment is right, too."""
     text = re.sub(r"^#state:.*$", "", EXAMPLE.read_text(), flags=re.MULTILINE)
