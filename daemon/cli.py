@@ -231,7 +231,7 @@ def submit(
 
 
 @app.command("check-config")
-def checkconfig_file(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def check_config(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Say what would be watched, how, and where the results would go."""
     from daemon.explain import explain
 

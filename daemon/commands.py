@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from daemon.errors import DaemonError
 from daemon.jobs import Change, JobState
 from daemon.store import Store
+from handlers.contract import AssetKind
 from models.errors import FxdError
 
 Answer = dict[str, Any]
@@ -75,6 +76,10 @@ class Commands:
                     f"job {job_id} is about an older version of its source, or a later run"
                     " has taken its place; 'fxd submit PATH' runs the present one"
                 )
+            if row["asset_kind"] == AssetKind.EXAMPLES and (
+                why := self._store.jobs.namesake(row["asset_path"])
+            ):
+                raise DaemonError(f"job {job_id}: {why}")
             self._store.jobs.change(
                 job_id,
                 Change.REOPEN,

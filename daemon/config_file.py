@@ -264,6 +264,7 @@ class _Checker:
     def together(self, placed: Sequence[_Placed]) -> None:
         """Check what only shows across watches: overlaps, shared outputs, cycles."""
         self._overlaps(placed)
+        self._one_for_examples([place for each in placed for place in each.runs])
         self._sound(placed)
         self._shared_outputs([place for each in placed for place in each.runs])
         watches = [each.watch for each in placed]
@@ -278,6 +279,13 @@ class _Checker:
                 if _overlap(folder, other):
                     what = f"lies inside or around the watch {other!r}; use one watch"
                     self._add(f"{each.where}.folder", what)
+
+    def _one_for_examples(self, runs: Iterable[tuple[str, Run]]) -> None:
+        """An effect's name stands for one model, whatever folder its examples lie in."""
+        takers = [where for where, run in runs if AssetKind.EXAMPLES in run.spec.kinds]
+        for where in takers[1:]:
+            what = f"takes examples, as {takers[0]} does, and both would make effects of one name"
+            self._add(where, f"{what}; take them in one watched folder")
 
     def _sound(self, placed: Sequence[_Placed]) -> None:
         """Check that the sound of days is watched, and that no watch is of no use."""

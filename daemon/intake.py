@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -301,8 +301,11 @@ class Intake:
         self._accepted, self._gone, self._gone_folders, self._digests = [], [], [], []
 
     def _record(self, accepted: Accepted, now: float) -> Recorded:
+        look = accepted.look
+        if look.kind is AssetKind.EXAMPLES and not accepted.rejected:
+            accepted = replace(accepted, rejected=self.store.jobs.namesake(look.path))
         recorded = self.store.record(accepted, now)
-        name = _text(accepted.look.path)
+        name = _text(look.path)
         if accepted.rejected:
             log.warning("rejected", asset=name, why=accepted.rejected)
         elif recorded.arrival is not Arrival.UNCHANGED:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from daemon.assets import printable
 from daemon.errors import NoSuchJobError
 from daemon.jobs import Change, JobState, next_state
 
@@ -34,6 +36,7 @@ class NewJob:
     """One handler to run: what makes it unique, where its results go, what it waits for.
 
     ``inputs`` names, as days.Inputs writes it, the assets and jobs whose results it takes.
+    ``rejected`` is the sentence why it cannot run, empty when it can.
     ``path_matters`` gives what of its path in the watched folder makes it another job.
     """
 
@@ -44,6 +47,7 @@ class NewJob:
     models: Mapping[str, str | None] = field(default_factory=dict)
     priority: int = 0
     waits_for: str | None = None
+    rejected: str = ""
     inputs: str = ""
     path_matters: Callable[[str], str] | None = field(default=None, compare=False)
 
@@ -71,6 +75,7 @@ class JobStore:
         rerun: int = 0,
     ) -> int | None:
         """Add a job unless the very same one is there; return its id, or None."""
+        rejected = rejected or job.rejected
         state = JobState.REJECTED if rejected else JobState.QUEUED
         reason = rejected or job.waits_for or ""
         cursor = self._db.execute(
@@ -204,6 +209,22 @@ class JobStore:
             " WHERE asset.kind = 'examples' AND asset.gone_at IS NULL GROUP BY asset.id"
         ).fetchall()
 
+    def namesake(self, path: bytes) -> str:
+        """Say why a set of examples cannot be learnt from, empty when it can.
+
+        Another whose name differs in case alone came first, and has the effect's name.
+        """
+        name = os.fsdecode(path).casefold()
+        for row in self.learning():
+            other = os.fsdecode(row["path"])
+            idle = row["state"] in {JobState.REJECTED, JobState.CANCELLED}
+            if row["path"] != path and other.casefold() == name and not idle:
+                return (
+                    f"{printable(other)} has this effect's name, in which case does not count; "
+                    "rename one of the two folders"
+                )
+        return ""
+
     def active(self) -> list[int]:
         """Return the jobs that are queued or running."""
         sql = "SELECT id FROM job WHERE state IN ('queued', 'running')"
@@ -309,6 +330,10 @@ class JobStore:
     def revive(self, asset_id: int, version: int, now: float) -> list[int]:
         """Queue jobs again that were cancelled only because the source was gone."""
         return self._reopen(asset_id, version, "state = 'cancelled' AND reason = ?", (GONE,), now)
+
+    def rejected_of(self, jobs: Iterable[int]) -> tuple[int, ...]:
+        """Return those of some jobs that are rejected."""
+        return tuple(job for job in jobs if self.get(job)["state"] == JobState.REJECTED)
 
     def reopen_rejected(self, asset_id: int, version: int, now: float) -> list[int]:
         """Queue rejected jobs again of an asset that turned out to be usable."""

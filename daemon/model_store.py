@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from daemon.awaited import Awaited
 from daemon.jobstore import NewJob
 from daemon.plan import Run
 from models import bundle
 from models.errors import ModelError
+
+log = structlog.get_logger()
 
 ModelVersions = Callable[[Iterable[str]], dict[str, str | None]]
 
@@ -74,9 +79,10 @@ def _changed(folder: Path) -> int:
 def new_job(run: Run, versions: ModelVersions, within: str) -> NewJob:
     """Return the job of a configured run; it waits where a model is not installed.
 
-    ``within`` is the asset's path relative to its watched folder.
+    It is rejected where the handler cannot say which models it needs. ``within`` is the asset's
+    path relative to its watched folder.
     """
-    further = run.spec.models_for(run.params, within) if run.spec.models_for else ()
+    further, rejected = _further(run, within)
     models = versions(dict.fromkeys((*run.spec.models, *further)))
     missing = [name for name, version in models.items() if version is None]
     extra = versions(run.spec.optional_models)
@@ -89,5 +95,36 @@ def new_job(run: Run, versions: ModelVersions, within: str) -> NewJob:
         models=models,
         priority=run.priority,
         waits_for=Awaited().reason(missing) if missing else None,
-        path_matters=partial(run.spec.path_matters, run.params) if run.spec.path_matters else None,
+        rejected=rejected,
+        path_matters=partial(_taken_from, run) if run.spec.path_matters else None,
     )
+
+
+def _further(run: Run, within: str) -> tuple[tuple[str, ...], str]:
+    """Return the models that a handler names for a path, or why it fails to.
+
+    A handler may be anybody's, and the daemon outlives whatever that raises.
+    """
+    if run.spec.models_for is None:
+        return (), ""
+    try:
+        return tuple(run.spec.models_for(run.params, within)), ""
+    except Exception as error:  # noqa: BLE001 - a third party's function may raise anything
+        _broken(run, within, error)
+        what = f"{type(error).__name__}: {error}".partition("\n")[0]
+        return (), f"handler '{run.spec.name}' cannot say which models it needs here ({what})"
+
+
+def _taken_from(run: Run, within: str) -> str:
+    """Return what a handler takes from a path: all of it, where it cannot say."""
+    assert run.spec.path_matters is not None  # noqa: S101 - asked for only where there is one
+    try:
+        return run.spec.path_matters(run.params, within)
+    except Exception as error:  # noqa: BLE001 - as above
+        _broken(run, within, error)
+        return within
+
+
+def _broken(run: Run, within: str, error: Exception) -> None:
+    trace = "".join(traceback.format_exception(error))
+    log.warning("a handler raises when asked", handler=run.spec.name, path=within, trace=trace)

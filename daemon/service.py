@@ -274,10 +274,9 @@ class Service:
             moved = moved or bool(item.moves)
             for job_id in item.superseded:
                 self.parts.runs.supersede(job_id)
-            if item.rejected:
-                self.parts.runs.finished += [
-                    Finished(job=job, change=Change.REJECT) for job in item.jobs
-                ]
+            self.parts.runs.finished += [
+                Finished(job=job, change=Change.REJECT) for job in item.rejected
+            ]
         if moved or self._is_time("moves", 30.0):
             for move in self.parts.store.moves():
                 self._submit_move(move.id, os.fsdecode(move.source), os.fsdecode(move.target))

@@ -49,12 +49,15 @@ class Arrival(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What recording one asset did; ``superseded`` names running jobs of an older version."""
+    """What recording one asset did: new jobs, those of them that are rejected at once.
+
+    ``superseded`` names running jobs of an older version.
+    """
 
     arrival: Arrival
     asset_id: int
     jobs: tuple[int, ...] = ()
-    rejected: bool = False
+    rejected: tuple[int, ...] = ()
     superseded: tuple[int, ...] = ()
     moves: tuple[tuple[bytes, bytes], ...] = ()
 
@@ -124,7 +127,7 @@ class Store:
         asset_id = int(cursor.lastrowid or 0)
         jobs = self._add_jobs(asset_id, 1, new, now)
         return Recorded(
-            arrival=Arrival.NEW, asset_id=asset_id, jobs=jobs, rejected=bool(new.rejected)
+            arrival=Arrival.NEW, asset_id=asset_id, jobs=jobs, rejected=self.jobs.rejected_of(jobs)
         )
 
     def _unchanged(self, row: sqlite3.Row, new: Accepted, now: float) -> Recorded:
@@ -145,7 +148,7 @@ class Store:
             arrival=Arrival.REPLACED,
             asset_id=row["id"],
             jobs=jobs,
-            rejected=bool(new.rejected),
+            rejected=self.jobs.rejected_of(jobs),
             superseded=tuple(superseded),
         )
 

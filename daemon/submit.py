@@ -18,6 +18,7 @@ from daemon.model_store import ModelVersions, new_job
 from daemon.outputs import within
 from daemon.plan import Plan, Run, default_output
 from daemon.store import Store
+from handlers.contract import AssetKind
 
 
 def submit(
@@ -34,18 +35,18 @@ def submit(
         raise DaemonError(
             f"{request['path']} is not known: it is not whole yet, or in no watched folder"
         )
-    ids = [
-        store.add_job(
-            row["id"],
-            replace(
-                new_job(run, models, within(row["path"], row["watch"])),
-                inputs=store.jobs.inputs_of(row["id"], run.spec.name),
-            ),
-            now,
-            again=True,
+    if row["kind"] == AssetKind.EXAMPLES and (why := store.jobs.namesake(row["path"])):
+        raise DaemonError(why)
+    jobs = [
+        replace(
+            new_job(run, models, within(row["path"], row["watch"])),
+            inputs=store.jobs.inputs_of(row["id"], run.spec.name),
         )
         for run in _runs_for(plan, dict(row), handler)
     ]
+    if refused := [job.rejected for job in jobs if job.rejected]:
+        raise DaemonError("; ".join(refused))
+    ids = [store.add_job(row["id"], job, now, again=True) for job in jobs]
     return {"message": f"{len(ids)} jobs are queued", "jobs": ids}
 
 

@@ -26,6 +26,7 @@ MODEL_FILE = "model.keras"
 METADATA_FILE = "metadata.json"
 CARD_FILE = "card.md"
 PIN_FILE = "pinned"
+REMOVED_FILE = "removed"
 SHIPPED = Path(__file__).with_name("shipped")
 LEARNT = "effect."
 """What the name of every bundle begins with that was learnt from examples."""
@@ -181,8 +182,12 @@ def pin(models_dir: Path, name: str, version: str | None) -> None:
         path.unlink(missing_ok=True)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{PIN_FILE}-{os.getpid()}")
-    temporary.write_text(version + "\n", encoding="utf-8")
+    _write(path, version + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}-{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
     _sync(temporary)
     temporary.rename(path)
     _sync(path.parent)
@@ -199,6 +204,23 @@ def whole(models_dir: Path, name: str, version: str) -> BundleInfo | None:
     """Return exactly this bundle when it is there and undamaged, else None."""
     found = exactly(models_dir, name, version)
     return found if found is not None and found.is_whole() else None
+
+
+def taken(models_dir: Path, name: str) -> list[str]:
+    """List the versions that a new bundle of ``name`` must not have, lowest first.
+
+    Those that are there and those that were removed: a manifest may name them.
+    """
+    there = [info.version for info in versions(models_dir, name)]
+    return sorted({*there, *_removed(models_dir / name)}, key=_order)
+
+
+def _removed(parent: Path) -> list[str]:
+    try:
+        lines = (parent / REMOVED_FILE).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return []
+    return [line for line in lines if _NAME.fullmatch(line)]
 
 
 def _order(version: str) -> tuple[tuple[int, int, str], ...]:
@@ -266,18 +288,18 @@ def _sync(path: Path) -> None:
 
 
 def remove(info: BundleInfo) -> None:
-    """Delete an installed bundle and its pin, and its name's folder after the last version.
+    """Delete an installed bundle and its pin; readers see all of it or nothing.
 
-    Readers see all of it or nothing.
+    Its name's folder stays and remembers the version, which no other weights shall have.
     """
     parent = info.path.parent
+    versions_gone = dict.fromkeys([*_removed(parent), info.version])
+    _write(parent / REMOVED_FILE, "\n".join(versions_gone) + "\n")
     aside = parent / f".removed-{info.version}-{os.getpid()}"
     info.path.rename(aside)
     shutil.rmtree(aside)
     if pinned(parent.parent, info.name) == info.version:
         (parent / PIN_FILE).unlink()
-    if not any(parent.iterdir()):
-        parent.rmdir()
 
 
 class BundleLoader:
@@ -321,8 +343,8 @@ class BundleLoader:
 
     def next_version(self, name: str) -> str:
         """Return the version for a new bundle of this name: 1.0, then 1.1 and so on."""
-        known = versions(self._models_dir, name)
-        major, _, minor = (known[-1].version if known else "1.-1").partition(".")
+        known = taken(self._models_dir, name)
+        major, _, minor = (known[-1] if known else "1.-1").partition(".")
         return f"{major}.{int(minor or 0) + 1}"
 
 

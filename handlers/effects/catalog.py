@@ -28,7 +28,8 @@ def _no_models(_: Any) -> tuple[str, ...]:
 class BuiltIn:
     """A built-in effect: the class "module:Class" is made from (options, Tools).
 
-    ``models`` says which bundles it needs for given options.
+    ``models`` says which bundles it needs for given options; ``matte`` that it makes one, so that
+    it can be the mask of another effect.
     """
 
     name: str
@@ -36,6 +37,12 @@ class BuiltIn:
     summary: str
     options: type[Options] = Options
     models: Callable[[Any], tuple[str, ...]] = field(default=_no_models)
+    matte: bool = False
+
+    @property
+    def works_alone(self) -> bool:
+        """Whether it needs no options."""
+        return not any(option.is_required() for option in self.options.model_fields.values())
 
 
 def _upscaler(chosen: options.UpscaleOptions) -> tuple[str, ...]:
@@ -81,12 +88,14 @@ _ALL = (
         target="handlers.effects.builtin.keyer:Keyer",
         summary="keys a green or blue screen and takes its spill away",
         options=options.KeyerOptions,
+        matte=True,
     ),
     BuiltIn(
         name="person-matte",
         target="handlers.effects.builtin.person_matte:PersonMatte",
         summary="a garbage matte of people",
         models=lambda _: ("person-matte",),
+        matte=True,
     ),
     BuiltIn(
         name="stabilise",
@@ -107,6 +116,11 @@ BUILT_IN: Mapping[str, BuiltIn] = MappingProxyType({each.name: each for each in 
 def is_name(text: str) -> bool:
     """Say whether something can be an effect's name: letters, digits, "-" and "_"."""
     return _NAME.fullmatch(text) is not None
+
+
+def built_in(name: str) -> BuiltIn | None:
+    """Return the built-in effect of a name, in any case, or None."""
+    return BUILT_IN.get(name.lower())
 
 
 def bundle_of(effect: str) -> str:

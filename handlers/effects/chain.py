@@ -214,7 +214,7 @@ def _stage(step: Step, tools: Tools) -> Stage:
 
 
 def _effect(name: str, given: dict[str, Any], tools: Tools) -> Effect:
-    built_in = catalog.BUILT_IN.get(name)
+    built_in = catalog.built_in(name)
     if built_in is not None:
         made: Callable[[Options, Tools], Effect] = _resolved(built_in.target)
         return made(built_in.options.model_validate(given), tools)

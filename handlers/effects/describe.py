@@ -8,7 +8,7 @@ from pathlib import Path
 
 from handlers.contract import ModelLoader, Treatment
 from handlers.effects import stills
-from handlers.effects.catalog import BUILT_IN
+from handlers.effects.catalog import built_in
 from handlers.effects.spec import SPEC, EffectsParams, Step
 from handlers.effects.stills import Pair
 from handlers.report.metadata import label
@@ -87,7 +87,7 @@ def _row(step: Step, whole: float, models: ModelLoader) -> EffectRow:
 
 
 def _version(step: Step, infos: Sequence[BundleInfo]) -> str:
-    if step.effect not in BUILT_IN:
+    if built_in(step.effect) is None:
         return f"version {infos[0].version}" if infos else ""
     used = ", ".join(f"{info.name} {info.version}" for info in infos)
     return f"built in, {SPEC.version}" + (f", with {used}" if used else "")

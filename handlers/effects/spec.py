@@ -40,7 +40,8 @@ class Step(_Strict):
         for name in (self.effect, self.mask):
             if name is not None and not catalog.is_name(name):
                 raise ValueError(f"{name!r} is no effect's name: letters, digits, '-' and '_' only")
-        built_in = catalog.BUILT_IN.get(self.effect)
+        _refuse_mask(self.mask)
+        built_in = catalog.built_in(self.effect)
         if built_in is None and self.options:
             raise ValueError(f"{self.effect!r} is no built-in effect, and others have no options")
         if built_in is not None:
@@ -53,8 +54,16 @@ class Step(_Strict):
         return own if self.mask is None else own + _bundles(self.mask, {})
 
 
+def _refuse_mask(name: str | None) -> None:
+    """A mask is given no options; whether a learnt effect makes a matte, only its model says."""
+    mask = None if name is None else catalog.built_in(name)
+    if mask is not None and not (mask.matte and mask.works_alone):
+        mattes = ", ".join(each.name for each in catalog.BUILT_IN.values() if each.matte)
+        raise ValueError(f"{name!r} cannot be a mask: take {mattes} or an effect learnt as a matte")
+
+
 def _bundles(name: str, given: Mapping[str, Any]) -> tuple[str, ...]:
-    built_in = catalog.BUILT_IN.get(name)
+    built_in = catalog.built_in(name)
     if built_in is None:
         return (catalog.bundle_of(name),)
     return built_in.models(built_in.options.model_validate(dict(given)))
@@ -103,11 +112,8 @@ def steps_for(params: EffectsParams, within: str) -> tuple[Step, ...]:
 
 
 def _works_alone(name: str) -> bool:
-    """Say whether an effect needs no options."""
-    built_in = catalog.BUILT_IN.get(name)
-    if built_in is None:
-        return True
-    return not any(field.is_required() for field in built_in.options.model_fields.values())
+    built_in = catalog.built_in(name)
+    return built_in is None or built_in.works_alone
 
 
 def models_for(params: EffectsParams, within: str) -> tuple[str, ...]:
@@ -128,7 +134,7 @@ SPEC = HandlerSpec(
     treatment=Treatment.ENHANCED,
     needs=Needs(cpu=1, memory=6144, gpu_helps=True),
     models_for=models_for,
-    offers=tuple(name for name in catalog.BUILT_IN if _works_alone(name)),
+    offers=tuple(each.name for each in catalog.BUILT_IN.values() if each.works_alone),
     path_matters=_named_by,
     resumes=True,
 )

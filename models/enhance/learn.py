@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,7 @@ def _publish(
 ) -> BundleInfo:
     facts = BundleFacts(
         name=NAME,
-        version=_next_version(start.version),
+        version=_next_version(start.version, bundle.taken(order.models, NAME)),
         network=start.facts.network,
         input_contract=start.facts.input_contract,
         licence=start.facts.licence,
@@ -153,10 +153,11 @@ def _publish(
     return info
 
 
-def _next_version(version: str) -> str:
+def _next_version(version: str, taken: Iterable[str] = ()) -> str:
     """Count up what the studio made of one published version: 3.0, 3.0.studio1, 3.0.studio2."""
-    base, mark, number = version.partition(".studio")
-    return f"{base}.studio{int(number) + 1 if mark else 1}"
+    base = version.partition(".studio")[0]
+    parts = [each.partition(".studio") for each in (version, *taken)]
+    return f"{base}.studio{max(int(n or 0) for of, _, n in parts if of == base) + 1}"
 
 
 def _card(facts: BundleFacts, order: Order) -> str:

@@ -258,7 +258,7 @@ def _current(
 def _publish(order: Order, model: Any, metrics: Mapping[str, float], data: str) -> BundleInfo:
     facts = BundleFacts(
         name=NAME,
-        version=_next_version(order.models),
+        version=bundle.BundleLoader(order.models).next_version(NAME),
         network="models.shots.extension",
         input_contract="uint8 [batch, 200, 27, 48, 3], and transnetv2's two scores [batch, 100, 2]",
         licence="Apache-2.0",
@@ -272,13 +272,6 @@ def _publish(order: Order, model: Any, metrics: Mapping[str, float], data: str) 
     info = bundle.write_bundle(model, order.models, facts, _card(facts, order))
     say(f"{NAME} {info.version} is in use.")
     return info
-
-
-def _next_version(models: Path) -> str:
-    """Count up from the newest, so that it is the one that is used."""
-    found = bundle.find(models, NAME)
-    major, _, minor = (found.version if found else "1.-1").partition(".")
-    return f"{major}.{int(minor) + 1}"
 
 
 def _card(facts: BundleFacts, order: Order) -> str:

@@ -241,7 +241,9 @@ def test_versions_are_pinned(studio):
     assert "psnr" in shown
     assert "1.0" in shown
     it.fxd("models", "remove", "glow")
-    assert not (it.state / "models/effect.glow").exists()
+    # The versions' numbers stay, so that no other weights get them.
+    assert (it.state / "models/effect.glow/removed").read_text().split() == ["1.0", "1.1"]
+    assert len(list((it.state / "models/effect.glow").iterdir())) == 1
     assert it.fxd("models", "remove", "shots", check=False).returncode == 1
     it.drop("apply/glow/A004.bin", b"clip 4")
     it.wait_for(lambda: "learning it gave no model" in waiting(it, "apply/glow/A004.bin"))

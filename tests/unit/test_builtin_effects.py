@@ -1,5 +1,7 @@
 """What holds for every built-in effect without a network, on any picture."""
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -31,9 +33,12 @@ def made(name, storage, seed=7):
 
 
 def test_each_is_what_the_catalogue_names():
-    """The catalogue leads to the class."""
+    """The catalogue leads to the class, and says which make a matte."""
     for name, (kind, _) in KINDS.items():
         assert BUILT_IN[name].target == f"{kind.__module__}:{kind.__name__}"
+    for entry in BUILT_IN.values():
+        module, _, name = entry.target.partition(":")
+        assert getattr(importlib.import_module(module), name).matte is entry.matte
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -282,6 +282,16 @@ def test_examples_are_alone(faults, load, storage):
     assert "give it a watched folder of its own" in found
 
 
+def test_examples_have_one_folder(faults, storage):
+    """From two, two effects of one name would be versions of each other."""
+    (storage / "more").mkdir()
+    (found,) = faults("watches:\n- {folder: learn, run: [learn]}\n- {folder: more, run: [learn]}\n")
+    assert found == (
+        "watches[1].run[0] (line 4): takes examples, as watches[0].run[0] does, and both would "
+        "make effects of one name; take them in one watched folder"
+    )
+
+
 def test_effects_of_the_example(load, storage):
     """Where learnt effects and clips land; the chain that is only a comment is right, too."""
     text = re.sub(r"^#state:.*$", "", EXAMPLE.read_text(), flags=re.MULTILINE)
@@ -303,6 +313,31 @@ def test_effects_of_the_example(load, storage):
     # What the journal keeps is read back as it was.
     again = type(chain.params).model_validate(json.loads(chain.params_json))
     assert again == chain.params
+
+
+@pytest.mark.parametrize("mask", ["look", "style", "grain", "Denoise"])
+def test_a_mask_that_makes_no_matte(mask, faults):
+    """What would end each clip, or the daemon, is said of the file."""
+    step = f"{{effect: grain, mask: {mask}}}"
+    text = f"watches:\n- folder: dailies\n  run: [{{handler: effects, effects: [{step}]}}]\n"
+    (found,) = faults(text)
+    assert found == (
+        f"watches[0].run[0].effects[0] (line 4): '{mask}' cannot be a mask: "
+        "take keyer, person-matte or an effect learnt as a matte"
+    )
+
+
+def test_names_of_effects_in_any_case(load):
+    """A folder on a share is typed by people: Denoise is denoise, and not another's name."""
+    steps = "[{effect: Grain, amount: 0.3, mask: Keyer}, {effect: glow, mask: MyMatte}]"
+    text = f"watches:\n- folder: apply\n  run: [{{handler: effects, effects: {steps}}}]\n"
+    run = load(text).watches[0].runs[0]
+    assert run.spec.models_for(run.params, "A.mov") == ("effect.glow", "effect.mymatte")
+    alone = run.spec.params()
+    assert run.spec.models_for(alone, "Denoise/A.mov") == ("denoise",)
+    assert run.spec.models_for(alone, "GRAIN/A.mov") == ()
+    # Needs options, which no folder gives.
+    assert run.spec.models_for(alone, "Look/A.mov") == ()
 
 
 def test_effects_and_what_is_learnt_go_to_their_own_places(faults, storage):

@@ -6,6 +6,7 @@ import queue
 import socket
 import stat
 import threading
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,10 +17,13 @@ from daemon.commands import Commands
 from daemon.config_file import load_plan
 from daemon.control import SOCKET, ControlServer, call
 from daemon.errors import DaemonError
+from daemon.intake import Intake
 from daemon.jobs import Change
+from daemon.jobstore import NewJob
 from daemon.journal import Lock, open_writer
 from daemon.model_store import new_job
 from daemon.offline import order, relative_to_storage
+from daemon.prober import Prober
 from daemon.settle import Look
 from daemon.store import Accepted, Store
 from daemon.submit import submit
@@ -175,6 +179,29 @@ def jobs(plan):
     return ids
 
 
+def test_a_handler_that_raises(config, plan, jobs):
+    """Whatever anybody's handler raises when it is asked what it needs: told, no dead daemon."""
+
+    def broken(params, within):
+        raise RuntimeError(f"no {within}\nmore")
+
+    run = plan.watches[0].runs[0]
+    spec = replace(run.spec, models_for=broken, path_matters=broken)
+    job = new_job(replace(run, spec=spec), lambda _: {}, "A.mov")
+    said = "handler 'edit' cannot say which models it needs here (RuntimeError: no A.mov)"
+    assert job.rejected == said
+    assert job.differs("A.mov", "B.mov")
+    assert not job.differs("A.mov", "A.mov")
+    watches = (replace(plan.watches[0], runs=(replace(run, spec=spec),)),)
+    connection = open_writer(plan.state)
+    with pytest.raises(DaemonError, match=r"cannot say which models .* no 0\.mov"):
+        submit(
+            Store(connection), replace(plan, watches=watches), lambda _: {},
+            {"path": "dailies/0.mov"}, 1.0,
+        )  # fmt: skip
+    connection.close()
+
+
 def states(plan):
     """The state of every job."""
     connection = open_writer(plan.state)
@@ -231,6 +258,39 @@ def test_submit(config, plan, jobs):
     for _ in range(2):
         order(config, {"command": "submit", "path": "dailies/2.mov", "handler": None})
     assert states(plan) == ["queued", "failed", "done", "cancelled", "queued"]
+
+
+def test_two_sets_of_examples_of_one_name(config, plan):
+    """Glow beside glow would be its next version: refused, until glow is gone."""
+    plan.state.mkdir()
+    prober = Prober(plan.storage, plan.state, 1.0, lambda: None)
+    connection = open_writer(plan.state)
+    store = Store(connection)
+    intake = Intake(store, prober, prober, dict.fromkeys)
+    learn = NewJob(handler="learn", handler_version="1", output_root="learn_effects")
+
+    def drop(name, content="1"):
+        kind, path = AssetKind.EXAMPLES, b"learn/" + name
+        look = Look(path=path, kind=kind, signature=content.encode(), size=1)
+        accepted = Accepted(
+            look=look, watch="learn", inode=name[0], fingerprint=content, facts="{}", jobs=(learn,)
+        )
+        return intake._record(accepted, 1.0).jobs[0]
+
+    first, second, other = drop(b"glow"), drop(b"Glow"), drop(b"warm")
+    assert [store.jobs.get(job)["state"] for job in (first, second, other)] == [
+        "queued", "rejected", "queued",
+    ]  # fmt: skip
+    why = "learn/glow has this effect's name, in which case does not count"
+    assert store.jobs.get(second)["reason"].startswith(why)
+    assert store.jobs.get(drop(b"glow", "2"))["state"] == "queued"
+    runs = type("Runs", (), {"paused": False, "reopened": lambda *_: None})()
+    commands = Commands(store, runs, partial(submit, store, plan, dict.fromkeys))
+    for asked in ({"command": "retry", "job": second}, {"command": "submit", "path": "learn/Glow"}):
+        assert why in commands.carry_out(asked, 2.0)["error"]
+    store.mark_gone([b"learn/glow"], 3.0)
+    assert "queued again" in commands.carry_out({"command": "retry", "job": second}, 4.0)["message"]
+    connection.close()
 
 
 @pytest.mark.parametrize(

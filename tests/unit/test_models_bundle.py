@@ -77,9 +77,14 @@ def test_writing_again_replaces(tmp_path: Path, model) -> None:
 
 
 def test_removed_bundle_is_gone(tmp_path: Path, model) -> None:
-    """With its last version goes the name's folder."""
-    bundle.remove(bundle.write_bundle(model, tmp_path, _facts(), ""))
-    assert list(tmp_path.iterdir()) == []
+    """Its number is all that stays, also where the removal was cut off and is done again."""
+    for version in ("1.0", "1.2", "1.2"):
+        bundle.remove(bundle.write_bundle(model, tmp_path, _facts(version=version), ""))
+    assert bundle.installed(tmp_path) == []
+    assert [path.name for path in (tmp_path / "tiny").iterdir()] == ["removed"]
+    assert bundle.taken(tmp_path, "tiny") == ["1.0", "1.2"]
+    (tmp_path / "tiny" / "removed").write_bytes(b"\xff")
+    assert bundle.taken(tmp_path, "tiny") == []
 
 
 def test_missing_model_says_what_to_run(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_meta(store):
 def test_new(store):
     """A new asset gets version 1 and its jobs, queued, with an event each."""
     found = store.record(accepted(jobs=(EDIT, OTHER)), 5.0)
-    assert (found.arrival, len(found.jobs), found.rejected) == (Arrival.NEW, 2, False)
+    assert (found.arrival, len(found.jobs), found.rejected) == (Arrival.NEW, 2, ())
     assert state(store, found.jobs[0]) == (JobState.QUEUED, "")
     row = store.asset_by_path(b"dailies/A.mov")
     assert (row["version"], row["folder"], row["seen_at"]) == (1, b"dailies", 5.0)
@@ -80,8 +80,18 @@ def test_new(store):
 def test_new_but_rejected(store):
     """A rejected asset is journaled with rejected jobs that carry the sentence."""
     found = store.record(accepted(rejected="cut off"), 0.0)
-    assert found.rejected
+    assert found.rejected == found.jobs
     assert state(store, found.jobs[0]) == (JobState.REJECTED, "cut off")
+
+
+def test_one_handler_cannot_run(store):
+    """Its job alone is rejected, and told of; the others wait for their turn."""
+    broken = replace(OTHER, rejected="no model", waits_for="a model")
+    found = store.record(accepted(jobs=(EDIT, broken)), 0.0)
+    assert [state(store, job) for job in found.jobs] == [
+        (JobState.QUEUED, ""), (JobState.REJECTED, "no model"),
+    ]  # fmt: skip
+    assert found.rejected == found.jobs[1:]
 
 
 def test_unchanged(store):

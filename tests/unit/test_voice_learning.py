@@ -235,6 +235,7 @@ def test_the_version_counts_up_what_the_studio_made():
     """Of one published version."""
     assert learn._next_version("0.5.6") == "0.5.6.studio1"
     assert learn._next_version("0.5.6.studio9") == "0.5.6.studio10"
+    assert learn._next_version("0.5.6", ["0.5.6.studio2", "0.5.7.studio8"]) == "0.5.6.studio3"
 
 
 def test_noise_alone_weighs_as_much_as_speech():
