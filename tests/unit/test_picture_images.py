@@ -157,31 +157,43 @@ def test_an_image_in_the_middle_with_more_overscan_is_worked_on_whole(tmp_path):
         effect=lambda picture, _: Picture(picture.rgb * np.float32(2)),
     )
     assert source.canvas == (-8, -4, 90, 60)
+    slate = image(tmp_path / "o.0003.exr", linear(3, (200, 200)), "half")
+    again = probe_clip(tmp_path / "o.####.exr", [*files, slate])
+    assert open_footage(tmp_path / "o.####.exr", again).canvas == source.canvas
     for path, (at, size) in zip(made, windows, strict=True):
         values, spec = raw(path)
         assert ((spec.x, spec.y), values.shape[:2]) == (at, size)
         assert (values == 0.5).all()
 
 
-def aov(path):
-    """A render with depth in float beside colours in half."""
-    values = RNG.normal(0.5, 1, (48, 64, 4)).astype("f4")
+def aov(path, kind="float"):
+    """A render with depth in float, or numbers in integers, beside colours in half."""
+    values = RNG.normal(0.5, 1, (48, 64, 4))
     values[..., :3] = values[..., :3].astype(np.float16)
     spec = OpenImageIO.ImageSpec(64, 48, 4, "float")
     spec.channelnames = ("R", "G", "B", "Z")
-    half, whole = OpenImageIO.TypeDesc("half"), OpenImageIO.TypeDesc("float")
-    spec.channelformats = (half, half, half, whole)
+    half, other = OpenImageIO.TypeDesc("half"), OpenImageIO.TypeDesc(kind)
+    spec.channelformats = (half, half, half, other)
     output = OpenImageIO.ImageOutput.create(str(path))
     assert output.open(str(path), spec), output.geterror()
     assert output.write_image(values)
     output.close()
-    return values
 
 
-@pytest.mark.parametrize("wanted", [None, "exr-half"])
-def test_further_channels_stay_where_an_effect_adds_alpha(wanted, tmp_path):
+def precisely(path):
+    """An image's samples in double, the names and the types of its channels."""
+    opened = OpenImageIO.ImageInput.open(str(path))
+    spec, values = opened.spec(), opened.read_image("double")
+    opened.close()
+    kinds = spec.channelformats or [spec.format] * spec.nchannels
+    return values, spec.channelnames, [str(each) for each in kinds]
+
+
+@pytest.mark.parametrize("kind", ["float", "uint"])
+@pytest.mark.parametrize("wanted", ["exr-half", "exr-float"])
+def test_further_channels_stay_where_an_effect_adds_alpha(wanted, kind, tmp_path):
     """Depth keeps its own bits, whatever colours are stored in."""
-    own = aov(tmp_path / "cg.0001.exr")
+    aov(tmp_path / "cg.0001.exr", kind)
     full = np.ones((48, 64), np.float32)
     _, _, [made], notes = render(
         tmp_path / "cg.####.exr",
@@ -191,12 +203,10 @@ def test_further_channels_stay_where_an_effect_adds_alpha(wanted, tmp_path):
         effect=lambda picture, _: Picture(picture.rgb, full),
         alpha=True,
     )
-    opened = OpenImageIO.ImageInput.open(str(made))
-    spec, values = opened.spec(), opened.read_image("float")
-    opened.close()
-    assert spec.channelnames == ("R", "G", "B", "A", "Z")
-    assert str(spec.channelformats[-1] if spec.channelformats else spec.format) == "float"
-    assert np.array_equal(values[..., [0, 1, 2, 4]], own)
+    values, names, kinds = precisely(made)
+    assert names == ("R", "G", "B", "A", "Z")
+    assert kinds == [wanted.removeprefix("exr-")] * 4 + [kind]
+    assert np.array_equal(values[..., [0, 1, 2, 4]], precisely(tmp_path / "cg.0001.exr")[0])
     assert not any("does not hold" in note for note in notes)
 
 

@@ -151,16 +151,18 @@ def around(example: ImageNative, files: Sequence[Path]) -> Window:
             of other formats those of the first and the last.
     """
     wanted = files if example.format == "openexr" else [example.path, files[-1]]
-    canvas = example.canvas
+    canvas, size = example.canvas, display_of(example.spec)[2:]
     with ThreadPoolExecutor(_HEADERS, thread_name_prefix="headers") as pool:
-        for window in pool.map(_window_of, wanted):
-            canvas = canvas if window is None else _joined(canvas, window)
+        for found in pool.map(_windows_of, wanted):
+            # An image of another size is no part of it.
+            if found is not None and found[1][2:] == size:
+                canvas = _joined(canvas, found[0])
     return canvas
 
 
-def _window_of(path: Path) -> Window | None:
+def _windows_of(path: Path) -> tuple[Window, Window] | None:
     try:
-        return windows(path)[0]
+        return windows(path)
     except Unreadable:
         return None
 

@@ -23,7 +23,8 @@ from handlers.effects.picture.image import (
 )
 from handlers.effects.picture.target import Target
 
-_FLOATS = {"float16": "half", "float32": "float", "float64": "double"}
+# What EXR stores: double is only what channels of float and of integers are held in together.
+_FLOATS = {"float16": "half", "float32": "float", "float64": "float"}
 _GREY = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
