@@ -134,6 +134,11 @@ class Chain:
         """The places of those stages that want to see all pictures beforehand."""
         return tuple(place for place, stage in enumerate(self.stages) if stage.studies)
 
+    @property
+    def keeps_grey(self) -> bool:
+        """Whether grey footage stays grey; known once it has begun."""
+        return all(stage.effect.keeps_grey for stage in self.stages)
+
     def begin(self, footage: Footage) -> Footage:
         """Tell each effect what is to come; return what comes out.
 

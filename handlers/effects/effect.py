@@ -81,12 +81,14 @@ class Effect(ABC):
     ``reach`` is how many frames before and after a picture it needs. ``scale`` is how many pixels
     wide and high a pixel becomes. ``studies`` says that it wants to see every picture once, in
     order, before the first one is made. ``matte`` says that what it makes is the alpha.
+    ``keeps_grey`` says, once it has begun, that of a grey picture it makes a grey one.
     """
 
     reach: int = 0
     scale: int = 1
     studies: bool = False
     matte: bool = False
+    keeps_grey: bool = False
 
     def begin(self, footage: Footage) -> Footage:
         """Take note of what is to come; return what its own results are.

@@ -13,7 +13,7 @@ from typing import Any
 from handlers.contract import Artifact, Asset, Context, HandlerResult, UnusableMedia
 from handlers.edit import names
 from handlers.effects import catalog, describe
-from handlers.effects.chain import build
+from handlers.effects.chain import Chain, build
 from handlers.effects.describe import SHEET, Described
 from handlers.effects.effect import Footage, Tools
 from handlers.effects.output import ClipOutput, Output, SequenceOutput
@@ -115,7 +115,7 @@ class _Render:
         if self.source.video.interlaced and chain.stages:
             self.tools.notes.append(_INTERLACED)
         made = chain.begin(self.source.footage)
-        target = self._target(made)
+        target = self._target(made, chain)
         kind = SequenceOutput if target.is_sequence else ClipOutput
         with kind(self.work, self._settings(target), self.source, target) as output:
             stills = Stills(self.work / "stills", self.frames)
@@ -137,13 +137,18 @@ class _Render:
             metrics=self._metrics(target, output, frames),
         )
 
-    def _target(self, made: Footage) -> Target:
+    def _target(self, made: Footage, chain: Chain) -> Target:
         """Choose the format; an effect may have made other colours than the source's."""
         held, footage = self.source.held, self.source.footage
         if (made.colour, made.scene_linear) != (footage.colour, footage.scene_linear):
             held = replace(held, colour=made.colour, scene_linear=made.scene_linear)
-        size = made.width, made.height
-        return choose(held, size, alpha=made.has_alpha, wanted=self.params.format)
+        return choose(
+            held,
+            (made.width, made.height),
+            alpha=made.has_alpha,
+            wanted=self.params.format,
+            keeps_grey=chain.keeps_grey,
+        )
 
     def _settings(self, target: Target) -> dict[str, Any]:
         """Return all that decides what a frame looks like."""

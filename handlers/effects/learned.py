@@ -51,7 +51,8 @@ class Learned(Effect):
         self._contract = _contract(name, info)
         self._model = tools.models.load(catalog.bundle_of(name))
         self._lut = lut_alone(self._model)
-        self.matte = self._contract.matte
+        # A matte leaves colours as they are.
+        self.matte = self.keeps_grey = self._contract.matte
         self._runner: Runner | None = None
         self._space: _Space | None = None
         self._footage: Footage | None = None

@@ -153,11 +153,14 @@ class SequenceOutput(Output):
         self._folder = work / "images"
         self._writer = SequenceWriter(self._folder, source, target)
         self._written: list[Path] = []
+        self._cut: list[int] = []
         for path in self._folder.glob(".*"):
             path.unlink()
 
     def _put(self, number: int, time: Fraction, made: Encodable) -> None:  # noqa: ARG002 - numbered
         self._written.append(self._writer.write(number, made))
+        if made.cut:
+            self._cut.append(made.cut)
 
     def _end(self) -> None:
         for path in self._written:
@@ -170,6 +173,11 @@ class SequenceOutput(Output):
     def _deliver(self, staging: Path, stem: str) -> Path:
         # Moved away they are no longer here to go on from.
         self.journal.forget()
+        if self._cut:
+            self.notes.append(
+                f"At least {sum(self._cut)} pixels in {len(self._cut)} images lay beyond black or "
+                f"white, where {self._target.format} ends; set format to exr-half to keep them."
+            )
         out = staging / stem
         shutil.move(self._folder, out)
         return out

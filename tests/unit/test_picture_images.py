@@ -11,6 +11,7 @@ from handlers.contract import UnusableMedia
 from handlers.effects.effect import Picture
 from handlers.effects.picture.footage import open_footage
 from handlers.effects.picture.native import to_picture
+from handlers.effects.picture.target import choose
 from handlers.media.clip import probe_clip
 from tests.footage import clip, image, noise, raw, render, samples
 from tests.images import packed
@@ -134,6 +135,97 @@ def test_a_data_window_stays_and_grows_where_an_effect_reaches_beyond(grows, tmp
         assert (spec.x, spec.y, spec.width, spec.height) == (-8, 0, 88, 60)
         assert read[4:52, :64].tobytes() == values.tobytes()
         assert (read[-1, -1] == 3).all()
+
+
+def test_an_image_in_the_middle_with_more_overscan_is_worked_on_whole(tmp_path):
+    """Of all images the largest window counts, and each one's data go through the effect."""
+    windows = [((0, 0), (48, 64)), ((-8, -4), (60, 90)), ((0, 0), (48, 64))]
+    files = [
+        image(
+            tmp_path / f"o.{n:04d}.exr",
+            np.full((*size, 3), 0.25, np.float16),
+            "half",
+            window=at,
+            display=(0, 0, 64, 48),
+        )
+        for n, (at, size) in enumerate(windows)
+    ]
+    source, _, made, _ = render(
+        tmp_path / "o.####.exr",
+        tmp_path / "out",
+        members=files,
+        effect=lambda picture, _: Picture(picture.rgb * np.float32(2)),
+    )
+    assert source.canvas == (-8, -4, 90, 60)
+    slate = image(tmp_path / "o.0003.exr", linear(3, (200, 200)), "half")
+    again = probe_clip(tmp_path / "o.####.exr", [*files, slate])
+    assert open_footage(tmp_path / "o.####.exr", again).canvas == source.canvas
+    for path, (at, size) in zip(made, windows, strict=True):
+        values, spec = raw(path)
+        assert ((spec.x, spec.y), values.shape[:2]) == (at, size)
+        assert (values == 0.5).all()
+
+
+def aov(path, kind="float"):
+    """A render with depth in float, or numbers in integers, beside colours in half."""
+    values = RNG.normal(0.5, 1, (48, 64, 4))
+    values[..., :3] = values[..., :3].astype(np.float16)
+    spec = OpenImageIO.ImageSpec(64, 48, 4, "float")
+    spec.channelnames = ("R", "G", "B", "Z")
+    half, other = OpenImageIO.TypeDesc("half"), OpenImageIO.TypeDesc(kind)
+    spec.channelformats = (half, half, half, other)
+    output = OpenImageIO.ImageOutput.create(str(path))
+    assert output.open(str(path), spec), output.geterror()
+    assert output.write_image(values)
+    output.close()
+
+
+def precisely(path):
+    """An image's samples in double, the names and the types of its channels."""
+    opened = OpenImageIO.ImageInput.open(str(path))
+    spec, values = opened.spec(), opened.read_image("double")
+    opened.close()
+    kinds = spec.channelformats or [spec.format] * spec.nchannels
+    return values, spec.channelnames, [str(each) for each in kinds]
+
+
+@pytest.mark.parametrize("kind", ["float", "uint"])
+@pytest.mark.parametrize("wanted", ["exr-half", "exr-float"])
+def test_further_channels_stay_where_an_effect_adds_alpha(wanted, kind, tmp_path):
+    """Depth keeps its own bits, whatever colours are stored in."""
+    aov(tmp_path / "cg.0001.exr", kind)
+    full = np.ones((48, 64), np.float32)
+    _, _, [made], notes = render(
+        tmp_path / "cg.####.exr",
+        tmp_path / "out",
+        wanted,
+        members=[tmp_path / "cg.0001.exr"],
+        effect=lambda picture, _: Picture(picture.rgb, full),
+        alpha=True,
+    )
+    values, names, kinds = precisely(made)
+    assert names == ("R", "G", "B", "A", "Z")
+    assert kinds == [wanted.removeprefix("exr-")] * 4 + [kind]
+    assert np.array_equal(values[..., [0, 1, 2, 4]], precisely(tmp_path / "cg.0001.exr")[0])
+    assert not any("does not hold" in note for note in notes)
+
+
+def test_further_channels_that_cannot_stay_are_told(tmp_path):
+    """A picture twice as large has no depth of its own; PNG has no place for a fifth channel."""
+    aov(tmp_path / "cg.0001.exr")
+    source = open_footage(
+        tmp_path / "cg.####.exr",
+        probe_clip(tmp_path / "cg.####.exr", [tmp_path / "cg.0001.exr"]),
+    )
+    larger = choose(source.held, (128, 96), alpha=False, wanted=None)
+    assert larger.notes == (
+        "exr-float does not hold these channels of cg.####.exr in another size: Z.",
+    )
+    names = ("R", "G", "B", "A", "extra")
+    path = image(tmp_path / "t.0001.tif", np.zeros((48, 64, 5), np.uint8), "uint8", names=names)
+    _, _, [made], notes = render(tmp_path / "t.####.tif", tmp_path / "png", "png-8", members=[path])
+    assert any("png-8 does not hold these channels" in note for note in notes)
+    assert raw(made)[1].nchannels == 4
 
 
 def test_colours_under_alpha_are_given_straight_and_stored_multiplied(tmp_path):

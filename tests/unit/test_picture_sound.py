@@ -101,6 +101,63 @@ def test_coded_sound_of_a_spanned_clip_overlaps_at_no_seam(tmp_path):
     assert 2.35 < times[-1] - times[0] < 2.45
 
 
+def recorded(path, first):
+    """One part as AVCHD has it: 25 frames, LPCM of Blu-ray that counts its samples."""
+    with av.open(str(path), "w", format="mpegts", options={"mpegts_m2ts_mode": "1"}) as container:
+        picture = container.add_stream("mpeg2video", rate=RATE)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("pcm_bluray", rate=48000, layout="stereo")
+        for number in range(25):
+            frame = av.VideoFrame(64, 48, "yuv420p")
+            for plane in frame.planes:
+                plane.update(bytes([100]) * plane.buffer_size)
+            frame.pts, frame.time_base = number, 1 / RATE
+            container.mux(picture.encode(frame))
+            values = np.repeat((first + number) * 1920 + np.arange(1920), 2).astype("<i2")[None]
+            frame = av.AudioFrame.from_ndarray(values, "s16", "stereo")
+            frame.sample_rate, frame.pts, frame.time_base = 48000, number * 1920, Fraction(1, 48000)
+            container.mux(sound.encode(frame))
+        for stream in (picture, sound):
+            container.mux(stream.encode(None))
+    return path
+
+
+def test_sound_of_a_spanned_clip_is_decoded_in_every_part(tmp_path):
+    """What MOV cannot hold is written as PCM to the end, not as the packets that it was."""
+    parts = [recorded(tmp_path / f"0000{n + 1}.MTS", n * 25) for n in range(2)]
+    (tmp_path / "out").mkdir()
+    _, _, made, notes = render(parts[0], tmp_path / "out", members=parts)
+    assert len(notes) == 1
+    assert "written as PCM" in notes[0]
+    [(begin, values)] = heard(made)
+    assert abs(begin) <= 1
+    assert np.array_equal(values[::2], np.arange(50 * 1920).astype("<i2"))
+
+
+def test_sound_that_does_not_decode_is_told(tmp_path):
+    """One packet of FLAC is damaged: the rest stays where it was."""
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("prores_ks", rate=RATE)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv422p10le"
+        sound = container.add_stream("flac", rate=48000, layout="mono")
+        rng = np.random.default_rng(1)
+        container.mux(picture.encode(noise("yuv422p10le", rng)))
+        for at in range(0, 9216, 4608):
+            values = rng.integers(-9000, 9000, (1, 4608)).astype("<i2")
+            frame = av.AudioFrame.from_ndarray(values, "s16", "mono")
+            frame.sample_rate, frame.pts, frame.time_base = 48000, at, Fraction(1, 48000)
+            for packet in sound.encode(frame):
+                if at:
+                    packet.update(bytes(packet.size))
+                container.mux(packet)
+        for stream in (picture, sound):
+            container.mux(stream.encode(None))
+    (tmp_path / "out").mkdir()
+    _, _, _, notes = render(path, tmp_path / "out")
+    assert any("does not decode and is left out" in note for note in notes), notes
+
+
 def test_sound_that_a_container_cannot_hold_becomes_pcm_and_is_told(tmp_path):
     """Opus in a MOV."""
     path = tmp_path / "web.mkv"

@@ -41,6 +41,7 @@ class Deflicker(Effect):
     """Evens out brightness, and contrast and colour where wanted, from frame to frame."""
 
     studies = True
+    keeps_grey = True
 
     def __init__(self, options: DeflickerOptions, tools: Tools) -> None:
         self._options, self._tools = options, tools

@@ -42,6 +42,7 @@ class Denoise(Effect):
     """
 
     reach = 2
+    keeps_grey = True
 
     def __init__(self, options: DenoiseOptions, tools: Tools) -> None:
         # It loads TensorFlow.

@@ -35,6 +35,7 @@ class Grain(Effect):
 
     def __init__(self, options: GrainOptions, tools: Tools) -> None:
         self._options, self._tools = options, tools
+        self.keeps_grey = not options.colour or not options.amount
         self._kernel = _kernel(options.size)
         self._mixing = _mixing(options.colour)
 

@@ -26,6 +26,9 @@ _AS_IS = "as-is"
 _REC709 = ColourFacts(primaries="bt709", transfer="bt709", matrix="bt709", range="unknown")
 # Light that is brighter than white, to see whether a look ends there.
 _BRIGHT = (1.0, 4.0)
+# Greys, to see whether a look colours them; finer than any table.
+_GREYS = np.repeat(np.linspace(-0.1, 1.1, 1201, dtype=np.float32)[:, None], 3, axis=1)
+_TINT = 1e-5
 
 
 class FileLook(Effect):
@@ -50,6 +53,7 @@ class FileLook(Effect):
                 steps.append(ocio.ColorSpaceTransform(src=working, dst=footage.space))
         self._processor = self._made(steps, working)
         self._whole = self._processor.getDefaultCPUProcessor()
+        self.keeps_grey = self._leaves_grey()
         self._tell(look, working, footage)
         if self._options.into == "same" or not footage.scene_linear:
             return footage
@@ -89,6 +93,12 @@ class FileLook(Effect):
         self._tools.notes.append(f"look: {name} (SHA-256 {look.sha256}) was applied {where}.")
         if footage.floating and self._ends():
             self._tools.notes.append(f"look: {name} ends at white; what was brighter became white.")
+
+    def _leaves_grey(self) -> bool:
+        """Say whether what is grey stays so, as with a curve or in black and white."""
+        made = np.ascontiguousarray(_GREYS)[None].copy()
+        pixels.apply(self._whole, made)
+        return bool(np.ptp(made, axis=-1).max() < _TINT)
 
     def _ends(self) -> bool:
         """Say whether light of several times white comes out as white does."""

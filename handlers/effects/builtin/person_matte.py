@@ -33,6 +33,7 @@ class PersonMatte(Effect):
 
     reach = _REACH
     matte = True
+    keeps_grey = True
 
     def __init__(self, _options: Options, tools: Tools) -> None:
         self._finder = Finder(tools.models.load("person-matte"))

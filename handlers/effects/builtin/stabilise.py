@@ -43,6 +43,7 @@ class Stabilise(Effect):
     """Moves pictures so that the camera seems to have gone smoothly."""
 
     studies = True
+    keeps_grey = True
 
     def __init__(self, options: StabiliseOptions, tools: Tools) -> None:
         self._options, self._tools = options, tools

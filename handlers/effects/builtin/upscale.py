@@ -25,6 +25,8 @@ class Upscale(Effect):
         tools: What it may use.
     """
 
+    keeps_grey = True
+
     def __init__(self, options: UpscaleOptions, tools: Tools) -> None:
         # It loads TensorFlow.
         from models.restore.upscaler import upscaler  # noqa: PLC0415

@@ -187,6 +187,7 @@ class ClipSource(Source):
             floating=layout.floating,
             alpha=layout.alpha,
             grey=layout.kind == "grey",
+            luminance=layout.kind == "grey",
             scene_linear=self.footage.scene_linear,
             colour=self.video.colour,
             size=(self.video.width, self.video.height),
@@ -302,15 +303,9 @@ class SequenceSource(Source):
             self._note(number, "not decoded (there is no image of this number)")
 
     def _look(self, path: Path) -> tuple[ImageNative, Window]:
-        """Return one image, and the window that holds the data of the first and the last."""
+        """Return one image, and the window that holds the data of all of them."""
         example = _first_readable(path, list(self.files.values()))
-        canvas = example.canvas
-        for file in (example.path, self.files[max(self.files)]):
-            try:
-                canvas = _around(canvas, image.windows(file)[0])
-            except Unreadable:
-                continue
-        return example, canvas
+        return example, image.around(example, list(self.files.values()))
 
     def _footage(self) -> Footage:
         native = self.example
@@ -338,12 +333,13 @@ class SequenceSource(Source):
             bits=native.bits,
             floating=native.floating,
             alpha=native.alpha is not None,
-            grey=len(set(native.colours)) == 1,
+            grey=native.grey,
+            luminance=native.luminance,
             scene_linear=native.floating,
             colour=self.video.colour,
             size=(self.canvas[2], self.canvas[3]),
             dtype=native.samples.dtype,
-            channels=tuple(native.spec.channelnames),
+            further=native.further,
             timecode=str(self.probe.timecode) if self.says_timecode else "",
         )
 
@@ -354,13 +350,6 @@ def _told(path: Path, spec: Any) -> Iterator[str]:
         yield f"{shown(path)} has {parts} parts in each image; only the first is kept."
     if lossy := lossy_compression(spec):
         yield f"{shown(path)} is compressed with loss ({lossy}); what is written is not."
-
-
-def _around(one: Window, other: Window) -> Window:
-    left, top = min(one[0], other[0]), min(one[1], other[1])
-    right = max(one[0] + one[2], other[0] + other[2])
-    bottom = max(one[1] + one[3], other[1] + other[3])
-    return (left, top, right - left, bottom - top)
 
 
 def _first_readable(path: Path, files: Sequence[Path]) -> ImageNative:

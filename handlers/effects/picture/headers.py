@@ -46,6 +46,8 @@ def header(made: Made, target: Target, *, timecode: Timecode | None, about: dict
     spec = OpenImageIO.ImageSpec(width, height, channels, _TYPES[made.samples.dtype.name])
     _take_over(spec, made, target)
     spec.channelnames = made.names
+    if made.formats:
+        spec.channelformats = made.formats
     spec.x, spec.y = made.window[:2]
     spec.full_x, spec.full_y, spec.full_width, spec.full_height = made.display
     _set_alpha(spec, made)
@@ -65,7 +67,6 @@ def _take_over(spec: Any, made: Made, target: Target) -> None:
             continue
         spec.attribute(each.name, each.type, each.value)
     if alike and made.names == tuple(made.spec.channelnames):
-        spec.channelformats = made.spec.channelformats
         spec.tile_width, spec.tile_height = made.spec.tile_width, made.spec.tile_height
 
 

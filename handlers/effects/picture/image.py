@@ -6,6 +6,8 @@ the highest ones, and takes the highest ones back: here the codes themselves are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +27,8 @@ Samples = NDArray[Any]
 Window = tuple[int, int, int, int]
 """Left, top, width and height in pixels, as an image's header counts."""
 _LOSSLESS = frozenset({"none", "rle", "zips", "zip", "piz"})
+# So many headers are read at once: on shared storage each is a way there and back.
+_HEADERS = 8
 _HINTS = {"oiio:UnassociatedAlpha": 1, "oiio:RawColor": 1}
 
 
@@ -58,6 +62,27 @@ class ImageNative:
     def floating(self) -> bool:
         """Say whether samples are half, float or double."""
         return bool(self.samples.dtype.kind == "f")
+
+    @property
+    def grey(self) -> bool:
+        """Say whether one channel stands for red, green and blue."""
+        return len(set(self.colours)) == 1
+
+    @property
+    def luminance(self) -> bool:
+        """Say whether that one is a picture's, and not depth or a layer's red."""
+        return self.grey and str(self.spec.channelnames[self.colours[0]]).lower() == "y"
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """The names of the channels besides colours and alpha."""
+        return tuple(self.spec.channelnames[place] for place in self.further_places)
+
+    @property
+    def further_places(self) -> list[int]:
+        """Where those are among the channels."""
+        known = {*self.colours, self.alpha}
+        return [place for place in range(self.spec.nchannels) if place not in known]
 
     @property
     def premultiplied(self) -> bool:
@@ -115,6 +140,38 @@ def windows(path: Path) -> tuple[Window, Window]:
         return (spec.x, spec.y, spec.width, spec.height), display_of(spec)
     finally:
         opened.close()
+
+
+def around(example: ImageNative, files: Sequence[Path]) -> Window:
+    """Return the window that holds what an image shows, and the data of all of its sequence.
+
+    Args:
+        example: An image of the sequence.
+        files: All of them. In EXR each may have another data window, and all headers are read;
+            of other formats those of the first and the last.
+    """
+    wanted = files if example.format == "openexr" else [example.path, files[-1]]
+    canvas, size = example.canvas, display_of(example.spec)[2:]
+    with ThreadPoolExecutor(_HEADERS, thread_name_prefix="headers") as pool:
+        for found in pool.map(_windows_of, wanted):
+            # An image of another size is no part of it.
+            if found is not None and found[1][2:] == size:
+                canvas = _joined(canvas, found[0])
+    return canvas
+
+
+def _windows_of(path: Path) -> tuple[Window, Window] | None:
+    try:
+        return windows(path)
+    except Unreadable:
+        return None
+
+
+def _joined(one: Window, other: Window) -> Window:
+    left, top = min(one[0], other[0]), min(one[1], other[1])
+    right = max(one[0] + one[2], other[0] + other[2])
+    bottom = max(one[1] + one[3], other[1] + other[3])
+    return (left, top, right - left, bottom - top)
 
 
 def _open(path: Path) -> Any:
@@ -186,17 +243,17 @@ def _alpha_of(spec: Any, names: tuple[str, ...]) -> int | None:
 
 def to_picture(native: ImageNative) -> Picture:
     """Return an image's canvas in float; what lies outside its data window is black."""
-    grey = len(set(native.colours)) == 1
-    places = native.colours[:1] if grey else native.colours
-    values = [_values(native.samples[..., place], native) for place in places]
-    rgb = np.stack(values * 3 if grey else values, axis=-1)
-    alpha = None if native.alpha is None else _values(native.samples[..., native.alpha], native)
+    places = native.colours[:1] if native.grey else native.colours
+    values = [values_of(native.samples[..., place], native) for place in places]
+    rgb = np.stack(values * 3 if native.grey else values, axis=-1)
+    alpha = None if native.alpha is None else values_of(native.samples[..., native.alpha], native)
     if alpha is not None and native.premultiplied:
         rgb = _straight(rgb, alpha)
-    return Picture(_placed(rgb, native), None if alpha is None else _placed(alpha, native))
+    return Picture(placed(rgb, native), None if alpha is None else placed(alpha, native))
 
 
-def _values(samples: Samples, native: ImageNative) -> Image:
+def values_of(samples: Samples, native: ImageNative) -> Image:
+    """Return an image's samples in float, integers as 0..1."""
     if native.floating:
         return samples.astype(np.float32)
     return (_codes(samples, native.bits) * np.float32(1 / peak_of(native.bits))).astype(np.float32)
@@ -227,10 +284,11 @@ def overlap(native: ImageNative) -> tuple[tuple[slice, slice], tuple[slice, slic
     return canvas, (slice(y0 - y, y1 - y), slice(x0 - x, x1 - x))
 
 
-def _placed(values: Image, native: ImageNative) -> Image:
+def placed(values: Samples, native: ImageNative) -> Samples:
+    """Return values of a data window on its canvas, 0 around them."""
     if native.window == native.canvas:
         return values
     canvas, data = overlap(native)
-    made = np.zeros((native.canvas[3], native.canvas[2], *values.shape[2:]), np.float32)
+    made = np.zeros((native.canvas[3], native.canvas[2], *values.shape[2:]), values.dtype)
     made[canvas] = values[data]
     return made

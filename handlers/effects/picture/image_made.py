@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import OpenImageIO
 from numpy.typing import NDArray
 
 from handlers.effects.effect import Image, Picture
@@ -17,9 +18,13 @@ from handlers.effects.picture.image import (
     display_of,
     overlap,
     peak_of,
+    placed,
+    values_of,
 )
 from handlers.effects.picture.target import Target
 
+# What EXR stores: double is only what channels of float and of integers are held in together.
+_FLOATS = {"float16": "half", "float32": "float", "float64": "float"}
 _GREY = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -29,7 +34,8 @@ class Made:
 
     ``names`` are those of the channels; ``window`` and ``display`` the data and the display
     window; ``straight`` says that colours are not multiplied by alpha. ``spec`` is the header of
-    the image that it was made from, None where it was none.
+    the image that it was made from, None where it was none. ``formats`` are the types of the
+    channels where they differ. ``cut`` is how many pixels have values that end at black or white.
     """
 
     samples: Samples
@@ -38,6 +44,8 @@ class Made:
     display: Window
     straight: bool
     spec: Any = None
+    formats: tuple[Any, ...] = ()
+    cut: int = 0
 
 
 def merged(native: ImageNative | None, before: Picture, after: Picture, target: Target) -> Made:
@@ -55,16 +63,18 @@ def merged(native: ImageNative | None, before: Picture, after: Picture, target: 
         display=display_of(grown.spec),
         straight=not native.premultiplied,
         spec=native.spec,
+        formats=tuple(native.spec.channelformats),
     )
 
 
 def _is_alike(native: ImageNative, after: Picture, target: Target) -> bool:
     """Say whether the target stores the same channels of the same size as the image does."""
     same_size = after.rgb.shape[:2] == (native.canvas[3], native.canvas[2])
-    same_alpha = target.alpha == (native.alpha is not None)
+    same_channels = target.alpha == (native.alpha is not None) and target.grey == native.grey
     return (
         same_size
-        and same_alpha
+        and same_channels
+        and not (native.further and target.kind.suffix == ".png")
         and native.samples.dtype == target.dtype
         and native.bits == target.bits
     )
@@ -110,7 +120,7 @@ def _differs(before: Image, after: Image) -> NDArray[np.bool_]:
 
 def _put(samples: Samples, native: ImageNative, before: Picture, after: Picture) -> None:
     """Write what differs into samples [height, width, channels]."""
-    if not native.floating and not native.premultiplied and len(set(native.colours)) == 3:
+    if not native.floating and not native.premultiplied and not native.grey:
         _put_codes(samples, native, after)
         return
     rgb, changed = after.rgb, _differs(before.rgb, after.rgb)
@@ -119,7 +129,7 @@ def _put(samples: Samples, native: ImageNative, before: Picture, after: Picture)
         _store(samples[..., native.alpha], after.alpha, covered, native.bits)
         if native.premultiplied:
             rgb, changed = _multiplied(rgb, after.alpha), changed | covered[..., None]
-    if len(set(native.colours)) == 1:
+    if native.grey:
         grey = _grey(rgb)
         _store(samples[..., native.colours[0]], grey, changed.any(axis=-1), native.bits)
         return
@@ -165,7 +175,7 @@ def _grey(rgb: Image) -> Image:
 
 
 def _fresh(native: ImageNative | None, after: Picture, target: Target) -> Made:
-    """Return an image of colours and alpha alone, all of it from the new picture."""
+    """Return an image of the new picture, and of what EXR can take over beside it."""
     rgb, alpha = after.rgb, after.alpha if target.alpha else None
     if alpha is not None and target.premultiplied:
         rgb = _multiplied(rgb, alpha)
@@ -173,17 +183,46 @@ def _fresh(native: ImageNative | None, after: Picture, target: Target) -> Made:
     if target.alpha:
         opaque = np.ones(rgb.shape[:2], np.float32) if alpha is None else alpha
         channels.append(encoded(opaque, target.dtype, target.bits)[..., None])
-    samples = np.concatenate(channels, axis=-1)
     height, width = rgb.shape[:2]
-    window = (0, 0, width, height)
-    display = window
-    if native is not None and (width, height) == native.canvas[2:]:
-        window, display = native.canvas, display_of(native.spec)
-    return Made(
-        samples=samples,
-        names=("R", "G", "B", "A")[: samples.shape[2]],
-        window=window,
-        display=display,
+    names = ("R", "G", "B", "A")[: 3 + target.alpha]
+    made = Made(
+        samples=np.concatenate(channels, axis=-1),
+        names=names,
+        window=(0, 0, width, height),
+        display=(0, 0, width, height),
         straight=not target.premultiplied,
         spec=None if native is None else native.spec,
+        cut=_cut_off(rgb, target),
     )
+    if native is None or (width, height) != native.canvas[2:]:
+        return made
+    made = dataclasses.replace(made, window=native.canvas, display=display_of(native.spec))
+    return _with_further(made, native) if target.kind.floating and native.further else made
+
+
+def _with_further(made: Made, native: ImageNative) -> Made:
+    """Add an image's further channels, each as exact as it was."""
+    places = native.further_places
+    own = placed(native.samples[..., places], native)
+    if not native.floating:
+        own = values_of(own, native)
+    first = OpenImageIO.TypeDesc(_FLOATS[made.samples.dtype.name])
+    others = native.spec.channelformats or [OpenImageIO.TypeDesc(_FLOATS[own.dtype.name])] * max(
+        each + 1 for each in places
+    )
+    return dataclasses.replace(
+        made,
+        samples=np.concatenate([made.samples, own], axis=-1),
+        names=(*made.names, *native.further),
+        formats=(*[first] * len(made.names), *(others[place] for place in places)),
+    )
+
+
+def _cut_off(rgb: Image, target: Target) -> int:
+    """Return how many pixels the integers of a target end, by half a code at least."""
+    if target.kind.floating:
+        return 0
+    half = np.float32(0.5 / peak_of(target.bits))
+    if rgb.min() >= -half and rgb.max() <= 1 + half:
+        return 0
+    return int(((rgb < -half) | (rgb > 1 + half)).any(axis=-1).sum())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import heapq
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
@@ -111,7 +111,7 @@ class SoundCopy:
         if _holds(self._target.format.name, stream):
             made = self._target.add_stream_from_template(stream)
             _say(made, stream)
-            return _Track(made, None)
+            return _Track(made, coded=False)
         codec = _PCM.get(stream.format.packed.name, "pcm_s24le")
         self._notes.append(
             f"{self._target.format.name} cannot hold the sound of {shown(path)} as it is "
@@ -119,7 +119,7 @@ class SoundCopy:
         )
         made = self._target.add_stream(codec, rate=stream.rate, layout=stream.layout.name)
         _say(made, stream)
-        return _Track(made, made.codec_context)
+        return _Track(made, coded=True)
 
     def packets(self) -> Iterator[tuple[Fraction, Any]]:
         """Yield (seconds, packet) of all tracks, by time.
@@ -127,12 +127,25 @@ class SoundCopy:
         What overlaps is left out: coders of a next part begin before it, as AAC's do.
         """
         reached: dict[int, Fraction] = {}
-        merged = heapq.merge(*(self._one(run) for run in self._runs), key=lambda each: each[0])
-        for at, packet in merged:
+        for at, packet in heapq.merge(*self._lines(), key=lambda each: each[0]):
             before = reached.get(packet.stream.index)
             if before is None or at > before:
                 reached[packet.stream.index] = at
                 yield at, packet
+        for track in self._tracks.values():
+            for packet in track.rest():
+                yield _seconds(packet), packet
+
+    def _lines(self) -> Iterator[Iterator[tuple[Fraction, Any]]]:
+        """Yield the packets of each file's tracks, on through all parts that have the same ones.
+
+        A next part is begun when the one before has ended: they share a track's encoder.
+        """
+        alike: dict[tuple[int, ...], list[Run]] = {}
+        for run in self._runs:
+            alike.setdefault(run.tracks, []).append(run)
+        for runs in alike.values():
+            yield itertools.chain.from_iterable(map(self._one, runs))
 
     def _one(self, run: Run) -> Iterator[tuple[Fraction, Any]]:
         with usable(run.path), open_media(run.path) as container:
@@ -141,11 +154,17 @@ class SoundCopy:
                 for place, track in zip(run.streams, run.tracks, strict=True)
             }
             for packet in self._read(container, list(wanted), run.path):
-                for made in wanted[packet.stream].made(packet, run.shift):
-                    yield made.dts * Fraction(made.time_base), made
-            for track in wanted.values():
-                for made in track.rest():
-                    yield made.dts * Fraction(made.time_base), made
+                yield from self._timed(wanted[packet.stream].made(packet, run.shift), run.path)
+
+    def _timed(self, packets: Iterable[Any], path: Path) -> Iterator[tuple[Fraction, Any]]:
+        try:
+            for packet in packets:
+                yield _seconds(packet), packet
+        except (FFmpegError, ValueError) as error:
+            said = getattr(error, "strerror", None) or str(error)
+            note = f"{shown(path)}: some of its sound does not decode and is left out ({said})."
+            if note not in self._notes:
+                self._notes.append(note)
 
     def _read(self, container: Any, streams: list[Any], path: Path) -> Iterator[Any]:
         try:
@@ -155,6 +174,10 @@ class SoundCopy:
         except FFmpegError as error:
             raise_if_passing(path, error)
             self._notes.append(f"{shown(path)}: its sound cannot be read on ({error.strerror}).")
+
+
+def _seconds(packet: Any) -> Fraction:
+    return Fraction(packet.dts * Fraction(packet.time_base))
 
 
 def _holds(form: str, stream: Any) -> bool:
@@ -182,20 +205,24 @@ def _say(made: Any, stream: Any) -> None:
 class _Track:
     """One track of the new file: packets as they are, or decoded and coded as PCM."""
 
-    def __init__(self, stream: Any, encoder: Any) -> None:
-        self._stream, self._encoder = stream, encoder
+    def __init__(self, stream: Any, *, coded: bool) -> None:
+        self._stream, self._coded = stream, coded
 
     def made(self, packet: Any, shift: Fraction) -> Iterator[Any]:
-        """Yield what a packet of the source becomes."""
-        if self._encoder is None:
+        """Yield what a packet of the source becomes.
+
+        Raises:
+            FFmpegError: It does not decode.
+            ValueError: It decodes to sound of another kind than the track's.
+        """
+        if not self._coded:
             yield self._moved(packet, shift)
             return
-        with contextlib.suppress(FFmpegError):
-            for frame in packet.decode():
-                begin = (frame.pts or 0) * Fraction(frame.time_base) + shift
-                frame.pts = round(begin * frame.sample_rate)
-                frame.time_base = Fraction(1, frame.sample_rate)
-                yield from self._stream.encode(frame)
+        for frame in packet.decode():
+            begin = (frame.pts or 0) * Fraction(frame.time_base) + shift
+            frame.pts = round(begin * frame.sample_rate)
+            frame.time_base = Fraction(1, frame.sample_rate)
+            yield from self._stream.encode(frame)
 
     def _moved(self, packet: Any, shift: Fraction) -> Any:
         unit = Fraction(packet.time_base)
@@ -212,8 +239,6 @@ class _Track:
         return packet
 
     def rest(self) -> Iterator[Any]:
-        """Yield what an encoder still holds."""
-        if self._encoder is not None:
-            with contextlib.suppress(FFmpegError, av.error.EOFError):
-                yield from self._stream.encode(None)
-            self._encoder = None
+        """Yield what an encoder still holds; to be called once, at the very end."""
+        if self._coded:
+            yield from self._stream.encode(None)

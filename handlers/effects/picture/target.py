@@ -15,9 +15,9 @@ import numpy as np
 from handlers.contract import UnusableMedia
 from handlers.effects.picture.convert import MATRICES, Coding
 from handlers.effects.picture.layout import Layout, layout_of
+from handlers.effects.picture.told import notes
 from handlers.effects.spec import Format
 from handlers.media.probe import ColourFacts
-from handlers.media.source import shown_text
 
 Sampling = Literal["422", "444", "source"]
 
@@ -84,8 +84,6 @@ KINDS: MappingProxyType[str, Kind] = MappingProxyType({
     "png-16": Kind(suffix=".png", bits=16, alpha=True, rgb=True),
 })  # fmt: skip
 """Every format by its name in the configuration."""
-_HALF_BITS = 11
-"""So many bits of an integer a half holds over the whole of 0..1."""
 _HD_HEIGHT = 720
 
 
@@ -94,8 +92,10 @@ class Held:
     """What a source's samples are, as far as a format has to hold it.
 
     ``codec`` is FFmpeg's name, or OpenImageIO's of the images' format; ``coding`` is None for
-    images. ``name`` is for messages. ``channels`` are those of images; ``timecode`` is empty
-    where the source itself says none.
+    images. ``name`` is for messages. ``grey`` says that one channel stands for all colours,
+    ``luminance`` that it is that of a picture, and not depth or the like. ``further`` are the
+    channels of images besides colours and alpha; ``timecode`` is empty where the source itself
+    says none.
     """
 
     name: str
@@ -109,7 +109,8 @@ class Held:
     size: tuple[int, int]
     coding: Coding | None = None
     dtype: np.dtype[Any] | None = None
-    channels: tuple[str, ...] = ()
+    luminance: bool = False
+    further: tuple[str, ...] = ()
     timecode: str = ""
 
     @property
@@ -123,8 +124,9 @@ class Target:
     """What is written.
 
     ``size`` is width and height in pixels; ``coding`` how a clip's planes code colours, None for
-    images; ``dtype`` and ``bits`` are those of one image sample. ``notes`` are sentences for the
-    report about what the format cannot hold.
+    images; ``dtype`` and ``bits`` are those of one image sample. ``grey`` says that what has one
+    channel for all colours keeps it. ``notes`` are sentences for the report about what the format
+    cannot hold.
     """
 
     format: Format
@@ -135,6 +137,7 @@ class Target:
     dtype: np.dtype[Any]
     colour: ColourFacts
     coding: Coding | None = None
+    grey: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -154,7 +157,14 @@ class Target:
         return self.coding
 
 
-def choose(held: Held, size: tuple[int, int], *, alpha: bool, wanted: Format | None) -> Target:
+def choose(
+    held: Held,
+    size: tuple[int, int],
+    *,
+    alpha: bool,
+    wanted: Format | None,
+    keeps_grey: bool = True,
+) -> Target:
     """Choose what is written.
 
     Args:
@@ -162,10 +172,13 @@ def choose(held: Held, size: tuple[int, int], *, alpha: bool, wanted: Format | N
         size: Width and height of what is to be written.
         alpha: Whether it has alpha.
         wanted: The format that a person asked for; None chooses the one that holds it best.
+        keeps_grey: Whether what is grey stays so; else it is given colours.
 
     Raises:
         UnusableMedia: The format cannot hold it; the sentence names one that can.
     """
+    if held.luminance and not keeps_grey:
+        held = dataclasses.replace(held, grey=False)
     chosen = wanted or default_format(held, size, alpha=alpha)
     kind = KINDS[chosen]
     _require_holds(held, chosen, kind, alpha=alpha)
@@ -173,7 +186,7 @@ def choose(held: Held, size: tuple[int, int], *, alpha: bool, wanted: Format | N
     if coding is not None:
         _require_size(held, chosen, kind, coding, size)
     bits = coding.layout.bits if coding else kind.bits
-    return Target(
+    target = Target(
         format=chosen,
         kind=kind,
         size=size,
@@ -182,8 +195,9 @@ def choose(held: Held, size: tuple[int, int], *, alpha: bool, wanted: Format | N
         dtype=_dtype(held, kind, bits),
         colour=_colour(held, kind, coding, size),
         coding=coding,
-        notes=tuple(_notes(held, chosen, kind, bits, coding)),
+        grey=held.grey and (coding is None or coding.layout.kind == "grey"),
     )
+    return dataclasses.replace(target, notes=tuple(notes(held, target)))
 
 
 def default_format(held: Held, size: tuple[int, int], *, alpha: bool) -> Format:
@@ -280,10 +294,12 @@ _DNX_MATRICES = frozenset({"bt709", "bt2020nc"})
 def _layout(held: Held, kind: Kind, *, alpha: bool) -> Layout:
     bits = kind.bits or max(8, held.bits)
     own = held.coding.layout if held.coding else None
-    is_rgb = own is None or own.kind == "rgb"
-    if not kind.bits and own is not None and own.alpha == alpha and _ffv1_holds(own):
+    was_grey = own is not None and own.kind == "grey"
+    is_rgb = own is None or own.kind == "rgb" or (was_grey and not held.grey)
+    kept = held.grey or not was_grey
+    if kept and not kind.bits and own is not None and own.alpha == alpha and _ffv1_holds(own):
         return own
-    if own is not None and own.kind == "grey" and not alpha and kind.codec in _GREY_CODECS:
+    if was_grey and held.grey and not alpha and kind.codec in _GREY_CODECS:
         return layout_of("gray" if bits == 8 else f"gray{bits}le")
     if is_rgb and kind.rgb:
         return layout_of(_named("gbrap" if alpha else "gbrp", _rgb_bits(bits)))
@@ -346,34 +362,6 @@ def _colour(held: Held, kind: Kind, coding: Coding | None, size: tuple[int, int]
         return dataclasses.replace(colour, matrix=named, range="pc" if coding.full else "tv")
     is_unsaid = colour.range == "unknown"
     return dataclasses.replace(colour, matrix=named, range="unknown" if is_unsaid else "tv")
-
-
-def _notes(held: Held, chosen: Format, kind: Kind, bits: int, coding: Coding | None) -> list[str]:
-    notes = []
-    most = _HALF_BITS if kind.floating and bits == 16 and not held.floating else bits
-    if held.bits > most:
-        notes.append(f"{held.name} has {held.bits} bits and {chosen} holds {most}.")
-    if coding is not None and not held.grey:
-        fewer = held.coding is None or held.coding.layout.shrink < coding.layout.shrink
-        if fewer and coding.layout.shrink != (0, 0):
-            notes.append(f"{chosen} stores the colours of {held.name} at half their width.")
-    if kind.floating and not held.scene_linear:
-        notes.append(
-            f"{held.name} is no scene-linear light: its values are in {chosen} as it encodes them "
-            f"({shown_text(str(held.colour))})."
-        )
-    if kind.suffix in {".tif", ".png"} and held.timecode:
-        notes.append(
-            f"{chosen} has no place for the timecode of {held.name}, {held.timecode}; the numbers "
-            "in the names of the images are "
-            f"{'those of its own' if held.coding is None else 'its frames, counted from midnight'}."
-        )
-    if coding is not None and held.channels:
-        others = [name for name in held.channels if name.upper() not in "RGBAY"]
-        if others:
-            named = ", ".join(others)
-            notes.append(f"{chosen} does not hold these channels of {held.name}: {named}.")
-    return notes
 
 
 assert set(KINDS) == set(get_args(Format))  # noqa: S101 - a table must be whole
