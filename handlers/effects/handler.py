@@ -1,4 +1,4 @@
-"""The effects handler: a clip or sequence in; the same through a chain of effects out."""
+"""The effects handler: a clip, sequence or card in; the same through a chain of effects out."""
 
 from __future__ import annotations
 
@@ -10,9 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from handlers.contract import Artifact, Asset, Context, HandlerResult, UnusableMedia
+from handlers.contract import (
+    Artifact,
+    Asset,
+    AssetKind,
+    Context,
+    HandlerResult,
+    UnusableMedia,
+)
 from handlers.edit import names
 from handlers.effects import catalog, describe
+from handlers.effects.card import render_card
 from handlers.effects.chain import build
 from handlers.effects.describe import SHEET, Described
 from handlers.effects.effect import Footage, Tools
@@ -47,7 +55,7 @@ _INTERLACED = (
 
 
 class EffectsHandler:
-    """Runs once for each clip; models stay loaded in the context's loader.
+    """Runs once for each clip or card; models stay loaded in the context's loader.
 
     Args:
         by_bands: Whether the fast way may be taken; without it everything goes over whole pictures.
@@ -57,7 +65,7 @@ class EffectsHandler:
         self._by_bands = by_bands
 
     def run(self, asset: Asset, context: Context) -> HandlerResult:
-        """Render a clip or an image sequence.
+        """Render a clip, an image sequence, or each clip of a card in a folder of its own.
 
         Raises:
             UnusableMedia: It cannot be rendered, or no effect is named for it.
@@ -65,9 +73,14 @@ class EffectsHandler:
             TransientFailure: The storage cannot be reached now.
         """
         steps = _steps(asset, context.params)
-        probe = probe_clip(asset.path, asset.members)
-        source = open_footage(asset.path, probe)
-        return _Render(asset, context, steps, source).run(by_bands=self._by_bands)
+
+        def render(asset: Asset, context: Context, stem: str) -> HandlerResult:
+            source = open_footage(asset.path, probe_clip(asset.path, asset.members))
+            return _Render(asset, context, steps, source, stem).run(by_bands=self._by_bands)
+
+        if asset.kind is AssetKind.CARD:
+            return render_card(asset, context, render)
+        return render(asset, context, names.artifact_stem(asset.path))
 
 
 def _steps(asset: Asset, params: Any) -> tuple[Step, ...]:
@@ -96,7 +109,7 @@ class _Render:
     """One asset on its way."""
 
     def __init__(
-        self, asset: Asset, context: Context, steps: tuple[Step, ...], source: Source
+        self, asset: Asset, context: Context, steps: tuple[Step, ...], source: Source, stem: str
     ) -> None:
         self.asset, self.context, self.steps, self.source = asset, context, steps, source
         self.params = context.params
@@ -106,7 +119,7 @@ class _Render:
             storage=context.storage,
             any_colour=self.params.any_colour,
         )
-        self.stem = names.artifact_stem(asset.path)
+        self.stem = stem
         self.work = context.work or context.staging / _WORK
         self.frames = _expected(source)
 
