@@ -26,6 +26,7 @@ from handlers.effects.describe import SHEET, Described
 from handlers.effects.effect import Footage, Tools
 from handlers.effects.output import ClipOutput, Output, SequenceOutput
 from handlers.effects.picture.footage import Source, open_footage
+from handlers.effects.picture.join import SOUND
 from handlers.effects.picture.target import Target, choose
 from handlers.effects.render import Pace, Renderer, deliver
 from handlers.effects.spec import SPEC, Step, steps_for
@@ -227,7 +228,7 @@ class _Render:
             title=shown(self.asset.path),
             rendered=rendered.name + ("/" if target.is_sequence else ""),
             clock=Clock(start=start, frames=frames),
-            facts=tuple(_facts(self.source, target, frames)),
+            facts=tuple(_facts(self.source, target, frames, _sound_of(rendered))),
             effects=describe.rows(self.steps, self.params, self.context.models),
             notes=self._notes(target, output),
         )
@@ -256,7 +257,9 @@ def _expected(source: Source) -> int | None:
     return source.footage.frames
 
 
-def _facts(source: Source, target: Target, frames: int) -> Iterator[tuple[str, str]]:
+def _facts(
+    source: Source, target: Target, frames: int, sound: Path | None
+) -> Iterator[tuple[str, str]]:
     footage = source.footage
     yield "Size", f"{target.size[0]} x {target.size[1]}"
     yield "Frames", f"{frames} at {float(footage.rate):.3f}".rstrip("0").rstrip(".")
@@ -264,7 +267,15 @@ def _facts(source: Source, target: Target, frames: int) -> Iterator[tuple[str, s
         yield "Start", str(source.probe.timecode)
     yield "Source", f"{source.held.codec}, {footage.bits} bits{' float' * footage.floating}"
     yield "Format", f"{target.format}, {target.bits} bits{', alpha' * target.alpha}"
+    if sound is not None:
+        yield "Sound", f"{sound.name}, from the first image on"
     yield "Colour", footage.space if footage.scene_linear else str(target.colour)
+
+
+def _sound_of(rendered: Path) -> Path | None:
+    """Return the sound beside the images that a clip became."""
+    beside = rendered.with_name(f"{rendered.name}{SOUND}")
+    return beside if rendered.is_dir() and beside.exists() else None
 
 
 def _lost(source: Source) -> Iterator[str]:
@@ -276,7 +287,7 @@ def _lost(source: Source) -> Iterator[str]:
 
 
 def _artifacts(staging: Path, rendered: Path) -> tuple[Artifact, ...]:
-    """List what was made; of a sequence every image."""
+    """List what was made; of a sequence every image, and the sound of the clip that it was."""
     images = sorted(rendered.iterdir()) if rendered.is_dir() else [rendered]
     made = [
         Artifact(
@@ -286,6 +297,8 @@ def _artifacts(staging: Path, rendered: Path) -> tuple[Artifact, ...]:
         )
         for path in images
     ]
+    if (sound := _sound_of(rendered)) is not None:
+        made.append(Artifact(path=sound.name, role="sound", media_type=_MEDIA_TYPES[SOUND]))
     if (staging / SHEET).exists():
         made.append(Artifact(path=SHEET, role="before-after", media_type="image/jpeg"))
     return (*made, Artifact(path=PAGE, role="report", media_type="text/html"))
