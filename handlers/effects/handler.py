@@ -123,12 +123,14 @@ class _Render:
         self.stem = stem
         self.work = context.work or context.staging / _WORK
         self.frames = _expected(source)
+        self.files: list[tuple[str, str]] = []
 
     def run(self, *, by_bands: bool) -> HandlerResult:
         chain = build(self.steps, self.params, self.tools)
         if self.source.video.interlaced and chain.stages:
             self.tools.notes.append(_INTERLACED)
         made = chain.begin(self.source.footage)
+        self.files = chain.files()
         target = self._target(made)
         kind = SequenceOutput if target.is_sequence else ClipOutput
         with kind(self.work, self._settings(target), self.source, target) as output:
@@ -169,6 +171,7 @@ class _Render:
             "params": self.params.model_dump(mode="json"),
             "steps": [step.model_dump(mode="json") for step in self.steps],
             "models": {name: info and info.sha256 for name, info in found.items()},
+            "files": self.files,
             "format": target.format,
             "size": target.size,
             "seed": self.context.seed,
@@ -236,7 +239,9 @@ class _Render:
 
     def _metrics(self, target: Target, output: Output, frames: int) -> dict[str, float | int | str]:
         effects = describe.rows(self.steps, self.params, self.context.models)
+        files = "; ".join(f"{name} (SHA-256 {sha256})" for name, sha256 in self.files)
         return {
+            **({"files": files} if files else {}),
             "effects": describe.summary(effects),
             "treatment": str(describe.treatment(self.steps, self.context.models)),
             "frames": frames,
