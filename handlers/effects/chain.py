@@ -152,6 +152,11 @@ class Chain:
             made = stage.effect.begin(made)
         return made
 
+    def files(self) -> list[tuple[str, str]]:
+        """Return (name, SHA-256) of each file that effects read, step by step, after ``begin``."""
+        effects = (effect for stage in self.stages for effect in stage.effects)
+        return [one for effect in effects for one in effect.files().items()]
+
     def study(self, place: int, pictures: Iterable[Numbered]) -> Iterator[int]:
         """Let one stage see what those before it make; yield the number of each picture."""
         return self.stages[place].study(_through(self.stages[:place], pictures))

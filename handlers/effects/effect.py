@@ -8,7 +8,7 @@ highlights and shadows of a film.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -97,6 +97,13 @@ class Effect(ABC):
             UnusableMedia: It cannot work on such footage; the sentence says why.
         """
         return footage
+
+    def files(self) -> Mapping[str, str]:
+        """Return the files that decide what it makes, after ``begin``: names, SHA-256 in hex.
+
+        A render that was begun with others does not go on, and the manifest names them.
+        """
+        return {}
 
     def study(self, number: int, picture: Picture) -> None:
         """See a picture before anything is made; only where ``studies``."""

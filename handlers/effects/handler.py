@@ -1,4 +1,4 @@
-"""The effects handler: a clip or sequence in; the same through a chain of effects out."""
+"""The effects handler: a clip, sequence or card in; the same through a chain of effects out."""
 
 from __future__ import annotations
 
@@ -10,14 +10,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from handlers.contract import Artifact, Asset, Context, HandlerResult, UnusableMedia
+from handlers.contract import (
+    Artifact,
+    Asset,
+    AssetKind,
+    Context,
+    HandlerResult,
+    UnusableMedia,
+)
 from handlers.edit import names
 from handlers.effects import catalog, describe
+from handlers.effects.card import render_card
 from handlers.effects.chain import Chain, build
 from handlers.effects.describe import SHEET, Described
 from handlers.effects.effect import Footage, Tools
 from handlers.effects.output import ClipOutput, Output, SequenceOutput
 from handlers.effects.picture.footage import Source, open_footage
+from handlers.effects.picture.join import SOUND
 from handlers.effects.picture.target import Target, choose
 from handlers.effects.render import Pace, Renderer, deliver
 from handlers.effects.spec import SPEC, Step, steps_for
@@ -47,7 +56,7 @@ _INTERLACED = (
 
 
 class EffectsHandler:
-    """Runs once for each clip; models stay loaded in the context's loader.
+    """Runs once for each clip or card; models stay loaded in the context's loader.
 
     Args:
         by_bands: Whether the fast way may be taken; without it everything goes over whole pictures.
@@ -57,7 +66,7 @@ class EffectsHandler:
         self._by_bands = by_bands
 
     def run(self, asset: Asset, context: Context) -> HandlerResult:
-        """Render a clip or an image sequence.
+        """Render a clip, an image sequence, or each clip of a card in a folder of its own.
 
         Raises:
             UnusableMedia: It cannot be rendered, or no effect is named for it.
@@ -65,9 +74,14 @@ class EffectsHandler:
             TransientFailure: The storage cannot be reached now.
         """
         steps = _steps(asset, context.params)
-        probe = probe_clip(asset.path, asset.members)
-        source = open_footage(asset.path, probe)
-        return _Render(asset, context, steps, source).run(by_bands=self._by_bands)
+
+        def render(asset: Asset, context: Context, stem: str) -> HandlerResult:
+            source = open_footage(asset.path, probe_clip(asset.path, asset.members))
+            return _Render(asset, context, steps, source, stem).run(by_bands=self._by_bands)
+
+        if asset.kind is AssetKind.CARD:
+            return render_card(asset, context, render)
+        return render(asset, context, names.artifact_stem(asset.path))
 
 
 def _steps(asset: Asset, params: Any) -> tuple[Step, ...]:
@@ -96,7 +110,7 @@ class _Render:
     """One asset on its way."""
 
     def __init__(
-        self, asset: Asset, context: Context, steps: tuple[Step, ...], source: Source
+        self, asset: Asset, context: Context, steps: tuple[Step, ...], source: Source, stem: str
     ) -> None:
         self.asset, self.context, self.steps, self.source = asset, context, steps, source
         self.params = context.params
@@ -106,15 +120,17 @@ class _Render:
             storage=context.storage,
             any_colour=self.params.any_colour,
         )
-        self.stem = names.artifact_stem(asset.path)
+        self.stem = stem
         self.work = context.work or context.staging / _WORK
         self.frames = _expected(source)
+        self.files: list[tuple[str, str]] = []
 
     def run(self, *, by_bands: bool) -> HandlerResult:
         chain = build(self.steps, self.params, self.tools)
         if self.source.video.interlaced and chain.stages:
             self.tools.notes.append(_INTERLACED)
         made = chain.begin(self.source.footage)
+        self.files = chain.files()
         target = self._target(made, chain)
         kind = SequenceOutput if target.is_sequence else ClipOutput
         with kind(self.work, self._settings(target), self.source, target) as output:
@@ -160,6 +176,7 @@ class _Render:
             "params": self.params.model_dump(mode="json"),
             "steps": [step.model_dump(mode="json") for step in self.steps],
             "models": {name: info and info.sha256 for name, info in found.items()},
+            "files": self.files,
             "format": target.format,
             "size": target.size,
             "seed": self.context.seed,
@@ -219,7 +236,7 @@ class _Render:
             title=shown(self.asset.path),
             rendered=rendered.name + ("/" if target.is_sequence else ""),
             clock=Clock(start=start, frames=frames),
-            facts=tuple(_facts(self.source, target, frames)),
+            facts=tuple(_facts(self.source, target, frames, _sound_of(rendered))),
             effects=describe.rows(self.steps, self.params, self.context.models),
             notes=self._notes(target, output),
         )
@@ -227,7 +244,9 @@ class _Render:
 
     def _metrics(self, target: Target, output: Output, frames: int) -> dict[str, float | int | str]:
         effects = describe.rows(self.steps, self.params, self.context.models)
+        files = "; ".join(f"{name} (SHA-256 {sha256})" for name, sha256 in self.files)
         return {
+            **({"files": files} if files else {}),
             "effects": describe.summary(effects),
             "treatment": str(describe.treatment(self.steps, self.context.models)),
             "frames": frames,
@@ -248,7 +267,9 @@ def _expected(source: Source) -> int | None:
     return source.footage.frames
 
 
-def _facts(source: Source, target: Target, frames: int) -> Iterator[tuple[str, str]]:
+def _facts(
+    source: Source, target: Target, frames: int, sound: Path | None
+) -> Iterator[tuple[str, str]]:
     footage = source.footage
     yield "Size", f"{target.size[0]} x {target.size[1]}"
     yield "Frames", f"{frames} at {float(footage.rate):.3f}".rstrip("0").rstrip(".")
@@ -256,7 +277,15 @@ def _facts(source: Source, target: Target, frames: int) -> Iterator[tuple[str, s
         yield "Start", str(source.probe.timecode)
     yield "Source", f"{source.held.codec}, {footage.bits} bits{' float' * footage.floating}"
     yield "Format", f"{target.format}, {target.bits} bits{', alpha' * target.alpha}"
+    if sound is not None:
+        yield "Sound", f"{sound.name}, from the first image on"
     yield "Colour", footage.space if footage.scene_linear else str(target.colour)
+
+
+def _sound_of(rendered: Path) -> Path | None:
+    """Return the sound beside the images that a clip became."""
+    beside = rendered.with_name(f"{rendered.name}{SOUND}")
+    return beside if rendered.is_dir() and beside.exists() else None
 
 
 def _lost(source: Source) -> Iterator[str]:
@@ -268,7 +297,7 @@ def _lost(source: Source) -> Iterator[str]:
 
 
 def _artifacts(staging: Path, rendered: Path) -> tuple[Artifact, ...]:
-    """List what was made; of a sequence every image."""
+    """List what was made; of a sequence every image, and the sound of the clip that it was."""
     images = sorted(rendered.iterdir()) if rendered.is_dir() else [rendered]
     made = [
         Artifact(
@@ -278,6 +307,8 @@ def _artifacts(staging: Path, rendered: Path) -> tuple[Artifact, ...]:
         )
         for path in images
     ]
+    if (sound := _sound_of(rendered)) is not None:
+        made.append(Artifact(path=sound.name, role="sound", media_type=_MEDIA_TYPES[SOUND]))
     if (staging / SHEET).exists():
         made.append(Artifact(path=SHEET, role="before-after", media_type="image/jpeg"))
     return (*made, Artifact(path=PAGE, role="report", media_type="text/html"))

@@ -17,7 +17,7 @@ from handlers.contract import TransientFailure
 from handlers.effects.journal import Journal
 from handlers.effects.picture.clip_writer import SegmentWriter
 from handlers.effects.picture.footage import Source
-from handlers.effects.picture.join import join
+from handlers.effects.picture.join import SOUND, join, write_sound
 from handlers.effects.picture.native import Encodable
 from handlers.effects.picture.sequence_writer import SequenceWriter
 from handlers.effects.picture.target import Target
@@ -146,7 +146,7 @@ class ClipOutput(Output):
 
 
 class SequenceOutput(Output):
-    """Images, each whole or not there."""
+    """Images, each whole or not there; a clip's sound goes into a file beside their folder."""
 
     def __init__(self, work: Path, settings: Any, source: Source, target: Target) -> None:
         super().__init__(work, settings, source, target)
@@ -171,6 +171,8 @@ class SequenceOutput(Output):
         """Images are whole or not there."""
 
     def _deliver(self, staging: Path, stem: str) -> Path:
+        out = staging / stem
+        self.notes += write_sound(staging / f"{stem}{SOUND}", self._source)
         # Moved away they are no longer here to go on from.
         self.journal.forget()
         if self._cut:
@@ -178,7 +180,6 @@ class SequenceOutput(Output):
                 f"At least {sum(self._cut)} pixels in {len(self._cut)} images lay beyond black or "
                 f"white, where {self._target.format} ends; set format to exr-half to keep them."
             )
-        out = staging / stem
         shutil.move(self._folder, out)
         return out
 

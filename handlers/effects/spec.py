@@ -128,7 +128,7 @@ def _named_by(params: EffectsParams, within: str) -> str:
 SPEC = HandlerSpec(
     name="effects",
     version="1",
-    kinds=frozenset({AssetKind.CLIP, AssetKind.SEQUENCE}),
+    kinds=frozenset({AssetKind.CLIP, AssetKind.SEQUENCE, AssetKind.CARD}),
     params=EffectsParams,
     target="handlers.effects.handler:EffectsHandler",
     treatment=Treatment.ENHANCED,

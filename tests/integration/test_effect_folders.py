@@ -66,6 +66,16 @@ def test_a_folder_names_the_effect(running, tmp_path):
     assert numbers(folder / "A001.mov") == list(range(12))
 
 
+def test_a_card_gets_the_effect_clip_by_clip(running, tmp_path):
+    """Dropped whole into the effect's folder."""
+    made = clip(tmp_path / "a.mp4", frames=4)
+    drop(running, "apply/grain/A001CARD/M4ROOT/CLIP/C0001.MP4", made)
+    running.wait_state("apply/grain/A001CARD", "done", 300)
+    folder = running.storage / "apply_effects/grain/A001CARD"
+    assert_whole(folder)
+    assert numbers(folder / "C0001/C0001.mov") == list(range(4))
+
+
 def test_a_watch_names_a_chain(running, tmp_path):
     """With options, strength, a format, and a file of the storage."""
     drop(running, "dailies/day01/A002.mov", clip(tmp_path / "a.mov", frames=6))

@@ -203,6 +203,32 @@ def test_what_lands(render, storage, tmp_path):
     assert not np.array_equal(white, planes(source)[0])
 
 
+@pytest.mark.parametrize(("form", "lead"), [("exr-half", 0), ("dpx-10", Fraction(2, 5))])
+def test_sound_of_a_clip_that_becomes_images_lies_beside(render, tmp_path, form, lead):
+    """Packet for packet, on the clock of the first image; a sequence has none."""
+    source = clip(tmp_path / "A001.mov", frames=20, codec="prores_ks", pix_fmt="yuv422p10le",
+                  timecode="10:00:00:00", audio="stereo", start=int(lead * 25))  # fmt: skip
+    folder, result = render(source, effects=["grain"], format=form)
+    roles = {one.path: one.role for one in result.artifacts}
+    assert roles["A001.mov"] == "sound"
+    made, before = (av.open(str(path)) for path in (folder / "A001.mov", source))
+    with made, before:
+        assert [stream.type for stream in made.streams] == ["audio"]
+        assert made.metadata["timecode"] == "10:00:00:00"
+        (one, begin), (other, start) = _sound(made), _sound(before)
+        assert begin == max(0, start - lead)
+        np.testing.assert_array_equal(one, other[-one.size :])
+        assert other.size - one.size == 2 * round(lead * 48000)
+    assert "A001.mov, from the first image on" in (folder / "report.html").read_text()
+
+
+def _sound(container):
+    """Its samples, and when the first is heard."""
+    frames = list(container.decode(audio=0))
+    begin = frames[0].pts * frames[0].time_base
+    return np.concatenate([frame.to_ndarray().ravel() for frame in frames]), begin
+
+
 def test_the_picture_is_that_of_opencolorio(render, storage, tmp_path):
     """Through FFV1 nothing but the look is between source and result."""
     source = clip(tmp_path / "a.mkv", frames=3, codec="ffv1", pix_fmt="gbrp16le")

@@ -25,16 +25,18 @@ from tests import images, media
 from tests.golden.clips import clip
 
 CHAIN = {"effects": ["grain"]}
+HALF = """<ColorCorrection id="a"><SOPNode><Slope>0.5 0.5 0.5</Slope><Offset>0 0 0</Offset>
+<Power>1 1 1</Power></SOPNode></ColorCorrection>"""
 
 
-def run(source, staging, work, *, told=lambda *_: None, **params):
+def run(source, staging, work, *, told=lambda *_: None, storage=None, **params):
     """Render in this process."""
     staging.mkdir(exist_ok=True)
     members = tuple(sorted(source.parent.glob("shot_*.*"))) if "#" in source.name else ()
     context = Context(
         staging=staging, params=EffectsParams.model_validate(CHAIN | params), seed=3,
         models=BundleLoader(staging / "models"), log=structlog.get_logger(), progress=told,
-        check_cancelled=lambda: None, work=work,
+        check_cancelled=lambda: None, work=work, storage=storage,
     )  # fmt: skip
     kind = AssetKind.SEQUENCE if members else AssetKind.CLIP
     asset = Asset(path=source, kind=kind, fingerprint="f", members=members)
@@ -89,6 +91,27 @@ def test_a_killed_render_goes_on_where_it_was(tmp_path):
     pages = [tmp_path / name / "before-after.jpg" for name in ("two", "alone")]
     assert pages[0].read_bytes() == pages[1].read_bytes()
     assert not (tmp_path / "alone" / ".render").exists()
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_look_that_was_edited_meanwhile_begins_anew(tmp_path, monkeypatch, edited):
+    """No clip of two looks; the manifest says which file was applied."""
+    monkeypatch.setattr(output, "SEGMENT_FRAMES", 3)
+    source = clip(tmp_path / "a.mkv", frames=8, codec="ffv1", pix_fmt="yuv422p10le", size=(32, 16))
+    look, work = tmp_path / "look.cc", tmp_path / "work"
+    look.write_text(HALF)
+    chain = {"effects": [{"effect": "look", "file": look.name}]}
+    run(source, tmp_path / "one", work, storage=tmp_path, **chain)
+    kept = work / "segments" / "000000.mkv"
+    was = kept.stat().st_mtime_ns
+    if edited:
+        look.write_text(HALF.replace("0.5", "0.3"))
+    result = run(source, tmp_path / "two", work, storage=tmp_path, **chain)
+    assert (kept.stat().st_mtime_ns == was) != edited
+    run(source, tmp_path / "alone", None, storage=tmp_path, **chain)
+    assert hashes(tmp_path / "two" / "a.mkv") == hashes(tmp_path / "alone" / "a.mkv")
+    digest = hashlib.sha256(look.read_bytes()).hexdigest()
+    assert result.metrics["files"] == f"look.cc (SHA-256 {digest})"
 
 
 def test_a_killed_sequence_goes_on_where_it_was(tmp_path):

@@ -6,7 +6,7 @@ taken to a log space before and back after, as ACES grades are made; which one c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +36,7 @@ class FileLook(Effect):
 
     def __init__(self, options: LookOptions, tools: Tools) -> None:
         self._options, self._tools = options, tools
+        self._files: dict[str, str] = {}
 
     def begin(self, footage: Footage) -> Footage:
         """Read the file; return what comes out, display values where the options say so.
@@ -45,6 +46,7 @@ class FileLook(Effect):
             TransientFailure: The file cannot be reached just now.
         """
         look = open_look(self._options, self._tools.storage)
+        self._files = {shown_text(self._options.file): look.sha256}
         working = self._working(look, footage)
         steps = [look.transform]
         if working != _AS_IS:
@@ -65,6 +67,10 @@ class FileLook(Effect):
         made = np.array(picture.rgb, np.float32, order="C")
         pixels.apply(self._whole, made)
         return Picture(made, picture.alpha)
+
+    def files(self) -> Mapping[str, str]:
+        """Return the file as it was read."""
+        return self._files
 
     def processor(self) -> Any | None:
         """Return what OpenColorIO does here."""

@@ -66,6 +66,42 @@ def join(segments: Sequence[Path], out: Path, source: Source, target: Target) ->
     return tuple(notes)
 
 
+SOUND = ".mov"
+"""The ending of the file of sound beside the images that a clip became."""
+
+
+def write_sound(out: Path, source: Source) -> tuple[str, ...]:
+    """Write what a clip that became images has beside its picture: its sound, from frame 0 on.
+
+    Args:
+        out: The MOV to write, packet for packet; it is not made where the clip has no sound.
+        source: The clip.
+
+    Returns:
+        Sentences about what of the source is not in it.
+
+    Raises:
+        UnusableMedia: The source's sound cannot be read.
+        TransientFailure: It cannot be written, as when the disk is full.
+    """
+    notes = _left_out(source)
+    if source.is_sequence or not source.probe.audio:
+        return tuple(notes)
+    with ExitStack() as stack:
+        stack.enter_context(writing(out))
+        options = {"movflags": "use_metadata_tags"}
+        form = FORMATS[SOUND]
+        container: Any = stack.enter_context(av.open(str(out), "w", format=form, options=options))
+        container.metadata.update(_about(source))
+        if source.probe.timecode is not None:
+            container.metadata["timecode"] = str(source.probe.timecode)
+        sound = SoundCopy(source, container, notes)
+        container.start_encoding()
+        for _, packet in sound.packets():
+            container.mux(packet)
+    return tuple(notes)
+
+
 def _show(out: Path, source: Source, target: Target) -> list[str]:
     """Say how the picture wants to be shown; return what could not be said."""
     if target.kind.suffix == ".mkv" and source.video.pixel_aspect != 1:
