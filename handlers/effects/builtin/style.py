@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 
 from handlers.effects.builtin.display import from_display, to_display
-from handlers.effects.builtin.held import EVERY, Held
+from handlers.effects.builtin.held import Held
 from handlers.effects.effect import Effect, Footage, Image, Picture, Tools
 from handlers.effects.options import StyleOptions
 from models.styles.painter import LARGEST, Painter, blend_of
@@ -42,11 +42,10 @@ class Style(Effect):
         return footage
 
     def study(self, number: int, picture: Picture) -> None:
-        """Measure every twelfth picture."""
+        """Measure every twelfth picture, or what comes in its place."""
         shown = self._shown(picture)
-        self._held.see(shown)
-        if number % EVERY == 0:
-            self._held.keep(self._painter.paint(shown)[1])
+        if self._held.see(number, shown):
+            self._held.keep(number, self._painter.paint(shown)[1])
 
     def apply(self, window: Sequence[Picture], number: int) -> Picture:
         """Paint it."""
