@@ -26,7 +26,7 @@ class LearnParams(BaseModel):
     minutes: float = Field(default=3.0, gt=0, le=10_000)
     initial: str | None = None
     makes: Makes = "auto"
-    seed: int = 7
+    seed: int = Field(default=7, ge=0, lt=1 << 32)
 
 
 def _effect(_: LearnParams, within: str) -> str:

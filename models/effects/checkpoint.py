@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.bundle import import_keras
 
 FILE = "checkpoint.npz"
+# What reading makes of a file that was cut off, or that never was one of these.
+_DAMAGE = (
+    OSError, ValueError, EOFError, LookupError, TypeError, AttributeError, RuntimeError,
+    SyntaxError, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,27 +52,42 @@ class State:
 
 
 def save(folder: Path, key: str, state: State, variables: Sequence[Any], best: list[Any]) -> None:
-    """Write all state beside the last one, then take its place."""
+    """Write all state beside the last one, then take its place; a power cut leaves either whole."""
     partial = folder / f".{FILE}"
     told = json.dumps(asdict(state) | {"key": key})
     keras = import_keras()
     arrays = {f"v{n}": keras.ops.convert_to_numpy(v) for n, v in enumerate(variables)}
     arrays |= {f"b{n}": values for n, values in enumerate(best)}
-    np.savez(partial, state=np.array(told), **arrays)
+    with partial.open("wb") as file:
+        np.savez(file, state=np.array(told), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
     partial.replace(folder / FILE)
 
 
 def restore(folder: Path, key: str, variables: Sequence[Any]) -> tuple[State, list[Any]] | None:
-    """Read what was kept of a run of the same ``key`` into variables; None where there is none."""
-    path = folder / FILE
-    if not path.is_file():
-        return None
-    with np.load(path, allow_pickle=False) as kept:
-        told = json.loads(str(kept["state"]))
+    """Read what was kept of a run of the same ``key`` into variables.
+
+    Returns:
+        The state and the best weights; None where there are none, or where the file is damaged:
+        then nothing is changed, and training begins anew.
+    """
+    try:
+        kept = _read(folder / FILE)
+        told = json.loads(str(kept.pop("state")))
         if told.pop("key") != key:
             return None
-        for number, variable in enumerate(variables):
-            variable.assign(kept[f"v{number}"])
-        best = [kept[f"b{n}"] for n in range(sum(name.startswith("b") for name in kept.files))]
-    told["points"] = [Point(**point) for point in told["points"]]
-    return State(**told), best
+        told["points"] = [Point(**point) for point in told["points"]]
+        state = State(**told)
+        values = [kept[f"v{number}"] for number in range(len(variables))]
+        best = [kept[f"b{n}"] for n in range(sum(name.startswith("b") for name in kept))]
+    except _DAMAGE:
+        return None
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    return state, best
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]]:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+        return {name: kept[name] for name in kept.files}

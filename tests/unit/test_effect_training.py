@@ -122,3 +122,20 @@ def test_infinite_pictures_end_in_a_sentence(tmp_path: Path) -> None:
     bad[::4] = np.inf
     with pytest.raises(ModelError, match="came apart"):
         train([Pair(name="a", before=bad, after=bad)], [], [], Settings(minutes=10), tmp_path)
+
+
+@pytest.mark.parametrize("left", [0.0, 0.02, 0.5, 0.999])
+def test_damaged_checkpoint_begins_anew(tmp_path: Path, left: float) -> None:
+    """As a full disk or a power cut leaves it: no traceback, and no variable is touched."""
+    state = checkpoint.State(step=3, losses=[], points=[])
+    kept = tf.Variable([1.0, 2.0])
+    checkpoint.save(tmp_path, "key", state, [kept], [np.ones(2)])
+    path = tmp_path / checkpoint.FILE
+    data = path.read_bytes()
+    kept.assign([3.0, 4.0])
+    path.write_bytes(data[: int(left * len(data))])
+    assert checkpoint.restore(tmp_path, "key", [kept]) is None
+    assert kept.numpy().tolist() == [3.0, 4.0]
+    path.write_bytes(data)
+    assert checkpoint.restore(tmp_path, "key", [kept]) is not None
+    assert kept.numpy().tolist() == [1.0, 2.0]

@@ -1,5 +1,6 @@
 """Examples of effects: found, paired, checked, brought to one space, kept for training."""
 
+import io
 import itertools
 from fractions import Fraction
 
@@ -190,6 +191,28 @@ def test_a_clip_and_a_clip(folder, shot):
     assert len(every(found)) == MOST_PAIRS
     assert len(found.held_out) == MOST_PAIRS // 6
     assert any("Of 40 pairs 32 were used" in note for note in found.notes)
+
+
+def damaged(path, number):
+    """Overwrite what a frame of a clip is stored as, all but its first bytes."""
+    with av.open(str(path)) as container:
+        packets = [(each.pos, each.size) for each in container.demux(video=0) if each.size]
+    place, size = packets[number]
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(bytes(size))
+
+
+def test_a_damaged_frame_of_a_clip(folder, shot):
+    """The frame that stands in its place is not learnt from as if it were it."""
+    damaged(clip(folder / "before" / "A001.mov", shot[:6]), 3)
+    for number in (1, 5):
+        write(folder / "after" / f"comp_{number}.png", grade(shot[number]))
+    found = prepared(folder)
+    assert near(every(found)["comp_5"].before, shot[5])
+    assert "A001.mov frame 2 and what follows it were left out: they do" in " ".join(found.notes)
+    write(folder / "after" / "comp_3.png", grade(shot[3]))
+    assert refused(folder).startswith("before/A001.mov frame 3 does not decode; export it again")
 
 
 def test_unlabelled_pictures(folder, real, shot):
@@ -539,6 +562,39 @@ def test_arrays_of_other_shapes(folder, real, shape):
     assert "[height, width, channels]" in said
 
 
+def packed(flag=0, method=None):
+    """An .npz whose headers say that it has a password, or is packed in an unknown way."""
+    file = io.BytesIO()
+    np.savez(file, a=np.zeros((4, 4, 3), np.float32))
+    made = bytearray(file.getvalue())
+    for place in (0, made.find(b"PK\x01\x02") + 2):
+        made[place + 6] |= flag
+        made[place + 8] = made[place + 8] if method is None else method
+    return bytes(made)
+
+
+def header(text):
+    """The beginning of an .npy."""
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.npz", packed(flag=1)),
+        ("a.npz", packed(method=99)),
+        ("a.npy", header("{'descr': '<f4', 'fortran_order': False, 'shape': (4,4,3")),
+        ("a.npy", header("{'descr': '<f4', 'fortran_order': False, 'shape': " + "(" * 5000)),
+    ],
+)
+def test_damaged_arrays(folder, real, name, data):
+    """A sentence, whatever is wrong with them."""
+    write(folder / "after" / "a.png", real[5])
+    (folder / "before").mkdir()
+    (folder / "before" / name).write_bytes(data)
+    assert f"{name} is damaged, or no array as NumPy saves it" in refused(folder)
+
+
 def test_a_damaged_picture(folder, real):
     """It is named."""
     pairs(folder, {n: real[n] for n in (5, 100)}, grade)
@@ -611,6 +667,9 @@ def test_options(tmp_path):
         ("- small\n", "effect.yaml, line 1: it has to hold lines"),
         ("!!python/object/apply:os.system [id]\n", "effect.yaml, line 1: it is no valid YAML"),
         (b"\xff\xfe\x00", "effect.yaml, line 1: it is no valid YAML"),
+        ("seed: 2024-99-99\n", "effect.yaml, line 1: it is no valid YAML"),
+        ("size: " + "[" * 2_000, "effect.yaml, line 1: it is no valid YAML"),
+        ("seed: -1\n", "effect.yaml, line 1: seed:"),
         ("x" * 70_000, "effect.yaml, line 1: it is far too long"),
     ],
 )

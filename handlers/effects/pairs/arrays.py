@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,11 @@ _SHAPES = (
 _MOST_PIXELS, _MOST_BYTES = 1 << 28, 1 << 31
 # What a file begins with that Python's pickle wrote, of any protocol since 2.
 _PICKLED = b"\x80"
+# What reading makes of other files: RuntimeError, for one, of a packed file with a password.
+_DAMAGE = (
+    ValueError, EOFError, LookupError, TypeError, OverflowError, RuntimeError, SyntaxError,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 _HEADER = np.lib.format.read_array_header_2_0
 
 
@@ -141,9 +147,10 @@ def _objects(path: Path) -> UnusableMedia:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except (ValueError, EOFError, zipfile.BadZipFile, KeyError, zlib.error) as error:
+    except _DAMAGE as error:
         raise UnusableMedia(
-            f"{shown(path)} is damaged, or no array as NumPy saves it; save it again."
+            f"{shown(path)} is damaged, or no array as NumPy saves it; save it again, without a "
+            "password."
         ) from error
     except OSError as error:
         raise TransientFailure(

@@ -60,15 +60,18 @@ def _most_alike(found: dict[int, Pairing]) -> int:
 
 
 def _alike(couples: tuple[Couple, ...]) -> float:
-    """Return how alike some pairs are; pictures of two sizes are told about later."""
+    """Return how alike some pairs are; what is unlike in size or damaged is told later."""
     some = spread(couples, _COMPARED)
     reading = Reading(frame for each in some for frame in (each.before, each.after))
     found = []
     for each in some:
-        one, other = (_structure(reading.read(frame)) for frame in (each.before, each.after))
+        first, second = reading.find(each.before), reading.find(each.after)
+        if first is None or second is None:
+            continue
+        one, other = _structure(first), _structure(second)
         fits = one is not None and other is not None and one.shape == other.shape
         found.append(align.alike(one, other) or 0.0 if fits else 0.0)
-    return float(np.mean(found))
+    return float(np.mean(found)) if found else 0.0
 
 
 def _structure(seen: Seen) -> NDArray[np.float32] | None:

@@ -63,7 +63,11 @@ def figures(known: Known) -> dict[str, Any]:
         "winner": judged.winner,
         "said": judged.said,
         "judged_on": "held-out pairs" if prepared.held_out else "the pairs that it was learnt from",
-        "margins": {"psnr": judge.MARGIN, "ssim_per_db": -judge.LOSS},
+        "margins": {
+            "psnr": judge.MARGIN,
+            "ssim_per_db": -judge.LOSS,
+            "ssim_at_most": -judge.MOST_LOSS,
+        },
         "scores": _plain(judged.scores),
         "pairs": [
             {"name": row.name, "held_out": row.held_out, "scores": _plain(row.scores)}

@@ -28,7 +28,9 @@ Shown = NDArray[np.uint8]
 MARGIN = 0.1
 """So many dB of PSNR a candidate must gain over a simpler one to be taken in its place."""
 LOSS = 0.005
-"""And so much SSIM it may lose for each dB that it gains."""
+"""And so much SSIM it may lose for each dB that it gains,"""
+MOST_LOSS = 0.02
+"""but no more than this, however much it gains."""
 _SPOKEN = {"lut": "the table", "network": "the network"}
 _JUDGED, _ALSO_SHOWN = 6, 2
 # Pictures are compared in squares of so many pixels: one of 8K takes gigabytes at once, and its
@@ -112,7 +114,7 @@ def choose(scores: dict[Candidate, Scores]) -> Candidate:
 
 def _beats(one: Scores, other: Scores) -> bool:
     gained = one.psnr - other.psnr
-    return gained >= MARGIN and one.ssim >= other.ssim - LOSS * gained
+    return gained >= MARGIN and one.ssim >= other.ssim - min(MOST_LOSS, LOSS * gained)
 
 
 def _where(held: int, learnt: int) -> str:

@@ -90,6 +90,8 @@ class Material(ABC):
     def pictures(self, places: Sequence[int]) -> Iterator[tuple[int, Seen]]:
         """Yield (place, picture) of some of its pictures, by rising place; one is held at a time.
 
+        Those that do not decode are left out.
+
         Raises:
             UnusableMedia: One cannot be read.
             TransientFailure: The storage does not answer.
@@ -135,7 +137,8 @@ class ClipMaterial(Material):
             return
         coded = _coded_clip(self._source.footage)
         for number, native in self._source.pictures(wanted[0]):
-            if number in wanted:
+            # One that is held is another frame's picture.
+            if number in wanted and not native.held:
                 yield number, Seen(picture=to_picture(native), coded=coded)
             if number >= wanted[-1]:
                 return

@@ -54,10 +54,11 @@ def _kept(
     reading = Reading(frames.values())
     made: dict[int, NDArray[Any] | None] = {}
     for key, frame in frames.items():
-        seen = reading.read(frame)
-        fits = seen.coded.space == space
-        values = colour.working(colour.finite(seen).picture.rgb, space) if fits else None
-        made[key] = None if values is None else scratch.keep(values)
+        seen = reading.find(frame)
+        if seen is None or seen.coded.space != space:
+            made[key] = None
+        else:
+            made[key] = scratch.keep(colour.working(colour.finite(seen).picture.rgb, space))
     return made
 
 
@@ -84,8 +85,8 @@ def _notes(
     said = []
     if unlike:
         said.append(
-            f"{unlike[0]} and what follows it were left out: their size or their colour space is "
-            "not that of the others."
+            f"{unlike[0]} and what follows it were left out: they do not decode, or their size "
+            "or their colour space is not that of the others."
         )
     if unlabelled and not found:
         said.append(

@@ -42,7 +42,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         text = path.read_text(encoding="utf-8")
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
         own = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # A ValueError is a date that there is not, or no UTF-8; brackets in brackets recurse.
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise _wrong(path, line, "it is no valid YAML") from error

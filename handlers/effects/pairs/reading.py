@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import TypeVar
 
 from handlers.contract import UnusableMedia
@@ -36,12 +37,23 @@ class Reading:
         Raises:
             UnusableMedia: It does not decode.
         """
-        for place, seen in self._passes[id(frame.material)]:
+        seen = self.find(frame)
+        if seen is None:
+            raise UnusableMedia(
+                f"{frame.label} does not decode; export it again or take its pair away."
+            )
+        return seen
+
+    def find(self, frame: Frame) -> Seen | None:
+        """Return a frame's picture, None where it does not decode."""
+        key = id(frame.material)
+        for place, seen in self._passes[key]:
             if place == frame.place:
                 return seen
-        raise UnusableMedia(
-            f"{frame.label} does not decode; export it again or take its pair away."
-        )
+            if place > frame.place:
+                self._passes[key] = chain([(place, seen)], self._passes[key])
+                break
+        return None
 
 
 def spread(items: Sequence[T], most: int) -> list[T]:
