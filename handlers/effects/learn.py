@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from handlers.effects import catalog
 from handlers.effects.learn_spec import LearnParams
 from handlers.effects.pairs import describe, folder, judge, options
 from handlers.effects.pairs.describe import Known
+from handlers.effects.pairs.judge import Judged
 from handlers.effects.pairs.prepare import Prepared, prepare
 from handlers.media.source import shown
 from models.bundle import CARD_FILE, METADATA_FILE, MODEL_FILE, import_keras
@@ -71,6 +73,8 @@ class _Run:
         self._notes += prepared.notes
         trained = self._train(prepared, params)
         judged = judge.judge(prepared, trained, self._judging, self._notes.append)
+        prepared = _completed(prepared, trained, judged, params)
+        self._notes += describe.limits(prepared.contract)
         bundle = catalog.bundle_of(self._effect)
         won = judged.winner != "identity"
         known = Known(
@@ -108,6 +112,7 @@ class _Run:
             seed=params.seed,
             low=prepared.low,
             high=prepared.high,
+            locked=None if params.locked_off == "auto" else params.locked_off,
         )
         try:
             return training.train(
@@ -175,6 +180,21 @@ class _Run:
         self._context.check_cancelled()
         self._told = max(self._told, min(1.0, fraction))
         self._context.progress(self._told, message)
+
+
+def _completed(
+    prepared: Prepared, trained: Trained, judged: Judged, params: LearnParams
+) -> Prepared:
+    """Add to the contract what the pairs do not say of their colours, and what won."""
+    contract = prepared.contract
+    said = params.colour
+    made = dataclasses.replace(
+        contract,
+        primaries=said.primaries if contract.primaries == "unknown" else contract.primaries,
+        transfer=said.transfer if contract.transfer == "unknown" else contract.transfer,
+        locked=trained.locked and judged.winner == "network",
+    )
+    return dataclasses.replace(prepared, contract=made)
 
 
 def _name(asset: Asset) -> str:

@@ -11,6 +11,7 @@ import PyOpenColorIO as ocio  # noqa: N813 - as its own examples name it
 
 from handlers.contract import UnusableMedia
 from handlers.effects import catalog, pixels
+from handlers.effects.colour_names import UNKNOWN, same_primaries, same_transfer
 from handlers.effects.effect import Effect, Footage, Image, Picture, Tools
 from handlers.effects.table import Table, transform_of
 from models.bundle import BundleInfo
@@ -21,15 +22,6 @@ from models.errors import ModelError
 _CONFIG = "ocio://studio-config-latest"
 _WORKING = "ACEScct"
 _HIGHEST = 65504.0  # of a half float
-# FFmpeg's names for curves of screens, which pictures and clips name differently.
-_SCREENS = frozenset(
-    {
-        "bt709", "smpte170m", "smpte240m", "gamma22", "gamma28", "bt470m", "bt470bg",
-        "iec61966-2-1", "iec61966-2-4", "bt1361e", "bt2020-10", "bt2020-12",
-    }
-)  # fmt: skip
-# The same for primaries: those of HD and of both kinds of SD differ less than people see.
-_HD = frozenset({"bt709", "smpte170m", "bt470bg", "smpte240m"})
 
 
 class Learned(Effect):
@@ -150,13 +142,11 @@ def _compare(name: str, learnt: Contract, footage: Footage) -> None:
         raise _other(name, kinds[learnt.space == _WORKING], kinds[footage.scene_linear])
     if footage.scene_linear:
         return
-    for ours, theirs, alike in (
-        (learnt.transfer, footage.colour.transfer, _SCREENS),
-        (learnt.primaries, footage.colour.primaries, _HD),
-    ):
-        same = ours == theirs or {ours, theirs} <= alike
-        if not same and "unknown" not in (ours, theirs):
-            raise _other(name, ours, theirs)
+    colour = footage.colour
+    if not same_transfer(learnt.transfer, colour.transfer):
+        raise _other(name, learnt.transfer, colour.transfer)
+    if not same_primaries(learnt.primaries, colour.primaries):
+        raise _other(name, learnt.primaries, colour.primaries)
 
 
 def _other(name: str, ours: str, theirs: str) -> UnusableMedia:
@@ -179,5 +169,20 @@ def _notes(name: str, learnt: Contract, footage: Footage) -> list[str]:
             f"The effect {name} was learnt from pictures of {learnt.width}x{learnt.height}, and "
             f"this footage has {footage.width}x{footage.height}: glows, blurs and edges keep "
             "their size in pixels."
+        )
+    if learnt.locked:
+        said.append(
+            f"The effect {name} remembers the places of a locked-off shot (locked: true): on other "
+            "shots it is worse; learn it with locked_off: false for those."
+        )
+    if learnt.masked:
+        said.append(
+            f"The effect {name} was learnt under masks (masked: true): look at the rest of the "
+            "picture, or apply it with a mask."
+        )
+    if learnt.space != _WORKING and UNKNOWN in (learnt.primaries, learnt.transfer):
+        said.append(
+            f"The pairs of the effect {name} do not say their colours: nobody checked that this "
+            "footage has the same."
         )
     return said

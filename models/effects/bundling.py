@@ -22,7 +22,8 @@ class Contract:
     ``space`` is "display", values as files encode them, or "ACEScct", to which scene-linear
     pictures are brought. ``primaries`` and ``transfer`` are FFmpeg's names, "unknown" where the
     files did not say. ``bits`` are those of the samples, 16 for half and 32 for float where
-    ``floating``. ``width`` and ``height`` are those of the first pair.
+    ``floating``. ``width`` and ``height`` are those of the first pair. ``masked`` says that masks
+    left parts of the pictures out, ``locked`` that it remembers places of a locked-off shot.
     """
 
     space: Literal["display", "ACEScct"]
@@ -33,6 +34,8 @@ class Contract:
     floating: bool = False
     primaries: str = "unknown"
     transfer: str = "unknown"
+    masked: bool = False
+    locked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,7 +111,9 @@ class NetworkTrainer:
         # The same seed and pairs give the same weights, bit for bit, on the same machine.
         tf.config.experimental.enable_op_determinism()
         self._lut = lut
-        self._memory = self._remembered(initial)
+        self._memory = remembered(
+            [*material.pairs, *material.held_out], initial, locked=settings.locked
+        )
         self._model = network.build(settings.size, lut, self._policy, self._memory)
         if initial is not None:
             begin_from(self._model, initial)
@@ -134,13 +136,6 @@ class NetworkTrainer:
         sizes = [(pair.name, *pair.size) for pair in self._material.pairs]
         error = float(np.abs(self._lut.table, dtype=np.float64).sum())
         return repr((asdict(self._settings), channels(self._material.pairs), sizes, error))
-
-    def _remembered(self, initial: Any | None) -> tuple[int, int] | None:
-        """Return how large a memory of places shall be, or None where the camera moves."""
-        if initial is not None and len(initial.inputs) > 1:
-            return network.memory_of(initial)
-        pairs = [*self._material.pairs, *self._material.held_out]
-        return network.memory_for(pairs[0].size) if stands_still(pairs) else None
 
     def _begun(self) -> tuple[State, list[Array]]:
         wanted = self._settings.steps or self._recipe.steps
@@ -315,6 +310,11 @@ class NetworkTrainer:
         return plain
 
     @property
+    def locked(self) -> bool:
+        """Say whether it remembers places."""
+        return self._memory is not None
+
+    @property
     def points(self) -> tuple[Point, ...]:
         """The curve so far."""
         return tuple(self._state.points)
@@ -352,6 +352,32 @@ class _Clock:
 def _open(name: str, shape: tuple[int, ...]) -> tuple[int | None, ...]:
     """Small pictures may differ in size from step to step."""
     return (shape[0], None, None, 3) if name.startswith("whole") else shape
+
+
+def remembered(
+    pairs: Sequence[Pair], initial: Any | None = None, *, locked: bool | None = None
+) -> tuple[int, int] | None:
+    """Return how large a memory of places shall be, or None where there shall be none.
+
+    Args:
+        pairs: All of them.
+        initial: The model to begin from, which decides where it has a network.
+        locked: What a person says of the camera; None looks whether it stands still.
+
+    Raises:
+        OtherNetworkError: That one is otherwise than was asked for.
+    """
+    if initial is None or len(initial.inputs) == 1:
+        locked = stands_still(pairs) if locked is None else locked
+        return network.memory_for(pairs[0].size) if locked else None
+    kept = network.memory_of(initial)
+    if locked is not None and locked != (kept is not None):
+        does = "does not remember" if locked else "remembers"
+        raise OtherNetworkError(
+            f"The effect to begin from {does} places of a locked-off shot: begin from another one "
+            "or from none, or take locked_off away."
+        )
+    return kept
 
 
 def begin_from(model: Any, initial: Any) -> None:

@@ -17,6 +17,8 @@ class Settings:
     ``minutes`` is what all of it may take at most. ``steps`` of the network are as many as its
     size wants where None, fewer where the minutes do not allow them. ``low`` and ``high`` bound
     the colours that the LUT's nodes lie in; beyond them it goes on as it does at its border.
+    ``locked`` says whether the network remembers places; None looks whether the camera stands
+    still.
     """
 
     size: Size = "small"
@@ -25,6 +27,7 @@ class Settings:
     steps: int | None = None
     low: float = 0.0
     high: float = 1.0
+    locked: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from models.effects.settings import Check, Progress, Report, Settings
 class Trained:
     """What was learnt.
 
+    ``locked`` says that the network remembers places of a locked-off shot.
     ``network`` is the Keras model of the whole effect, table and network, as it was at its best on
     the held-out pairs; None where only a table was asked for. ``ended`` is "done", "early" (it got
     no better) or "time".
@@ -29,6 +30,7 @@ class Trained:
     history: tuple[Point, ...] = ()
     ended: str = "done"
     seconds: float = 0.0
+    locked: bool = False
 
 
 def train(
@@ -58,7 +60,7 @@ def train(
         What was learnt.
 
     Raises:
-        OtherNetworkError: ``initial`` has a network of another size.
+        OtherNetworkError: ``initial`` has a network of another size or kind.
         ModelError: Training came apart.
     """
     began = time.monotonic()
@@ -83,4 +85,5 @@ def train(
         history=trainer.points,
         ended=ended,
         seconds=time.monotonic() - began,
+        locked=trainer.locked,
     )

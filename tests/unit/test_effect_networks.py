@@ -18,7 +18,7 @@ from models.effects.bundling import Contract, Made
 from models.effects.examples import Pair, stands_still
 from models.effects.lut import Lut, identity
 from models.effects.settings import Settings
-from models.errors import ModelError
+from models.errors import ModelError, OtherNetworkError
 
 bundle.import_keras()
 
@@ -293,6 +293,36 @@ def test_doubtful_footage_is_noted(tmp_path: Path) -> None:
     tools = stored(identity(), replace(DISPLAY, bits=8, width=1920, height=1080), tmp_path)
     Learned("glow", tools).begin(CLIP)
     assert ["8-bit" in tools.notes[0], "1920x1080" in tools.notes[1]] == [True, True]
+
+
+def test_what_an_effect_is_not_made_for_is_noted(tmp_path: Path) -> None:
+    """By what its contract says; of one that says nothing of it there is no note."""
+    tools = stored(identity(), replace(DISPLAY, locked=True, masked=True), tmp_path / "one")
+    Learned("glow", tools).begin(CLIP)
+    said = (
+        "remembers the places of a locked-off",
+        "learnt under masks",
+        "do not say their colours",
+    )
+    assert len(tools.notes) == 3
+    assert all(any(each in note for note in tools.notes) for each in said)
+    known = replace(DISPLAY, primaries="bt709", transfer="bt709")
+    tools = stored(identity(), known, tmp_path / "other")
+    Learned("glow", tools).begin(CLIP)
+    assert tools.notes == []
+
+
+def test_memory_of_places_is_as_asked_for(model) -> None:
+    """The camera stands still here, but a person may know better; what is begun from decides."""
+    before = noise(48, 64, 3)
+    still = [Pair(name=name, before=before, after=before) for name in "ab"]
+    assert network_training.remembered(still) == network.memory_for((48, 64))
+    assert network_training.remembered(still, locked=False) is None
+    assert network_training.remembered(still[:1]) is None
+    assert network_training.remembered(still[:1], locked=True) == network.memory_for((48, 64))
+    assert network_training.remembered(still, model) == (20, 30)
+    with pytest.raises(OtherNetworkError, match="remembers places of a locked-off shot"):
+        network_training.remembered(still, model, locked=False)
 
 
 def test_missing_effect_says_what_to_do(tmp_path: Path) -> None:

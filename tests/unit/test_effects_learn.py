@@ -273,9 +273,15 @@ def test_a_mask_and_options_of_its_own(tmp_path, run, real):
     mask[:, :80] = 1
     for number in (5, 40, 150):
         write(folder / "mask" / f"shot_{number:04}.png", mask)
-    (folder / "effect.yaml").write_text("size: lut\nseed: 11\n", encoding="utf-8")
+    (folder / "effect.yaml").write_text(
+        "size: lut\nseed: 11\ncolour: {transfer: smpte2084}\n", encoding="utf-8"
+    )
     assert run(folder, size="large").metrics["psnr"] > 40
     assert run.figures()["training"]["seed"] == 11
+    contract, notes = run.figures()["contract"], " ".join(run.figures()["notes"])
+    assert (contract["masked"], contract["transfer"]) == (True, "smpte2084")
+    assert "Masks left parts of the pairs out" in notes
+    assert "do not say their colours" in notes
     assert psnr(run.apply("warm", real[100]).rgb[:, :80], grade(real[100])[:, :80]) > 35
 
 

@@ -2,12 +2,14 @@
 
 import io
 import itertools
+import zlib
 from fractions import Fraction
 
 import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageCms
 
 from handlers.contract import TransientFailure, UnusableMedia
 from handlers.effects.learn_spec import LearnParams
@@ -354,6 +356,58 @@ def test_scene_linear_pictures(folder, real, primaries):
     down = (pair.before - pair.after)[bright]
     assert np.abs(down - 1 / 17.52).max() < 1e-4
     assert np.array(pair.before).max() > 0.7
+
+
+def chunk(path, name, data):
+    """Put a chunk right after a PNG's header."""
+    made = path.read_bytes()
+    body = name + data
+    new = len(data).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    path.write_bytes(made[:33] + new + made[33:])
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        (b"cICP", bytes([9, 16, 0, 1]), ("bt2020", "smpte2084")),
+        (b"sRGB", b"\0", ("bt709", "iec61966-2-1")),
+        (b"gAMA", (45455).to_bytes(4, "big"), ("unknown", "gamma22")),
+    ],
+)
+def test_a_png_says_its_colours(folder, name, data, said):
+    """By the chunk that goes before the others; without one it says nothing."""
+    folder.mkdir(parents=True)
+    path = folder / "a.png"
+    Image.new("RGB", (8, 8)).save(path)
+
+    def coded():
+        (_, seen), *_ = ImageMaterial(path, None).pictures([0])
+        return seen.coded.primaries, seen.coded.transfer
+
+    assert coded() == ("unknown", "unknown")
+    chunk(path, name, data)
+    assert coded() == said
+
+
+def test_a_profile_says_its_colours(folder):
+    """By its name."""
+    folder.mkdir(parents=True)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.new("RGB", (8, 8)).save(folder / "a.tif", icc_profile=profile)
+    (_, seen), *_ = ImageMaterial(folder / "a.tif", None).pictures([0])
+    assert seen.coded.transfer == "iec61966-2-1"
+
+
+def test_pairs_of_two_colours(folder, real):
+    """HDR after SDR is refused; sRGB and Rec. 709 are the same to the eye."""
+    pairs(folder, {5: real[5]}, grade)
+    chunk(folder / "after" / "shot_0005.png", b"cICP", bytes([1, 13, 0, 1]))
+    chunk(folder / "before" / "shot_0005.png", b"cICP", bytes([1, 1, 0, 1]))
+    assert prepared(folder).contract.transfer in {"bt709", "iec61966-2-1"}
+    pairs(folder, {5: real[5]}, grade)
+    chunk(folder / "after" / "shot_0005.png", b"cICP", bytes([9, 16, 0, 1]))
+    chunk(folder / "before" / "shot_0005.png", b"cICP", bytes([1, 1, 0, 1]))
+    assert "for a screen (bt2020, smpte2084)" in refused(folder)
 
 
 def test_light_and_screen_do_not_mix(folder, real):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.contract import UnusableMedia
+from handlers.effects.colour_names import UNKNOWN, same_primaries, same_transfer
 from handlers.effects.effect import Image
 from handlers.effects.pairs import align
 from handlers.effects.pairs.material import DISPLAY, Coded, Seen
@@ -17,7 +18,6 @@ from handlers.effects.pairs.target import Target
 
 # Another picture is taken for the right one where it is so much more alike.
 _CLEARLY = 0.15
-_UNKNOWN = "unknown"
 
 
 class Checks:
@@ -209,12 +209,8 @@ _Edges = NDArray[np.float32] | None
 
 
 def _require_alike(one: str, its: Coded, other: str, others: Coded) -> None:
-    known = all(
-        _UNKNOWN in (first, second) or first == second
-        for first, second in (
-            (its.transfer, others.transfer),
-            (its.primaries, others.primaries),
-        )
+    known = same_transfer(its.transfer, others.transfer) and same_primaries(
+        its.primaries, others.primaries
     )
     if its.space != others.space or not (known or its.space != DISPLAY):
         raise UnusableMedia(
@@ -227,7 +223,7 @@ def _fewest(one: Coded, other: Coded) -> Coded:
     """Return how both are meant: with the fewer bits, and what either says of its colours."""
     fewer = min(one, other, key=lambda coded: coded.bits)
     primaries, transfer = (
-        getattr(one if getattr(one, name) != _UNKNOWN else other, name)
+        getattr(one if getattr(one, name) != UNKNOWN else other, name)
         for name in ("primaries", "transfer")
     )
     return dataclasses.replace(fewer, space=one.space, primaries=primaries, transfer=transfer)

@@ -12,9 +12,11 @@ from handlers.effects import stills
 from handlers.effects.learn_spec import LearnParams
 from handlers.effects.pairs import judge, sheet
 from handlers.effects.pairs.judge import Candidate, Judged
+from handlers.effects.pairs.material import DISPLAY
 from handlers.effects.pairs.prepare import Prepared
 from handlers.report.records import LearnPage, LearnRow, Still
 from handlers.report.write import write_learn_page
+from models.effects.bundling import Contract
 from models.effects.cube import write_cube
 from models.effects.metrics import Scores
 from models.effects.training import Trained
@@ -51,6 +53,25 @@ def write(folder: Path, known: Known) -> None:
     if drawn:
         (folder / CURVE).write_text(drawn, encoding="utf-8")
     write_learn_page(folder, _page(known, drawn))
+
+
+def limits(contract: Contract) -> list[str]:
+    """Say in which respects an effect fits less than all footage."""
+    said = []
+    if contract.locked:
+        said.append(
+            "The pairs show a locked-off shot, so the network remembers what is where: good for "
+            "things painted out of that shot, one or two dB worse on others. For those learn it "
+            "with locked_off: false in effect.yaml."
+        )
+    if contract.masked:
+        said.append("Masks left parts of the pairs out: what the effect does there is not known.")
+    if contract.space == DISPLAY and "unknown" in (contract.primaries, contract.transfer):
+        said.append(
+            "The pairs do not say their colours, so footage of others cannot be refused: say them "
+            "in effect.yaml (colour: {primaries: bt709, transfer: bt709})."
+        )
+    return said
 
 
 def figures(known: Known) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from handlers.contract import TransientFailure, UnusableMedia
 from handlers.effects.effect import Footage, Picture
+from handlers.effects.pairs.colour_tags import colours_said
 from handlers.effects.picture import image
 from handlers.effects.picture.footage import open_footage
 from handlers.effects.picture.image import ImageNative
@@ -161,11 +162,14 @@ def readable(path: Path) -> Iterator[None]:
 
 def _coded_image(native: ImageNative) -> Coded:
     primaries = native.spec.getattribute("chromaticities")
+    said = ("unknown", "unknown") if native.floating else colours_said(native.path, native.spec)
     return Coded(
         bits=native.bits,
         floating=native.floating,
         space=space_of(primaries) if native.floating else DISPLAY,
         grey=len(set(native.colours)) == 1,
+        primaries=said[0],
+        transfer=said[1],
     )
 
 

@@ -99,6 +99,7 @@ class _Making:
         self._reading = Reading(frame for frame in frames if frame is not None)
         self._place, self._makes, self._count = place, makes, len(couples)
         self._scratch: Scratch | None = None
+        self._masked = any(each.mask is not None for each in couples)
         self.checks = Checks()
         self.pairs: list[Pair] = []
         self.looks: list[NDArray[np.float32]] = []
@@ -173,6 +174,7 @@ class _Making:
             floating=coded.floating,
             primaries=coded.primaries,
             transfer=coded.transfer,
+            masked=self._masked,
         )
 
 
