@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.restore.denoise_network import FRAMES, MULTIPLE, RADIUS
-from models.restore.tiling import Grid, Note, Tiled
+from models.restore.tiling import Area, Grid, Note, Tiled
 
 Image = NDArray[np.float32]
-_Key = tuple[Image, ...]
+_Key = tuple[Area, ...]
 
 
 class Denoiser:
@@ -35,11 +35,11 @@ class Denoiser:
         self._second = Tiled(_call(model.get_layer("second")), grid, note)
         self._kept: deque[tuple[_Key, Image]] = deque(maxlen=FRAMES - 2)
 
-    def clean(self, frames: Sequence[Image], sigmas: Sequence[Image]) -> Image:
+    def clean(self, frames: Sequence[Area], sigmas: Sequence[Area]) -> Image:
         """Clean the middle one of five frames.
 
         Args:
-            frames: float32 [h, w, 3] each. One that is the very same array as in the call before
+            frames: float32 [h, w, 3] each. One that is the very same object as in the call before
                 is not computed again.
             sigmas: float32 [h, w, 1] for the three in the middle: the noise's standard deviation.
 
@@ -52,7 +52,7 @@ class Denoiser:
         )
         return self._second([middle, before, after, frames[FRAMES // 2], sigmas[1]])
 
-    def _once(self, three: _Key, sigma: Image) -> Image:
+    def _once(self, three: _Key, sigma: Area) -> Image:
         for key, made in self._kept:
             if all(one is other for one, other in zip(key, three, strict=True)):
                 return made

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +18,19 @@ from models.errors import ModelError
 
 Image = NDArray[np.float32]
 Note = Callable[[str], None]
+Place = tuple[slice, slice]
 _LEAST = 128
+
+
+class Area(Protocol):
+    """A picture float32 [h, w, c] that can be had in parts: an array, or what makes them."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Height, width and channels."""
+
+    def __getitem__(self, place: Place, /) -> Image:
+        """Return rows and columns of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +69,7 @@ class Tiled:
         self._run = tf.function(network, reduce_retracing=True)
         self._device: str | None = None
 
-    def __call__(self, pictures: Sequence[Image]) -> Image:
+    def __call__(self, pictures: Sequence[Area]) -> Image:
         """Map pictures float32 [h, w, c] to one of ``scale`` times the size, channels its own.
 
         Raises:
@@ -82,16 +94,15 @@ class Tiled:
         else:
             raise ModelError("There is too little memory even for the smallest tiles.")
 
-    def _whole(self, pictures: Sequence[Image]) -> Image:
+    def _whole(self, pictures: Sequence[Area]) -> Image:
         grid = self._grid
         height, width = pictures[0].shape[:2]
         rows = _spans(height, grid.height, grid)
         columns = _spans(width, grid.width, grid)
-        padded = [_padded(one, rows[0].total, columns[0].total) for one in pictures]
         made: Image | None = None
         for row in rows:
             for column in columns:
-                given = [one[None, row.seen, column.seen] for one in padded]
+                given = [_seen(one, row, column)[None] for one in pictures]
                 tile = self._run(*map(tf.convert_to_tensor, given))[0].numpy()
                 if made is None:
                     shape = grid.scale * height, grid.scale * width, tile.shape[-1]
@@ -145,8 +156,10 @@ def _up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-def _padded(picture: Image, height: int, width: int) -> Image:
-    more = height - picture.shape[0], width - picture.shape[1]
+def _seen(picture: Area, row: _Span, column: _Span) -> Image:
+    """Return what a tile sees; beyond the picture it is mirrored."""
+    there = picture[row.seen, column.seen]
+    more = row.length - there.shape[0], column.length - there.shape[1]
     if not any(more):
-        return picture
-    return np.pad(picture, ((0, more[0]), (0, more[1]), (0, 0)), mode="symmetric")
+        return there
+    return np.pad(there, ((0, more[0]), (0, more[1]), (0, 0)), mode="symmetric")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handlers.effects.builtin import log_curve
+from handlers.effects.builtin.coded import Coded, Strength, decoded
 from handlers.effects.effect import Effect, Footage, Image, Picture, Tools
 from handlers.effects.options import DenoiseOptions
 from models.restore import measure
@@ -28,7 +28,7 @@ class _Seen:
     """A picture as the network is given it, and its outline to know cuts by."""
 
     picture: Picture
-    code: Image
+    code: Coded
     outline: Image
 
 
@@ -82,12 +82,11 @@ class Denoise(Effect):
             return middle
         self._seen = [self._once(picture) for picture in window]
         codes = _of_one_shot(self._seen)
-        made = self._denoiser.clean(codes, [curve.at(code) for code in codes[1:-1]])
+        made = self._denoiser.clean(codes, [Strength(code, curve) for code in codes[1:-1]])
         if self._linear:
-            made = log_curve.decoded(made)
-        unusable = ~np.isfinite(middle.rgb)
-        if unusable.any():
-            made = np.where(unusable, middle.rgb, made)
+            decoded(made)
+        if not codes[self.reach].finite:
+            np.copyto(made, middle.rgb, where=~np.isfinite(middle.rgb))
         return Picture(made, middle.alpha)
 
     def _noise(self) -> Curve:
@@ -106,15 +105,15 @@ class Denoise(Effect):
         for seen in self._seen:
             if seen.picture is picture:
                 return seen
-        code = self._encoded(picture)
-        return _Seen(picture, code, cv2.resize(code, _THUMBNAIL, interpolation=cv2.INTER_AREA))
+        code = Coded(picture.rgb, scene_linear=self._linear)
+        outline = cv2.resize(code.whole(), _THUMBNAIL, interpolation=cv2.INTER_AREA)
+        return _Seen(picture, code, outline)
 
     def _encoded(self, picture: Picture) -> Image:
-        rgb = np.nan_to_num(picture.rgb, nan=0.0, posinf=0.0, neginf=0.0)
-        return log_curve.encoded(rgb) if self._linear else rgb
+        return Coded(picture.rgb, scene_linear=self._linear).whole()
 
 
-def _of_one_shot(window: Sequence[_Seen]) -> list[Image]:
+def _of_one_shot(window: Sequence[_Seen]) -> list[Coded]:
     """Return the window's pictures; in the place of another shot's stands its own nearest."""
     middle = len(window) // 2
     chosen = list(range(len(window)))
