@@ -132,7 +132,7 @@ SPEC = HandlerSpec(
     params=EffectsParams,
     target="handlers.effects.handler:EffectsHandler",
     treatment=Treatment.ENHANCED,
-    needs=Needs(cpu=1, memory=6144, gpu_helps=True),
+    needs=Needs(cpu=1, memory=12288, gpu_helps=True),
     models_for=models_for,
     offers=tuple(each.name for each in catalog.BUILT_IN.values() if each.works_alone),
     path_matters=_named_by,
