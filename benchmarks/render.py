@@ -230,7 +230,7 @@ def memory(*, quick: bool) -> list[Row]:
     """Measure the peak of whole processes."""
     rows = [
         at_most(f"peak memory, {what} at UHD", _child(what, UHD) / _GIB, "GiB", 3)
-        for what in ("bands", "float", "three effects", "network")
+        for what in ("bands", "float", "three effects", "network", "denoise")
     ]
     if not quick:
         rows.append(figure("peak memory, float at 8K", _child("float", EIGHT_K) / _GIB, "GiB"))
@@ -247,7 +247,7 @@ def _child(what: str, size: tuple[int, int]) -> float:
 
 def _peak(what: str, size: tuple[int, int]) -> float:
     """Render some frames here; return the process's peak in bytes."""
-    frames = 12 if size == UHD else 4
+    frames = 12 if size == UHD and what != "denoise" else 4
     with scratch() as folder:
         cube(folder / "look.cube")
         source = folder / "large.mov"
@@ -259,6 +259,8 @@ def _peak(what: str, size: tuple[int, int]) -> float:
         subprocess.run([sys.executable, "-c", script, *arguments], cwd=REPOSITORY, check=True)
         if what == "network":
             handled(source, effects=("bench",), models=learnt(folder / "models"))
+        elif what == "denoise":
+            handled(source, effects=("denoise",))
         elif what == "three effects":
             handled(source, effects=("stabilise", "deflicker", "grain"))
         else:
