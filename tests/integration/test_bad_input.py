@@ -206,12 +206,12 @@ def test_bad_configuration_is_refused_as_a_whole(studio):
     """All errors at once, with path and line, exit 2."""
     it = studio()
     it.config.write_text(
-        f"storage: {it.storage}\nstate: {it.state}\nwatches:\n- folder: in\n  run: [effects]\n"
+        f"storage: {it.storage}\nstate: {it.state}\nwatches:\n- folder: in\n  run: [scenes]\n"
         "- folder: missing\n  run: [copy]\n  speed: fast\nsettle:\n  quiet: soon\n"
     )
     result = it.fxd("run", check=False)
     assert result.returncode == 2
-    for part in ("watches[0].run[0] (line 5)", "'effects' is not part of this version yet",
+    for part in ("watches[0].run[0] (line 5)", "'scenes'",
                  "watches[1].speed (line 8): no such key", "settle.quiet (line 10)"):  # fmt: skip
         assert part in result.stderr
 
