@@ -24,7 +24,7 @@ from handlers.effects.card import render_card
 from handlers.effects.chain import Chain, build
 from handlers.effects.describe import SHEET, Described
 from handlers.effects.effect import Footage, Tools
-from handlers.effects.output import ClipOutput, Output, SequenceOutput
+from handlers.effects.output import ClipOutput, ImagesOutput, Output
 from handlers.effects.picture.footage import Source, open_footage
 from handlers.effects.picture.join import SOUND
 from handlers.effects.picture.target import Target, choose
@@ -132,7 +132,7 @@ class _Render:
         made = chain.begin(self.source.footage)
         self.files = chain.files()
         target = self._target(made, chain)
-        kind = SequenceOutput if target.is_sequence else ClipOutput
+        kind = ImagesOutput if target.is_sequence else ClipOutput
         with kind(self.work, self._settings(target), self.source, target) as output:
             stills = Stills(self.work / "stills", self.frames)
             renderer = Renderer(

@@ -145,7 +145,7 @@ class ClipOutput(Output):
         return out
 
 
-class SequenceOutput(Output):
+class ImagesOutput(Output):
     """Images, each whole or not there; a clip's sound goes into a file beside their folder."""
 
     def __init__(self, work: Path, settings: Any, source: Source, target: Target) -> None:
