@@ -104,10 +104,7 @@ def read_picture(path: Path, facts: ImageFacts) -> av.VideoFrame:
         Unreadable: It does not decode, or is unlike the others.
         OSError: It cannot be read from the storage.
     """
-    with path.open("rb") as file:
-        head = file.read(64)
-    if lacking := images.missing(path, head) if head else "it is empty":
-        raise Unreadable(lacking)
+    require_whole(path)
     opened = _open(path)
     try:
         spec = opened.spec()
@@ -125,15 +122,28 @@ def _frame(pixels: NDArray[Any]) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), form)
 
 
+def require_whole(path: Path) -> None:
+    """Look whether an image ends before it should, which some readers do not mind.
+
+    Raises:
+        Unreadable: It does.
+        OSError: It cannot be read from the storage.
+    """
+    with path.open("rb") as file:
+        head = file.read(64)
+    if lacking := images.missing(path, head) if head else "it is empty":
+        raise Unreadable(lacking)
+
+
 def _open(path: Path) -> Any:
     opened = OpenImageIO.ImageInput.open(str(path))
     if opened is None:
-        raise Unreadable(_said(OpenImageIO.geterror()))
+        raise Unreadable(said(OpenImageIO.geterror()))
     return opened
 
 
-def _said(error: str) -> str:
-    # Its sentences name whole paths; the last part says what is wrong.
+def said(error: str) -> str:
+    """Return what is wrong by a sentence of the reader's, which names whole paths before."""
     text = shown_text(error.strip().splitlines()[-1]) if error.strip() else ""
     return text.rpartition(": ")[2] or "it is damaged"
 
@@ -218,7 +228,7 @@ def _pixels(opened: Any, spec: Any, facts: ImageFacts) -> NDArray[Any]:
     read = opened.read_image(0, 0, 0, max(channels) + 1, kind)
     # Some readers give what they have of a file that was cut short, and only note the error.
     if read is None or opened.has_error:
-        raise Unreadable(_said(opened.geterror()))
+        raise Unreadable(said(opened.geterror()))
     data = read.reshape(spec.height, spec.width, -1)
     picked = data if channels == (0, 1, 2) == tuple(range(data.shape[2])) else data[..., channels]
     return _windowed(picked, spec, facts.size)

@@ -19,9 +19,7 @@ from numpy.typing import NDArray
 
 from handlers.effects.effect import Image, Picture
 from handlers.effects.picture import dpx
-from handlers.media import images
-from handlers.media.imagefile import Unreadable
-from handlers.media.source import shown_text
+from handlers.media.imagefile import Unreadable, require_whole, said
 
 Samples = NDArray[Any]
 Window = tuple[int, int, int, int]
@@ -109,16 +107,13 @@ def read(path: Path, canvas: Window | None = None) -> ImageNative:
         Unreadable: It does not decode.
         OSError: It cannot be read from the storage.
     """
-    with path.open("rb") as file:
-        head = file.read(64)
-    if lacking := images.missing(path, head) if head else "it is empty":
-        raise Unreadable(lacking)
+    require_whole(path)
     opened = _open(path)
     try:
         spec = opened.spec()
         samples = opened.read_image(0, 0, 0, spec.nchannels, _kind(spec))
         if samples is None or opened.has_error:
-            raise Unreadable(_said(opened.geterror()))
+            raise Unreadable(said(opened.geterror()))
         samples = samples.reshape(spec.height, spec.width, spec.nchannels)
         native = _native(path, samples, spec, opened.format_name(), canvas)
         if native.format == "dpx" and native.bits == 10:
@@ -180,13 +175,8 @@ def _open(path: Path) -> Any:
         hints.attribute(name, value)
     opened = OpenImageIO.ImageInput.open(str(path), hints)
     if opened is None:
-        raise Unreadable(_said(OpenImageIO.geterror()))
+        raise Unreadable(said(OpenImageIO.geterror()))
     return opened
-
-
-def _said(error: str) -> str:
-    text = shown_text(error.strip().splitlines()[-1]) if error.strip() else ""
-    return text.rpartition(": ")[2] or "it is damaged"
 
 
 def _kind(spec: Any) -> str:
