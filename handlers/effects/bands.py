@@ -8,9 +8,10 @@ rounding of floats: at most one code, and where nothing changes the source's own
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -18,14 +19,25 @@ from typing import Any
 import cv2
 import numpy as np
 import PyOpenColorIO as ocio  # noqa: N813
+from numpy.typing import DTypeLike
 
 from handlers.effects import pixels
+from handlers.effects.desk import Desk
 from handlers.effects.picture import convert
-from handlers.effects.picture.chroma import enlarge, reduce
+from handlers.effects.picture.chroma import (
+    columns_apart,
+    columns_together,
+    enlarge,
+    halved,
+    interleaved,
+    reduce,
+)
 from handlers.effects.picture.convert import Coding
 from handlers.effects.picture.layout import Plane
 
-_ROWS = 32
+# So many pixels at once cost few calls, and what is made of them stays in a processor's cache.
+_PIXELS = 1 << 17
+_LEAST_ROWS = 8
 # Chroma rows beyond a band that its own rows depend on, up and down again.
 _HALO = 2
 
@@ -45,7 +57,7 @@ def cores() -> int:
     return min(8, len(os.sched_getaffinity(0)))
 
 
-def bands(height: int, halo: int, rows: int = _ROWS) -> list[_Band]:
+def bands(height: int, halo: int, rows: int) -> list[_Band]:
     """Divide a picture; each band but the last has ``rows`` rows."""
     return [
         _Band(
@@ -73,21 +85,24 @@ class BandPath:
     ) -> None:
         self.source, self._target = source, target
         self._pool = pool
+        self._desk = Desk()
         self._fused = source == target and source.layout.kind == "yuv"
-        steps = [each.createGroupTransform() for each in processors]
+        steps = [step for each in processors for step in each.createGroupTransform()]
         if self._fused:
             decode, encode = convert.decoding(source), convert.encoding(target)
-            steps = [_affine(decode), *steps, _affine(encode)]
+            steps = _followed([_affine(decode), *steps], encode)
         self._processor = _processor(steps)
         down = max(source.layout.shrink[1], target.layout.shrink[1])
         self._halo = _HALO << down if down else 0
-        self._rows = _ROWS << down
+        self._down = down
 
     def __call__(self, planes: Sequence[Plane], made: Sequence[Plane]) -> None:
         """Write the colour planes of the result into ``made``; alpha is left alone."""
         work = functools.partial(self._work, planes, made)
+        height, width = planes[0].shape
+        rows = max(_LEAST_ROWS, _PIXELS // width >> self._down) << self._down
         # Consumed, so that what went wrong in a thread is raised here.
-        list(self._pool.map(work, bands(planes[0].shape[0], self._halo, self._rows)))
+        list(self._pool.map(work, bands(height, self._halo, rows)))
 
     def _work(self, own: Sequence[Plane], made: Sequence[Plane], band: _Band) -> None:
         cut = [
@@ -105,19 +120,57 @@ class BandPath:
         return convert.from_rgb(rgb, self._target, planes, self.source)
 
     def _fused_band(self, planes: list[Plane]) -> list[Plane]:
-        """Codes in, codes out: chroma is what it was and what its change comes down to."""
-        layout, siting = self.source.layout, self.source.siting
+        """Codes in, codes out: chroma is what it was and what its change comes down to.
+
+        Where chroma has half the columns, a picture's even and odd ones are worked on apart: that
+        saves writing chroma twice as wide and back.
+        """
+        (across, down), siting = self.source.layout.shrink, self.source.siting
+        once = min(across, 1)
+        rest = across - once, down
         high, wide = planes[0].shape
-        small = [plane.astype(np.float32) for plane in planes[1:]]
-        large = [enlarge(plane, layout.shrink, siting, (wide, high)) for plane in small]
-        whole = pixels.joined([planes[0].astype(np.float32), *large])
-        self._processor.applyRGBA(whole)
-        luma, *chroma = cv2.split(whole)[:3]
-        made = [convert.coded(luma, layout)]
-        for changed, before, plane in zip(chroma, large, small, strict=True):
-            change = reduce(changed - before, layout.shrink, siting)
-            made.append(convert.coded(change + plane, layout))
-        return made
+        size = -(-wide >> once), high
+        # Cb above Cr: what has no neighbours above is done to both at once.
+        own = self._desk("own", 2 * planes[1].shape[0], planes[1].shape[1])
+        np.concatenate(planes[1:], out=own)
+        near = _each(own, lambda plane: enlarge(plane, rest, siting, size)) if any(rest) else own
+        if once:
+            luma, change = self._by_columns(planes[0], near)
+        else:
+            change = self._desk("change", *near.shape)
+            luma = self._changed(planes[0], near, change)
+        if any(rest):
+            change = _each(change, lambda plane: reduce(plane, rest, siting))
+        chroma = convert.coded(cv2.add(own, change, dst=own), self._target.layout)
+        return [luma[:, :wide], *np.split(chroma, 2)]
+
+    def _by_columns(self, luma: Plane, chroma: Plane) -> tuple[Plane, Plane]:
+        site = self.source.siting[0]
+        shape = luma.shape[0], -(-luma.shape[1] // 2)
+        lumas = halved(luma, self._two("luma", *shape, dtype=luma.dtype))
+        chromas = columns_apart(chroma, site, self._two("chroma", *chroma.shape))
+        changes = self._two("change", *chroma.shape)
+        even, odd = map(self._changed, lumas, chromas, changes)
+        change = columns_together(*changes, site, self._desk("change", *chroma.shape))
+        return interleaved(even, odd), change
+
+    def _two(self, name: str, *shape: int, dtype: DTypeLike = np.float32) -> tuple[Plane, Plane]:
+        even, odd = self._desk(f"{name}s", 2, *shape, dtype=dtype)
+        return even, odd
+
+    def _changed(self, luma: Plane, chroma: Plane, change: Plane) -> Plane:
+        """Return luma as the effects make it, in codes; write by how much they move chroma."""
+        high = luma.shape[0]
+        light = self._desk("light", *luma.shape)
+        light[...] = luma
+        made = pixels.apply_to_planes(self._processor, [light, *np.split(chroma, 2)], self._desk)
+        cv2.subtract(made[high:], chroma, dst=change)
+        return convert.coded(made[:high], self._target.layout)
+
+
+def _each(stacked: Plane, work: Callable[[Plane], Plane]) -> Plane:
+    """Do something to each of two planes that lie one above the other."""
+    return np.concatenate([work(plane) for plane in np.split(stacked, 2)])
 
 
 def _downs(coding: Coding) -> tuple[int, ...]:
@@ -133,6 +186,24 @@ def _affine(matrix: convert.Matrix) -> Any:
     made.setMatrix(whole.ravel().tolist())
     made.setOffset([*matrix[:, 3].tolist(), 0.0])
     return made
+
+
+def _followed(steps: list[Any], matrix: convert.Matrix) -> list[Any]:
+    """Return steps with a matrix after them; a table that is the last one takes it in.
+
+    Between its nodes a table's values are weighted means, so it is the same to change those.
+    """
+    *before, last = steps
+    if not isinstance(last, ocio.Lut3DTransform) or _is_inverse(last):
+        return [*steps, _affine(matrix)]
+    table = np.asarray(last.getData()).reshape(-1, 3)
+    made = copy.deepcopy(last)
+    made.setData((table @ matrix[:, :3].T + matrix[:, 3]).astype(np.float32).ravel())
+    return [*before, made]
+
+
+def _is_inverse(step: Any) -> bool:
+    return bool(step.getDirection() == ocio.TRANSFORM_DIR_INVERSE)
 
 
 def _processor(steps: Sequence[Any]) -> Any:

@@ -64,7 +64,7 @@ class View:
     def __call__(self, picture: Picture) -> Shown:
         """Return uint8 [height, width, 3], at most 1280 pixels a side."""
         rgb, alpha = self._small(picture.rgb), picture.alpha
-        shown = self._shown(np.nan_to_num(rgb))
+        shown = self._shown(rgb)
         if alpha is not None:
             shown = _over_squares(shown, self._small(alpha))
         return np.ascontiguousarray(np.rot90(shown, self._video.rotation // 90))
@@ -79,14 +79,21 @@ class View:
 
     def _shown(self, rgb: Image) -> Shown:
         if self._footage.scene_linear:
-            light = np.clip(rgb, -65504, 65504).astype(np.float16)
+            light = _within(rgb, -65504, 65504).astype(np.float16)
             lit: Shown = (viewing.display(light, self._footage.space) >> 8).astype(np.uint8)
             return lit
-        unit = np.clip(rgb, 0, 1)
+        unit = _within(rgb, 0, 1)
         if self._look is not None:
             return self._look(np.rint(unit * 65535).astype(np.uint16))
         shown: Shown = np.rint(unit * 255).astype(np.uint8)
         return shown
+
+
+def _within(image: Image, low: float, high: float) -> Image:
+    """Return an image clipped to a range; what is no number is 0."""
+    made: Image = np.clip(image, low, high, dtype=np.float32)
+    cv2.patchNaNs(made.reshape(made.shape[0], -1), 0)
+    return made
 
 
 def _over_squares(shown: Shown, alpha: Image) -> Shown:
@@ -94,7 +101,7 @@ def _over_squares(shown: Shown, alpha: Image) -> Shown:
     high, wide = shown.shape[:2]
     down, right = np.arange(high)[:, np.newaxis], np.arange(wide)
     squares = np.where((down // _SQUARE + right // _SQUARE) % 2, 96, 144)[..., np.newaxis]
-    share = np.clip(np.nan_to_num(alpha), 0, 1)[..., np.newaxis]
+    share = _within(alpha, 0, 1)[..., np.newaxis]
     made: Shown = np.rint(shown * share + squares * (1 - share)).astype(np.uint8)
     return made
 

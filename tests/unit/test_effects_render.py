@@ -170,7 +170,7 @@ def test_alpha_goes_through_a_look_as_it_is(render, tmp_path, form):
 def test_bands_cover_every_row_once():
     """Also where the last one is short."""
     for height in (1, 31, 32, 33, 1080):
-        found = bands(height, 4)
+        found = bands(height, 4, 32)
         assert [band.top for band in found[1:]] == [band.end for band in found[:-1]]
         assert (found[0].top, found[-1].end) == (0, height)
 

@@ -6,13 +6,14 @@ weighs each luma place by how near it lies. Borders are repeated.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
+Halves = tuple[Samples, Samples]
 Site = Literal["cosited", "between"]
 """Where the first chroma sample lies on one axis: on the first luma sample, or between two."""
 Siting = tuple[Site, Site]
@@ -56,16 +57,79 @@ def round_trip(
 _ALONE, _WEIGHED = np.array([1.0]), np.array([0.125, 0.75, 0.125])
 
 
-def _enlarged_across(plane: Samples, site: Site) -> Samples:
-    left, right = _neighbours_across(plane)
+def columns_apart(plane: Samples, site: Site, made: Halves | None = None) -> Halves:
+    """Return chroma at every even and at every odd column of a picture twice as wide.
+
+    Args:
+        plane: float32 [height, width]; where cosited, its own columns are the even ones.
+        site: How columns are sited.
+        made: Where both may be written, each as large as ``plane``.
+    """
+    even, odd = made or (np.empty_like(plane), np.empty_like(plane))
+    own = 0.5 if site == "cosited" else 0.75
+    _blend(plane[:, :-1], own, plane[:, 1:], odd[:, :-1])
+    odd[:, -1] = plane[:, -1]
     if site == "cosited":
-        pair = plane, cv2.addWeighted(plane, 0.5, right, 0.5, 0)
-    else:
-        pair = (cv2.addWeighted(plane, 0.75, left, 0.25, 0),
-                cv2.addWeighted(plane, 0.75, right, 0.25, 0))  # fmt: skip
-    # Interleaving two planes is the fastest way to write every other sample.
-    made: Samples = cv2.merge(pair).reshape(plane.shape[0], -1)
+        return plane, odd
+    _blend(plane[:, 1:], own, plane[:, :-1], even[:, 1:])
+    even[:, 0] = plane[:, 0]
+    return even, odd
+
+
+def _blend(one: Samples, share: float, other: Samples, made: Samples) -> None:
+    if one.size:
+        cv2.addWeighted(one, share, other, 1 - share, 0, dst=made)
+
+
+def columns_together(
+    even: Samples, odd: Samples, site: Site, made: Samples | None = None
+) -> Samples:
+    """Return chroma half as wide as a picture whose even and odd columns are given.
+
+    Args:
+        even: float32 [height, width].
+        odd: The same.
+        site: How columns are sited.
+        made: Where to write it.
+    """
+    made = np.empty_like(even) if made is None else made
+    if site == "between":
+        return np.asarray(cv2.addWeighted(even, 0.5, odd, 0.5, 0, dst=made))
+    cv2.addWeighted(odd, 0.25, even, 0.5, 0, dst=made)
+    if even.shape[1] > 1:
+        cv2.scaleAdd(odd[:, :-1], 0.25, made[:, 1:], dst=made[:, 1:])
+    # Left of the first place there is what is on it.
+    made[:, 0] += 0.25 * even[:, 0]
     return made
+
+
+def halved(
+    plane: NDArray[Any], made: tuple[NDArray[Any], NDArray[Any]] | None = None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return every even and every odd column of a plane; of an odd width the last one is both.
+
+    Args:
+        plane: Any samples, [height, width].
+        made: Where to write both.
+    """
+    if plane.shape[1] % 2:
+        plane = np.concatenate([plane, plane[:, -1:]], axis=1)
+    pairs = np.ascontiguousarray(plane).reshape(plane.shape[0], -1, 2)
+    # Without arrays to write to, it allocates outside numpy and copies: twenty times slower.
+    if made is None:
+        made = np.empty(pairs.shape[:2], plane.dtype), np.empty(pairs.shape[:2], plane.dtype)
+    cv2.split(pairs, made)
+    return made
+
+
+def interleaved(even: NDArray[Any], odd: NDArray[Any]) -> NDArray[Any]:
+    """Return the plane of these columns: the fastest way to write every other sample."""
+    made: NDArray[Any] = cv2.merge((even, odd)).reshape(even.shape[0], -1)
+    return made
+
+
+def _enlarged_across(plane: Samples, site: Site) -> Samples:
+    return interleaved(*columns_apart(plane, site))
 
 
 def _enlarged_down(plane: Samples, site: Site) -> Samples:
@@ -81,17 +145,7 @@ def _enlarged_down(plane: Samples, site: Site) -> Samples:
 
 
 def _reduced_across(plane: Samples, site: Site) -> Samples:
-    if plane.shape[1] % 2:
-        plane = np.concatenate([plane, plane[:, -1:]], axis=1)
-    pairs = np.ascontiguousarray(plane).reshape(plane.shape[0], -1, 2)
-    # Without arrays to write to, it allocates outside numpy and copies: twenty times slower.
-    even, odd = (np.empty(pairs.shape[:2], np.float32) for _ in range(2))
-    cv2.split(pairs, (even, odd))
-    if site == "between":
-        return np.asarray(cv2.addWeighted(even, 0.5, odd, 0.5, 0))
-    # Left of the first place there is what is on it.
-    before = np.concatenate([even[:, :1], odd[:, :-1]], axis=1)
-    return _weighed(even, odd, before)
+    return columns_together(*halved(plane), site)
 
 
 def _reduced_down(plane: Samples, site: Site) -> Samples:
@@ -107,12 +161,6 @@ def _reduced_down(plane: Samples, site: Site) -> Samples:
 def _weighed(even: Samples, odd: Samples, before: Samples) -> Samples:
     made: Samples = cv2.addWeighted(odd, 0.25, before, 0.25, 0)
     return np.asarray(cv2.scaleAdd(np.ascontiguousarray(even), 0.5, made))
-
-
-def _neighbours_across(plane: Samples) -> tuple[Samples, Samples]:
-    left = np.concatenate([plane[:, :1], plane[:, :-1]], axis=1)
-    right = np.concatenate([plane[:, 1:], plane[:, -1:]], axis=1)
-    return left, right
 
 
 def _neighbours_down(plane: Samples) -> tuple[Samples, Samples]:
