@@ -38,7 +38,7 @@ demo: $(RUN)
 # Left out unless asked for: make test SLOW= runs them, too.
 SLOW ?= -m "not slow"
 # Many tests wait for a daemon most of the time, so several run side by side.
-WORKERS ?= --numprocesses 3 --dist loadscope
+WORKERS ?= --numprocesses 3 --dist loadscope --no-loadscope-reorder
 
 # Parts of the data come from children that were killed: coverage combines what there is.
 test: $(DEV) systemd-analyze chromium npm

@@ -14,6 +14,11 @@ from tests.prepare import install_models
 from tests.studio import SITE, Studio
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that take minutes: else one worker ends up alone with the last."""
+    items.sort(key=lambda item: item.get_closest_marker("lengthy") is None)
+
+
 @pytest.fixture(scope="session")
 def media() -> Path:
     """A folder with the clips bikes.mp4 and bigbuckbunny.mp4; not to be written to."""

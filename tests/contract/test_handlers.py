@@ -19,6 +19,8 @@ from handlers.registry import discover
 from models.catalog import catalog
 from tests.golden import clips
 
+pytestmark = pytest.mark.lengthy
+
 ROOT = Path(__file__).parents[2]
 REGISTRY = discover()
 HEAVY = ("tensorflow", "keras", "av", "numpy")

@@ -15,6 +15,8 @@ import pytest
 from daemon.jobs import TRANSITIONS, JobState
 from tests.studio import assert_whole
 
+pytestmark = pytest.mark.lengthy
+
 RUN = {"attempts": 1000, "backoff": "0.05s", "backoff_most": "0.1s", "drain": "1s"}
 
 

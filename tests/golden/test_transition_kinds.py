@@ -13,6 +13,8 @@ from models.shots import transitions
 from models.shots.transitions import Kind
 from models.shots.windows import WindowJudge
 
+pytestmark = pytest.mark.lengthy
+
 CUTS = [30, 76, 137, 187, 242]
 
 

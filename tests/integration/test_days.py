@@ -11,6 +11,8 @@ import pytest
 from daemon.manifest import xxh3_of
 from tests.studio import Studio, assert_whole
 
+pytestmark = pytest.mark.lengthy
+
 DAY = "dailies/day01/_day"
 RESULT = "dailies_copy/day01/_day"
 GATHER = {"handler": "gather", "sound": ["audio"], "quiet": "0.5s"}

@@ -14,6 +14,8 @@ from models.shots.events import Event
 from models.shots.learn import Amount, Order
 from models.shots.windows import WIDE, FrameScores, WindowJudge
 
+pytestmark = pytest.mark.lengthy
+
 LITTLE = Amount(windows=2, light=3, wipes=1, long=1, epochs=1, sequences=1, takes=1)
 
 
@@ -105,6 +107,7 @@ def test_second_run_prepares_nothing_again(learnt) -> None:
     assert asked.tolist() == [True] * 2 + [False] * 4
 
 
+@pytest.mark.timeout(600)
 def test_same_seed_gives_the_same_weights(learnt, tmp_path: Path) -> None:
     """Bit for bit, from the same windows; another seed gives others."""
     from models.shots import training

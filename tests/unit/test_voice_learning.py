@@ -11,6 +11,8 @@ from models.enhance import evaluate, learn, material
 from models.errors import ModelError
 from tests import speech
 
+pytestmark = pytest.mark.lengthy
+
 RATE = 48000
 
 
