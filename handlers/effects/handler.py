@@ -188,7 +188,8 @@ class _Render:
         view = View(self.source.video, self.source.footage), View(self.source.video, made)
         start = output.start
         told = self._tell(start, (studied, _RENDERED))
-        end = deliver(renderer.over(start), output.write, stills, view, told)
+        frames = renderer.over(start)
+        end = deliver(frames, output.write, stills, view, told, renderer.waiting)
         if not max(start, end):
             raise UnusableMedia(f"{shown(self.asset.path)}: none of its pictures can be decoded.")
         return max(end, start, self.source.footage.frames or 0)

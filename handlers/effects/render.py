@@ -31,6 +31,8 @@ from handlers.media.behind import Behind
 
 # From this many pixels on, nothing is made ahead: a picture in float has twelve bytes a pixel.
 _LARGE = 4096 * 2304
+# Enough to go on while a segment is ended, or pictures for the page are drawn.
+_PLANES_WAIT = 4
 # So many images that do not decode, just before where a render goes on, do no harm.
 _SPARE = 16
 
@@ -83,6 +85,11 @@ class Renderer:
     def by_bands(self) -> bool:
         """Whether planes go to planes."""
         return bool(self._processors)
+
+    @property
+    def waiting(self) -> int:
+        """How many frames may wait to be encoded: planes are small, pictures in float are not."""
+        return _PLANES_WAIT if self.by_bands and self._depth else 1
 
     @property
     def passes(self) -> int:
@@ -199,6 +206,7 @@ def deliver(
     stills: Stills,
     view: tuple[View, View],
     tell: Callable[[int], None],
+    depth: int = 1,
 ) -> int:
     """Encode frames in a thread behind; return the number after the last one.
 
@@ -208,6 +216,7 @@ def deliver(
         stills: Keeps some of them.
         view: How pictures before and after are shown.
         tell: Gets the number of each frame that was handed on; what it raises ends the render.
+        depth: So many frames may wait to be encoded.
     """
 
     def work(one: Rendered) -> None:
@@ -217,7 +226,7 @@ def deliver(
         write(one.number, one.time, one.encode())
 
     end = 0
-    with Behind(work) as behind:
+    with Behind(work, depth) as behind:
         for one in frames:
             behind.put(one)
             tell(one.number)
