@@ -23,6 +23,7 @@ from handlers.contract import TransientFailure, UnusableMedia
 from handlers.effects.effect import Footage
 from handlers.effects.picture import image
 from handlers.effects.picture.chroma import Site
+from handlers.effects.picture.colour_tags import Colours, colours_of
 from handlers.effects.picture.convert import MATRICES, Coding
 from handlers.effects.picture.image import ImageNative, Window, lossy_compression
 from handlers.effects.picture.layout import UnknownLayout, layout_of, planar
@@ -237,7 +238,8 @@ class SequenceSource(Source):
     def __init__(self, path: Path, probe: Probe, video: VideoFacts) -> None:
         self.files = numbered(probe.files)
         self.first = min(self.files)
-        self.example, self.canvas = self._look(path)
+        self.example, self.colours = _first_readable(path, list(self.files.values()))
+        self.canvas = image.around(self.example, list(self.files.values()))
         super().__init__(path, probe, video)
         self.notes += _told(path, self.example.spec)
 
@@ -302,11 +304,6 @@ class SequenceSource(Source):
         for number in range(first, end):
             self._note(number, "not decoded (there is no image of this number)")
 
-    def _look(self, path: Path) -> tuple[ImageNative, Window]:
-        """Return one image, and the window that holds the data of all of them."""
-        example = _first_readable(path, list(self.files.values()))
-        return example, image.around(example, list(self.files.values()))
-
     def _footage(self) -> Footage:
         native = self.example
         linear = native.floating
@@ -320,7 +317,7 @@ class SequenceSource(Source):
             floating=native.floating,
             scene_linear=linear,
             space=space,
-            colour=self.video.colour,
+            colour=self.colours.facts,
             has_alpha=native.alpha is not None,
             pixel_aspect=self.video.pixel_aspect,
         )
@@ -336,7 +333,7 @@ class SequenceSource(Source):
             grey=native.grey,
             luminance=native.luminance,
             scene_linear=native.floating,
-            colour=self.video.colour,
+            colour=self.colours.facts,
             size=(self.canvas[2], self.canvas[3]),
             dtype=native.samples.dtype,
             further=native.further,
@@ -352,12 +349,14 @@ def _told(path: Path, spec: Any) -> Iterator[str]:
         yield f"{shown(path)} is compressed with loss ({lossy}); what is written is not."
 
 
-def _first_readable(path: Path, files: Sequence[Path]) -> ImageNative:
+def _first_readable(path: Path, files: Sequence[Path]) -> tuple[ImageNative, Colours]:
+    """Return one image, and what it says of its colours."""
     said = ""
     for file in files[:5]:
         try:
             facts_of(file)
-            return image.read(file)
+            native = image.read(file)
+            return native, colours_of(native)
         except Unreadable as error:
             said = said or f"{shown(file)}: {error}"
         except OSError as error:
