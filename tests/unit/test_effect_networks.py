@@ -142,7 +142,7 @@ def test_no_memory_at_all_ends(model) -> None:
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
     ran._network = nothing
-    with pytest.raises(MemoryError):
+    with pytest.raises(ModelError, match="too little memory"):
         ran.run(noise(50, 50, 3))
 
 
