@@ -328,6 +328,7 @@ def test_stopped_run_goes_on_to_the_same_weights(footage, tmp_path, keras, monke
     """To rounding; and what a quick run made is not put into use."""
     from dataclasses import replace
 
+    from models import stepping
     from models.restore import learning, training
 
     task = replace(learn_upscale.TASK, size=24, batch=2)
@@ -336,7 +337,7 @@ def test_stopped_run_goes_on_to_the_same_weights(footage, tmp_path, keras, monke
 
     stopped = order(task, footage, tmp_path / "stopped", quick=True)
     monkeypatch.setattr(training, "_SAVED_EVERY", 2)
-    monkeypatch.setattr(training, "_require_number", stop_after(3))
+    monkeypatch.setattr(stepping, "_require_number", stop_after(3))
     with pytest.raises(KeyboardInterrupt):
         learning.learn(task, stopped)
     monkeypatch.undo()
