@@ -9,6 +9,7 @@ import pytest
 
 from handlers.contract import UnusableMedia
 from handlers.effects import chain as chains
+from handlers.effects import describe
 from handlers.effects.chain import Chain, Stage, build, windows
 from handlers.effects.effect import Effect, Footage, Picture, Tools
 from handlers.effects.mix import mixed
@@ -280,6 +281,9 @@ def test_a_mask_takes_its_options(tmp_path):
     changed = (made.rgb != rgb).any(axis=-1)
     assert changed[20:44, 36:60].mean() > 0.9
     assert not changed[:8].any()
+    (row,) = describe.rows([step], EffectsParams(), BundleLoader(tmp_path))
+    assert ("Mask: screen", "blue") in row.facts
+    assert row.how == "within the matte of keyer"
 
 
 def test_a_mask_must_make_a_matte(tmp_path, monkeypatch):

@@ -221,6 +221,33 @@ def test_enlarged_tiles_give_what_the_whole_gives(keras, takes):
     np.testing.assert_allclose(tiled, whole, atol=1e-5)
 
 
+def test_a_gpu_that_is_too_small_gives_way_to_the_cpu():
+    """Only where no tile is left that is smaller, and with tiles as at first."""
+    import tensorflow as tf
+
+    from models.memory import Retreat
+
+    tiles, notes = [4], []
+
+    def smaller():
+        tiles[0] //= 2
+        return f"{tiles[0]} pixels" if tiles[0] else None
+
+    def work():
+        if retreat.gpu:
+            raise tf.errors.ResourceExhaustedError(None, None, "no memory")
+        return tiles[0]
+
+    retreat = Retreat(smaller, lambda: tiles.__setitem__(0, 4), notes.append)
+    retreat.gpu = True
+    assert retreat.run(work) == 4
+    assert notes == [
+        "The GPU's memory was too small: went on with tiles of 2 pixels.",
+        "The GPU's memory was too small: went on with tiles of 1 pixels.",
+        "The GPU's memory was too small for any tile: went on with the CPU.",
+    ]
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 17)])
 def test_tiny_pictures_are_no_trouble(denoiser, size):
     """Down to a single pixel."""
