@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models import memory
 from models.effects.lut import Lut
 
 Image = NDArray[np.float32]
@@ -64,8 +65,11 @@ class NetworkRunner:
         while True:
             try:
                 return self._run(picture, whole)
-            except self._tf.errors.ResourceExhaustedError:
-                self._retreat()
+            except self._tf.errors.OpError as error:
+                if not memory.is_too_small(error):
+                    raise
+            # Outside, where the error holds no tensors any more.
+            self._retreat()
 
     def _run(self, picture: Image, whole: Image) -> Image:
         size = (picture.shape[0], picture.shape[1])

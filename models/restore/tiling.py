@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from models import memory
 from models.errors import ModelError
 
 Image = NDArray[np.float32]
@@ -79,8 +80,11 @@ class Tiled:
             try:
                 with tf.device(self._device):
                     return self._whole(pictures)
-            except tf.errors.ResourceExhaustedError:
-                self._relax()
+            except tf.errors.OpError as error:
+                if not memory.is_too_small(error):
+                    raise
+            # Outside, where the error holds no tensors any more.
+            self._relax()
 
     def _relax(self) -> None:
         """Ask for less memory: smaller tiles, then the processor's."""
