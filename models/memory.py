@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-# Allocators raise ResourceExhausted; cuDNN and cuBLAS, which ask for room of their own, are heard
-# of only by what they say. Where other programs hold all of a GPU, not even their start succeeds.
+# Allocators raise ResourceExhausted; copies to a GPU, and cuDNN and cuBLAS, which ask for room of
+# their own, are heard of only by what they say. Where other programs hold all of a GPU, not even
+# the start of those succeeds.
 _SIGNS = (
     "out of memory",
+    "dst tensor is not initialized",
     "alloc_failed",
     "failed to allocate",
     "no algorithm worked",

@@ -139,6 +139,7 @@ def test_small_memory_means_smaller_tiles_and_says_so(model) -> None:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
+        (tf.errors.InternalError, "Failed copying input tensor: Dst tensor is not initialized."),
         (tf.errors.NotFoundError, "No algorithm worked! Error messages: Profiling failure"),
         (tf.errors.InvalidArgumentError, "Failed to allocate the requested memory size (123)"),
         (tf.errors.UnknownError, "CUDNN failed to allocate the scratch space for the runner"),
