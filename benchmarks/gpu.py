@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -172,17 +173,34 @@ def peak_of() -> Iterator[list[float]]:
     found.append(tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**30 if gpu else 0.0)
 
 
-@contextmanager
-def exactly(*, wanted: bool) -> Iterator[None]:
-    """Have float32 multiplied in full, or as the hardware likes best (TF32)."""
-    import tensorflow as tf
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How float32 is multiplied: in full or as TF32; and by the same algorithms each time or not.
 
-    before = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(not wanted)
-    try:
-        yield
-    finally:
-        tf.config.experimental.enable_tensor_float_32_execution(before)
+    Whoever trains asks for the same ones, for all that the process does from then on.
+    """
+
+    name: str
+    full: bool
+    same: bool
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Have it so meanwhile."""
+        import tensorflow as tf
+        from tensorflow.python.framework import config
+
+        tf.config.experimental.enable_tensor_float_32_execution(not self.full)
+        (config.enable_op_determinism if self.same else config.disable_op_determinism)()
+        try:
+            yield
+        finally:
+            tf.config.experimental.enable_tensor_float_32_execution(True)
+
+
+FASTEST = Way(name="TF32", full=False, same=False)
+FULL = Way(name="full precision", full=True, same=False)
+WAYS = (FASTEST, FULL, Way(name="full precision, always the same", full=True, same=True))
 
 
 def each(work: Callable[[], object], *, quick: bool) -> float:
@@ -205,13 +223,12 @@ def applied(size: str, *, quick: bool) -> Iterator[Row]:
     model = build(size, identity())
     for name, sides in (("HD", HD),) if quick else (("HD", HD), ("UHD", UHD)):
         picture = enlarged(sides)
-        for wanted in (False, True):
+        for way in WAYS if sides == HD else WAYS[:2]:
             notes: list[str] = []
-            ran = NetworkRunner(model, notes.append)
-            with exactly(wanted=wanted), peak_of() as peak:
+            with way.taken(), peak_of() as peak:
+                ran = NetworkRunner(model, notes.append)
                 speed = each(partial(ran.run, picture), quick=quick)
-            how = f"{size}: {name}, {'full precision' if wanted else 'TF32'}"
-            yield figure(how, speed, "frames/s")
+            yield figure(f"{size}: {name}, {way.name}", speed, "frames/s")
             print(*notes, sep="\n", end="", file=sys.stderr)
         yield figure(f"{size}: {name}, peak on the GPU", peak[0], "GiB")
 
@@ -225,12 +242,12 @@ def exact(model: Any, *, quick: bool) -> Iterator[Row]:
     on_cpu = NetworkRunner(model)
     on_cpu._gpu = False
     truth = on_cpu.run(picture)
-    for wanted, how in ((False, "TF32"), (True, "full precision")):
-        with exactly(wanted=wanted):
+    for way in WAYS[:2]:
+        with way.taken():
             whole = NetworkRunner(model).run(picture)
             tiles = NetworkRunner(model, area=tile).run(picture)
-        yield at_most(f"{how}: tiles and whole differ by", codes(tiles, whole), "codes", 1)
-        yield at_most(f"{how}: GPU and CPU differ by", codes(whole, truth), "codes", 1)
+        yield at_most(f"{way.name}: tiles and whole differ by", codes(tiles, whole), "codes", 1)
+        yield at_most(f"{way.name}: GPU and CPU differ by", codes(whole, truth), "codes", 1)
 
 
 def codes(one: Picture, other: Picture) -> float:
@@ -243,7 +260,7 @@ def short_of_memory(model: Any, folder: Path, *, quick: bool) -> Iterator[Row]:
     from models.effects.running import NetworkRunner
 
     sides = (960, 540) if quick else UHD
-    with peak_of() as peak:
+    with FASTEST.taken(), peak_of() as peak:
         whole = NetworkRunner(model).run(enlarged(sides))
     model.save(folder / "medium.keras")
     a_third = max(256, int(1024 * peak[0] / 3))
@@ -300,9 +317,13 @@ def restored(*, quick: bool) -> Iterator[Row]:
         window.append(picture.copy())
         denoiser.clean(list(window), [sigma] * 3)
 
-    yield figure("denoise: HD", each(clean, quick=quick), "frames/s")
     larger = upscaler(loader.load("upscale2"), 2, notes.append)
-    yield figure("upscale: HD to UHD", each(lambda: larger(picture), quick=quick), "frames/s")
+    for way in WAYS[:2]:
+        with way.taken():
+            speed = each(clean, quick=quick)
+            yield figure(f"denoise: HD, {way.name}", speed, "frames/s")
+            speed = each(partial(larger, picture), quick=quick)
+            yield figure(f"upscale: HD to UHD, {way.name}", speed, "frames/s")
     print(*notes, sep="\n", end="", file=sys.stderr)
 
 
