@@ -6,14 +6,42 @@ How pictures are cut is the affair of those who run networks over tiles.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
-
-import tensorflow as tf
+from typing import Any, TypeVar
 
 from models.errors import ModelError
 
 Note = Callable[[str], None]
 T = TypeVar("T")
+# Allocators raise ResourceExhausted; copies to a GPU, and cuDNN and cuBLAS, which ask for room of
+# their own, are heard of only by what they say. Where other programs hold all of a GPU, not even
+# the start of those succeeds.
+_SIGNS = (
+    "out of memory",
+    "dst tensor is not initialized",
+    "alloc_failed",
+    "failed to allocate",
+    "no algorithm worked",
+    "dnn library initialization failed",
+    "dnn library is not found",
+    "without blas support",
+)
+
+
+def is_too_small(error: Any) -> bool:
+    """Say whether a ``tf.errors.OpError`` means that memory was too small.
+
+    Args:
+        error: What a network's run raised, on a GPU or a CPU.
+
+    Returns:
+        Whether less at once, or another device, may help.
+    """
+    import tensorflow as tf  # noqa: PLC0415 - reading about errors needs none
+
+    if isinstance(error, tf.errors.ResourceExhaustedError):
+        return True
+    said = str(error.message).lower()
+    return any(sign in said for sign in _SIGNS)
 
 
 class Retreat:
@@ -29,7 +57,9 @@ class Retreat:
     def __init__(
         self, smaller: Callable[[], str | None], anew: Callable[[], None], note: Note
     ) -> None:
-        self.gpu = bool(tf.config.list_physical_devices("GPU"))
+        import tensorflow as tf  # noqa: PLC0415 - as above
+
+        self._tf, self.gpu = tf, bool(tf.config.list_physical_devices("GPU"))
         self._smaller, self._anew, self._note = smaller, anew, note
 
     def run(self, work: Callable[[], T]) -> T:
@@ -40,10 +70,13 @@ class Retreat:
         """
         while True:
             try:
-                with tf.device("GPU:0" if self.gpu else "CPU:0"):
+                with self._tf.device("GPU:0" if self.gpu else "CPU:0"):
                     return work()
-            except tf.errors.ResourceExhaustedError:
-                self._relax()
+            except self._tf.errors.OpError as error:
+                if not is_too_small(error):
+                    raise
+            # Outside, where the error holds no tensors any more.
+            self._relax()
 
     def _relax(self) -> None:
         tiles = self._smaller()
