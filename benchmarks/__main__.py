@@ -34,6 +34,7 @@ NAMES = (
     "upscale",
     "effects",
     "render",
+    "gpu",
     "builtin",
     "published",
     "kills",

@@ -9,17 +9,16 @@ Minutes are those of two cores where nothing else runs.
 from __future__ import annotations
 
 import resource
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 from scipy import ndimage
 
-from benchmarks.bench import scratch
 from benchmarks.row import Row, at_least, at_most, figure
 from models import bundle
 from tests.media import default_folder, fetch
@@ -30,7 +29,6 @@ Make = Callable[[Picture], Picture]
 STREET, MEADOW = ("bikes.mp4", 1.0), ("bigbuckbunny.mp4", 0.5)
 MINUTES = 3.0
 QUICK_STEPS = 60
-GPU_STEPS = 600
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -144,7 +142,7 @@ def run(quick: bool) -> list[Row]:  # noqa: FBT001 - called by its place
     # First, while the peak of memory is that of applying alone.
     rows = applied()
     rows += [row for task in tasks for row in learnt(task, steps=QUICK_STEPS if quick else None)]
-    return rows + on_gpu()
+    return rows
 
 
 def applied() -> list[Row]:
@@ -181,6 +179,8 @@ def applied() -> list[Row]:
 
 def frames(footage: tuple[str, float], numbers: tuple[int, ...]) -> list[Picture]:
     """Decode frames by their numbers, float32 0..1."""
+    import av
+
     name, scale = footage
     path = fetch(default_folder()) / name
     found = []
@@ -208,7 +208,7 @@ def learnt(task: Task, steps: int | None) -> list[Row]:
     used = [pair for n, pair in enumerate(pairs) if n not in aside]
     settings = Settings(size=task.size, minutes=MINUTES, steps=steps)
     began, busy = time.monotonic(), time.process_time()
-    with scratch() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         made = train(used, [pairs[n] for n in aside], [], settings, Path(folder))
     minutes, busy = (time.monotonic() - began) / 60, (time.process_time() - busy) / 120
     asked = frames(task.footage, task.asked)
@@ -238,38 +238,3 @@ def scored(
     if aim is not None:
         first = at_least(first.name, scores.psnr, "dB", aim)
     return [first, figure(f"{name}, SSIM", scores.ssim, "")]
-
-
-def on_gpu() -> list[Row]:
-    """Measure the network of medium size where there is a GPU; else say that there is none."""
-    import tensorflow as tf
-
-    if not tf.config.list_physical_devices("GPU"):
-        return [figure("GPUs here (medium is measured only on one)", 0, "")]
-    from models.effects.examples import Pair
-    from models.effects.running import runner
-    from models.effects.settings import Settings
-    from models.effects.training import train
-
-    (x,) = frames(STREET, (140,))
-    pair = Pair(name="140", before=x, after=glow(x))
-    told: list[tuple[int, float]] = []
-    settings = Settings(size="medium", minutes=2, steps=GPU_STEPS)
-    with scratch() as folder:
-        made = train(
-            [pair], [], [], settings, Path(folder),
-            report=lambda p: told.append((p.step, time.monotonic())),
-        )  # fmt: skip
-    late = [each for each in told if each[0] > GPU_STEPS // 4]
-    rate = (late[-1][0] - late[0][0]) / (late[-1][1] - late[0][1])
-    rows = [figure("medium on a GPU: training", rate, "steps/s")]
-    ran = runner(made.network)
-    for name, size in (("HD", (1920, 1080)), ("UHD", (3840, 2160))):
-        large = cv2.resize(x, size)
-        ran.run(large)
-        began = time.monotonic()
-        for _ in range(5):
-            ran.run(large)
-        rate = 5 / (time.monotonic() - began)
-        rows.append(figure(f"medium on a GPU: {name}", rate, "frames/s"))
-    return rows

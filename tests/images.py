@@ -1,5 +1,7 @@
 """Image sequences made for tests: each image carries its number, as the clips' frames do."""
 
+import zlib
+
 import numpy as np
 import OpenImageIO
 
@@ -54,3 +56,22 @@ def sequence(folder, ending, *, first=1001, frames=12, form="uint8", size=(WIDTH
         path = folder / f"shot_{first + number:04d}.{ending}"
         made.append(image(path, pixels, form, timecode=word, **said))
     return folder / f"shot_####.{ending}", tuple(made)
+
+
+def chunk(path, name, data):
+    """Put a chunk right after a PNG's header."""
+    made = path.read_bytes()
+    body = name + data
+    new = len(data).to_bytes(4) + body + zlib.crc32(body).to_bytes(4)
+    path.write_bytes(made[:33] + new + made[33:])
+    return path
+
+
+def chunks(path):
+    """Return what a PNG holds, by name."""
+    made, at, found = path.read_bytes(), 8, {}
+    while at < len(made):
+        size = int.from_bytes(made[at : at + 4])
+        found[made[at + 4 : at + 8]] = made[at + 8 : at + 8 + size]
+        at += size + 12
+    return found

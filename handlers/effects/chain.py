@@ -13,7 +13,7 @@ from handlers.effects import catalog
 from handlers.effects.effect import Effect, Footage, Image, Picture, Tools
 from handlers.effects.mix import enlarged, mixed
 from handlers.effects.options import Options
-from handlers.effects.spec import EffectsParams, Step
+from handlers.effects.spec import EffectsParams, Mask, Step
 
 Numbered = tuple[int, Picture]
 _LEARNT = "handlers.effects.learned:Learned"
@@ -206,21 +206,25 @@ def build(steps: Sequence[Step], params: EffectsParams, tools: Tools) -> Chain:
 
 
 def _stage(step: Step, tools: Tools) -> Stage:
-    mask = None if step.mask is None else _effect(step.mask, {}, tools)
-    if mask is not None and not mask.matte:
-        raise UnusableMedia(
-            f"The mask {step.mask} of {step.effect} makes no matte; "
-            "name an effect that does, such as person-matte."
-        )
-    if mask is not None and mask.scale != 1:
-        raise UnusableMedia(f"The mask {step.mask} of {step.effect} is of another size than it.")
     return Stage(
         name=step.effect,
         effect=_effect(step.effect, step.options, tools),
         strength=step.strength,
-        mask=mask,
+        mask=None if step.mask is None else _mask(step.mask, step.effect, tools),
         invert=step.invert,
     )
+
+
+def _mask(chosen: Mask, masked: str, tools: Tools) -> Effect:
+    mask = _effect(chosen.effect, chosen.options, tools)
+    if not mask.matte:
+        raise UnusableMedia(
+            f"The mask {chosen.effect} of {masked} makes no matte; "
+            "name an effect that does, such as person-matte."
+        )
+    if mask.scale != 1:
+        raise UnusableMedia(f"The mask {chosen.effect} of {masked} is of another size than it.")
+    return mask
 
 
 def _effect(name: str, given: dict[str, Any], tools: Tools) -> Effect:

@@ -12,6 +12,8 @@ _SCREENS = frozenset(
 )  # fmt: skip
 # Primaries of HD and of both kinds of SD differ less than people see.
 _HD = frozenset({"bt709", "smpte170m", "bt470bg", "smpte240m"})
+# PyAV's names of what FFmpeg calls otherwise.
+_ALIASES = {"log": "log100", "log-sqrt": "log316", "bt1361-ecg": "bt1361e"}
 
 
 def same_transfer(one: str, other: str) -> bool:
@@ -25,5 +27,10 @@ def same_primaries(one: str, other: str) -> bool:
 
 
 def _same(one: str, other: str, alike: frozenset[str]) -> bool:
-    names = {one.replace("_", "-"), other.replace("_", "-")}
+    names = {_plain(one), _plain(other)}
     return UNKNOWN in names or len(names) == 1 or names <= alike
+
+
+def _plain(name: str) -> str:
+    name = name.replace("_", "-")
+    return _ALIASES.get(name, name)

@@ -80,6 +80,11 @@ def _row(step: Step, whole: float, models: ModelLoader) -> EffectRow:
     infos = [info for info in map(models.find, step.models()) if info is not None]
     facts = [fact for info in infos for fact in _facts(info)]
     options = [(label(name), str(value)) for name, value in step.options.items()]
+    if step.mask is not None:
+        options += [
+            (f"Mask: {label(name).lower()}", str(value))
+            for name, value in step.mask.options.items()
+        ]
     return EffectRow(
         name=step.effect, version=_version(step, infos), how=_how(step, whole),
         facts=(*options, *facts),
@@ -98,7 +103,7 @@ def _how(step: Step, whole: float) -> str:
     if step.strength * whole < 1:
         said.append(f"strength {step.strength * whole:.0%}")
     if step.mask is not None:
-        said.append(f"{'outside' if step.invert else 'within'} the matte of {step.mask}")
+        said.append(f"{'outside' if step.invert else 'within'} the matte of {step.mask.effect}")
     return ", ".join(said)
 
 

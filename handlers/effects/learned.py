@@ -10,18 +10,15 @@ import numpy as np
 import PyOpenColorIO as ocio  # noqa: N813 - as its own examples name it
 
 from handlers.contract import UnusableMedia
-from handlers.effects import catalog, pixels
+from handlers.effects import catalog, working_space
 from handlers.effects.colour_names import UNKNOWN, same_primaries, same_transfer
-from handlers.effects.effect import Effect, Footage, Image, Picture, Tools
+from handlers.effects.effect import Effect, Footage, Picture, Tools
 from handlers.effects.table import Table, transform_of
+from handlers.effects.working_space import WorkingSpace
 from models.bundle import BundleInfo
 from models.effects.bundling import Contract, contract_of
 from models.effects.running import Runner, lut_alone, runner
 from models.errors import ModelError
-
-_CONFIG = "ocio://studio-config-latest"
-_WORKING = "ACEScct"
-_HIGHEST = 65504.0  # of a half float
 
 
 class Learned(Effect):
@@ -46,7 +43,7 @@ class Learned(Effect):
         # A matte leaves colours as they are.
         self.matte = self.keeps_grey = self._contract.matte
         self._runner: Runner | None = None
-        self._space: _Space | None = None
+        self._space: WorkingSpace | None = None
         self._footage: Footage | None = None
 
     def begin(self, footage: Footage) -> Footage:
@@ -59,8 +56,8 @@ class Learned(Effect):
             _compare(self._name, self._contract, footage)
         self._tools.notes.extend(_notes(self._name, self._contract, footage))
         self._footage, self._space = footage, None
-        if footage.scene_linear and self._contract.space == _WORKING:
-            self._space = _Space(footage.space)
+        if footage.scene_linear and self._contract.space == working_space.NAME:
+            self._space = WorkingSpace(footage.space)
         self._runner = self._runner or self._made()
         return dataclasses.replace(footage, has_alpha=footage.has_alpha or self.matte)
 
@@ -74,7 +71,7 @@ class Learned(Effect):
         if self._runner is None:
             raise RuntimeError("begin was not called")
         picture = window[len(window) // 2]
-        rgb = _finite(picture.rgb)
+        rgb = working_space.finite(picture.rgb)
         made = self._runner.run(rgb if self._space is None else self._space.encoded(rgb))
         if self.matte:
             return Picture(picture.rgb, np.clip(made[..., 0], 0, 1))
@@ -88,44 +85,7 @@ class Learned(Effect):
         steps = [transform_of(self._lut)]
         if self._space is not None:
             steps = self._space.around(steps)
-        return _config().getProcessor(ocio.GroupTransform(steps))
-
-
-class _Space:
-    """Brings scene-linear pictures to ACEScct and back; negative values stay what they are."""
-
-    def __init__(self, space: str) -> None:
-        self._linear = space
-        config = _config()
-        self._into = config.getProcessor(space, _WORKING).getDefaultCPUProcessor()
-        self._back = config.getProcessor(_WORKING, space).getDefaultCPUProcessor()
-
-    def encoded(self, rgb: Image) -> Image:
-        made = np.array(rgb, np.float32, order="C")
-        pixels.apply(self._into, made)
-        return made
-
-    def decoded(self, rgb: Image) -> Image:
-        made = np.ascontiguousarray(rgb)
-        pixels.apply(self._back, made)
-        return made
-
-    def around(self, steps: list[Any]) -> list[Any]:
-        into = ocio.ColorSpaceTransform(self._linear, _WORKING)
-        return [into, *steps, ocio.ColorSpaceTransform(_WORKING, self._linear)]
-
-
-def _config() -> Any:
-    return ocio.Config.CreateFromBuiltinConfig(_CONFIG)
-
-
-def _finite(rgb: Image) -> Image:
-    """Replace what is no number, and infinities: one would spread over a network's whole view."""
-    # A sum is finite where all of it is, and ten times as fast to look at.
-    if np.isfinite(rgb.sum(dtype=np.float64)):
-        return rgb
-    known: Image = np.nan_to_num(rgb, nan=0.0, posinf=_HIGHEST, neginf=-_HIGHEST)
-    return known
+        return working_space.config().getProcessor(ocio.GroupTransform(steps))
 
 
 def _contract(name: str, info: BundleInfo) -> Contract:
@@ -137,9 +97,9 @@ def _contract(name: str, info: BundleInfo) -> Contract:
 
 def _compare(name: str, learnt: Contract, footage: Footage) -> None:
     """Refuse footage whose colours mean something else."""
-    if (learnt.space == _WORKING) != footage.scene_linear:
+    if (learnt.space == working_space.NAME) != footage.scene_linear:
         kinds = {True: "scene-linear pictures", False: "pictures for a screen"}
-        raise _other(name, kinds[learnt.space == _WORKING], kinds[footage.scene_linear])
+        raise _other(name, kinds[learnt.space == working_space.NAME], kinds[footage.scene_linear])
     if footage.scene_linear:
         return
     colour = footage.colour
@@ -180,7 +140,7 @@ def _notes(name: str, learnt: Contract, footage: Footage) -> list[str]:
             f"The effect {name} was learnt under masks (masked: true): look at the rest of the "
             "picture, or apply it with a mask."
         )
-    if learnt.space != _WORKING and UNKNOWN in (learnt.primaries, learnt.transfer):
+    if learnt.space != working_space.NAME and UNKNOWN in (learnt.primaries, learnt.transfer):
         said.append(
             f"The pairs of the effect {name} do not say their colours: nobody checked that this "
             "footage has the same."

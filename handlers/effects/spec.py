@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
@@ -22,25 +21,18 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-class Step(_Strict):
-    """One effect of a chain with its options.
-
-    ``strength`` mixes its result with what came in. ``mask`` names an effect that makes a matte,
-    to which this one is kept; ``invert`` takes what is outside.
-    """
+class Chosen(_Strict):
+    """One effect and its options."""
 
     effect: str
-    strength: float = Field(default=1.0, ge=0, le=1)
-    mask: str | None = None
-    invert: bool = False
     options: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        for name in (self.effect, self.mask):
-            if name is not None and not catalog.is_name(name):
-                raise ValueError(f"{name!r} is no effect's name: letters, digits, '-' and '_' only")
-        _refuse_mask(self.mask)
+        if not catalog.is_name(self.effect):
+            raise ValueError(
+                f"{self.effect!r} is no effect's name: letters, digits, '-' and '_' only"
+            )
         built_in = catalog.built_in(self.effect)
         if built_in is None and self.options:
             raise ValueError(f"{self.effect!r} is no built-in effect, and others have no options")
@@ -50,36 +42,61 @@ class Step(_Strict):
 
     def models(self) -> tuple[str, ...]:
         """Return the bundles that it needs."""
-        own = _bundles(self.effect, self.options)
-        return own if self.mask is None else own + _bundles(self.mask, {})
+        built_in = catalog.built_in(self.effect)
+        if built_in is None:
+            return (catalog.bundle_of(self.effect),)
+        return built_in.models(built_in.options.model_validate(self.options))
 
 
-def _refuse_mask(name: str | None) -> None:
-    """A mask is given no options; whether a learnt effect makes a matte, only its model says."""
-    mask = None if name is None else catalog.built_in(name)
-    if mask is not None and not (mask.matte and mask.works_alone):
-        mattes = ", ".join(each.name for each in catalog.BUILT_IN.values() if each.matte)
-        raise ValueError(f"{name!r} cannot be a mask: take {mattes} or an effect learnt as a matte")
-
-
-def _bundles(name: str, given: Mapping[str, Any]) -> tuple[str, ...]:
-    built_in = catalog.built_in(name)
-    if built_in is None:
-        return (catalog.bundle_of(name),)
-    return built_in.models(built_in.options.model_validate(dict(given)))
-
-
-_OWN = ("effect", "strength", "mask", "invert")
-
-
-def _step(value: Any) -> Any:
+def _chosen(own: tuple[str, ...], value: Any) -> Any:
     """Take ``denoise`` or ``{effect: denoise, sigma: 10}``: what is not ours is the effect's."""
     if isinstance(value, str):
         return {"effect": value}
     if not isinstance(value, dict) or "options" in value:
         return value
-    own = {key: value[key] for key in _OWN if key in value}
-    return own | {"options": {key: item for key, item in value.items() if key not in own}}
+    ours = {key: value[key] for key in own if key in value}
+    return ours | {"options": {key: item for key, item in value.items() if key not in ours}}
+
+
+class Mask(Chosen):
+    """An effect that makes a matte, to which another one is kept."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        named = value.get("effect") if isinstance(value, dict) else value
+        if isinstance(named, str):
+            _require_matte(named)
+        return _chosen(("effect",), value)
+
+
+def _require_matte(name: str) -> None:
+    """Whether a learnt effect makes a matte, only its model says."""
+    mask = catalog.built_in(name)
+    if mask is not None and not mask.matte:
+        mattes = ", ".join(each.name for each in catalog.BUILT_IN.values() if each.matte)
+        raise ValueError(f"{name!r} cannot be a mask: take {mattes} or an effect learnt as a matte")
+
+
+class Step(Chosen):
+    """One effect of a chain with its options.
+
+    ``strength`` mixes its result with what came in. ``mask`` makes a matte, to which this one is
+    kept; ``invert`` takes what is outside.
+    """
+
+    strength: float = Field(default=1.0, ge=0, le=1)
+    mask: Mask | None = None
+    invert: bool = False
+
+    def models(self) -> tuple[str, ...]:
+        """Return the bundles that it needs."""
+        own = super().models()
+        return own if self.mask is None else own + self.mask.models()
+
+
+def _step(value: Any) -> Any:
+    return _chosen(("effect", "strength", "mask", "invert"), value)
 
 
 class EffectsParams(_Strict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 from collections.abc import Sequence
@@ -55,6 +56,8 @@ class View:
     """Shows pictures of one footage upright, in square pixels, on a Rec. 709 screen."""
 
     def __init__(self, video: VideoFacts, footage: Footage) -> None:
+        # An effect may have made other colours than the clip's.
+        video = dataclasses.replace(video, colour=footage.colour)
         self._video = video
         self._footage = footage
         self._look: Look | None = None

@@ -9,12 +9,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import av
 from av.video.reformatter import ColorRange
@@ -37,6 +37,9 @@ from handlers.media.timecode import (
 
 DEFAULT_RATE = Fraction(24)
 """Frames a second of images that do not say: a parameter of whoever knows better."""
+NO_IMAGE = "not decoded (there is no image of this number)"
+"""Why a number is a lost frame where no file has it."""
+T = TypeVar("T")
 _NUMBER = re.compile(r"(\d+)\.[^.]+$")
 # Images read ahead: as many as are worked on at once, each a whole picture in memory.
 _AHEAD = 2
@@ -102,11 +105,25 @@ def _require_run(path: Path, files: dict[int, Path]) -> None:
 
 
 def _first_facts(path: Path, files: dict[int, Path]) -> ImageFacts:
-    """Return the facts of the first image that can be read; a damaged first one is a lost frame."""
+    return first_readable(path, files, facts_of)
+
+
+def first_readable(path: Path, files: dict[int, Path], read: Callable[[Path], T]) -> T:
+    """Return what the first image gives that can be read; a damaged first one is a lost frame.
+
+    Args:
+        path: The sequence's name.
+        files: Its images.
+        read: Reads one.
+
+    Raises:
+        UnusableMedia: None of the first ones can be read.
+        TransientFailure: The storage does not answer.
+    """
     said = ""
     for file in itertools.islice(files.values(), 5):
         try:
-            return facts_of(file)
+            return read(file)
         except Unreadable as error:
             said = said or f"{shown(file)}: {error}"
         except OSError as error:
@@ -241,7 +258,8 @@ class SequenceDecoder(FrameSource):
 
     def __iter__(self) -> Iterator[tuple[int, av.VideoFrame]]:
         first, expected = min(self._files), 0
-        for number, result in _read_ahead(self._files):
+        facts = _first_facts(self.path, self._files)
+        for number, result in read_ahead(self._files, lambda file: read_picture(file, facts)):
             self._note_missing(expected, number - first)
             expected = number - first + 1
             frame = self._taken(number - first, result)
@@ -250,16 +268,10 @@ class SequenceDecoder(FrameSource):
         self._note_missing(expected, self.facts.frames or 0)
 
     def _taken(self, number: int, result: Future[av.VideoFrame]) -> av.VideoFrame | None:
-        try:
-            frame = result.result()
-        except Unreadable as error:
-            self._note(number, f"not decoded ({error})")
+        frame, why = taken(self.path, result)
+        if frame is None:
+            self._note(number, why)
             return None
-        except FileNotFoundError:
-            self._note(number, "not decoded (its image is gone)")
-            return None
-        except OSError as error:
-            raise _unreachable(self.path, error) from error
         _stamp(frame, number, self.facts.rate)
         self.origin = Fraction(0)
         self.times.append(float(number / self.facts.rate))
@@ -268,19 +280,38 @@ class SequenceDecoder(FrameSource):
 
     def _note_missing(self, first: int, end: int) -> None:
         for number in range(first, end):
-            self._note(number, "not decoded (there is no image of this number)")
+            self._note(number, NO_IMAGE)
 
 
-def _read_ahead(files: dict[int, Path]) -> Iterator[tuple[int, Future[av.VideoFrame]]]:
-    facts = _first_facts(next(iter(files.values())), files)
-    waiting: deque[tuple[int, Future[av.VideoFrame]]] = deque()
+def taken(path: Path, result: Future[T]) -> tuple[T | None, str]:
+    """Return what an image gave, or None and why it is a lost frame.
+
+    Raises:
+        TransientFailure: The storage does not answer.
+    """
+    try:
+        return result.result(), ""
+    except Unreadable as error:
+        return None, f"not decoded ({error})"
+    except FileNotFoundError:
+        return None, "not decoded (its image is gone)"
+    except OSError as error:
+        raise _unreachable(path, error) from error
+
+
+def read_ahead(
+    files: dict[int, Path], read: Callable[[Path], T]
+) -> Iterator[tuple[int, Future[T]]]:
+    """Yield each image's number and what it gives; a few are read in threads meanwhile."""
+    waiting: deque[tuple[int, Future[T]]] = deque()
     with ThreadPoolExecutor(_AHEAD, thread_name_prefix="images") as pool:
         try:
             for number, file in files.items():
-                waiting.append((number, pool.submit(read_picture, file, facts)))
+                waiting.append((number, pool.submit(read, file)))
                 if len(waiting) > _AHEAD:
                     yield waiting.popleft()
-            yield from waiting
+            while waiting:
+                yield waiting.popleft()
         finally:
             # Whoever stops half way shall not wait for images that nobody looks at.
             pool.shutdown(wait=True, cancel_futures=True)

@@ -39,14 +39,14 @@ class NetworkRunner:
         import tensorflow as tf  # noqa: PLC0415 - a table needs none
 
         from models.effects import network, sampling, tiling  # noqa: PLC0415
+        from models.memory import Retreat  # noqa: PLC0415
 
         self._tf, self._tiling, self._small = tf, tiling, sampling.small
         self._placed = sampling.placed
-        self._note = note
+        self._retreat = Retreat(self._smaller, self._anew, note)
         self._shape = network.shape_of(model)
         self._channels = int(model.outputs[0].shape[-1])
-        self._gpu = bool(tf.config.list_physical_devices("GPU"))
-        self._area = area or (_GPU_AREA if self._gpu else _CPU_AREA)
+        self._area = area or (_GPU_AREA if self._retreat.gpu else _CPU_AREA)
         self._plan: Any = None
         shapes = [(1, None, None, 3), (1, 4), (1, None, None, 3)]
         signature = [tf.TensorSpec(each, tf.float32) for each in shapes]
@@ -61,44 +61,29 @@ class NetworkRunner:
     def run(self, picture: Image) -> Image:
         """See :class:`Runner`."""
         whole = self._small(picture)[None]
-        while True:
-            try:
-                return self._run(picture, whole)
-            except self._tf.errors.ResourceExhaustedError:
-                self._retreat()
+        return self._retreat.run(lambda: self._run(picture, whole))
 
     def _run(self, picture: Image, whole: Image) -> Image:
         size = (picture.shape[0], picture.shape[1])
         if self._plan is None or self._plan.size != size:
             self._plan = self._tiling.plan(size, self._shape, self._area)
         result = np.zeros((*size, self._channels), np.float32)
-        with self._tf.device("GPU:0" if self._gpu else "CPU:0"):
-            for tile, pixels in zip(self._plan.tiles, self._plan.cut(picture), strict=True):
-                corner = (tile.rows.start, tile.columns.start)
-                place = self._placed(corner, self._plan.sides, size)[None]
-                made = self._network(*map(self._tf.constant, (pixels[None], place, whole)))
-                self._plan.paste(result, made.numpy()[0], tile)
+        for tile, pixels in zip(self._plan.tiles, self._plan.cut(picture), strict=True):
+            corner = (tile.rows.start, tile.columns.start)
+            place = self._placed(corner, self._plan.sides, size)[None]
+            made = self._network(*map(self._tf.constant, (pixels[None], place, whole)))
+            self._plan.paste(result, made.numpy()[0], tile)
         return result
 
-    def _retreat(self) -> None:
-        """Take smaller tiles, or the CPU.
-
-        Raises:
-            MemoryError: Neither is left.
-        """
+    def _smaller(self) -> str | None:
         least = self._tiling.smallest(self._shape)
-        if self._area > least:
-            self._area = max(self._area // 2, least)
-            self._note(
-                f"The {'GPU' if self._gpu else 'machine'}'s memory was too small: went on with "
-                f"tiles of {self._area / 1e6:.1f} million pixels."
-            )
-        elif self._gpu:
-            self._gpu, self._area = False, _CPU_AREA
-            self._note("The GPU's memory was too small for any tile: went on with the CPU.")
-        else:
-            raise MemoryError("memory is too small for the smallest tile of the network")
-        self._plan = None
+        if self._area <= least:
+            return None
+        self._area, self._plan = max(self._area // 2, least), None
+        return f"{self._area / 1e6:.2g} million pixels"
+
+    def _anew(self) -> None:
+        self._area, self._plan = _CPU_AREA, None
 
 
 class LutRunner:

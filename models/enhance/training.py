@@ -1,26 +1,21 @@
 """Trains a network that cleans speech on: ``tf.data`` in, a plain loop, seed fixed, resumable.
 
-A run's folder holds its settings, checkpoints that a stopped run goes on from, and ``loss.csv``.
+What a run's folder holds, :mod:`models.stepping` says.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from models.enhance import deepfilter_network
 from models.enhance.mixing import Mixer
-from models.errors import ModelError
-
-Say = Callable[[str], None]
+from models.stepping import Loop, Say
 
 _FFT, _STEP = 960, 480
 _COMPRESSED = 0.3
@@ -124,14 +119,9 @@ class Learner:
     """
 
     def __init__(self, model: Any, forward: Any, settings: Settings, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(asdict(settings), indent=1) + "\n"
-        (folder / "settings.json").write_text(text, encoding="utf-8")
+        self._loop = Loop(folder, settings, told_every=_TOLD_EVERY, saved_every=_SAVED_EVERY)
         keras.utils.set_random_seed(settings.seed)
-        # The same seed and sound give the same weights, bit for bit, on the same machine.
-        tf.config.experimental.enable_op_determinism()
         self._model, self._forward, self._settings = model, forward, settings
-        self._folder = folder
         rate = keras.optimizers.schedules.CosineDecay(
             0.05 * settings.rate,
             max(1, settings.steps - settings.fresh),
@@ -145,33 +135,12 @@ class Learner:
         self._step = tf.function(self._one_step, reduce_retracing=True)
 
     def train(self, mixer: Mixer, say: Say) -> None:
-        """Train to the last step, from the last checkpoint on.
-
-        Raises:
-            ModelError: The loss is no number any more, and no step would change that.
-        """
-        done = self._restored()
-        if done:
-            say(f"Going on after step {done:,}.")
-        batch, total = self._settings.batch, self._settings.steps
-        with (self._folder / "loss.csv").open("a", newline="", encoding="utf-8") as file:
-            log = csv.writer(file)
-            recent: list[float] = []
-            for noisy, clean in mixer.dataset(done * batch, batch).take(total - done):
-                recent.append(float(self._step(noisy, clean)))
-                done += 1
-                if not np.isfinite(recent[-1]):
-                    raise ModelError(
-                        f"Training came apart at step {done:,}: its loss is no number any more. "
-                        "Nothing is put into use; begin again with another seed."
-                    )
-                log.writerow([done, f"{recent[-1]:.6f}"])
-                if done % _TOLD_EVERY == 0 or done == total:
-                    say(f"Step {done:,} of {total:,}, loss {sum(recent) / len(recent):.4f}.")
-                    recent.clear()
-                if done % _SAVED_EVERY == 0 or done == total:
-                    file.flush()
-                    self._save(done)
+        """Train to the last step, from the last checkpoint on; see :meth:`Loop.train`."""
+        batch = self._settings.batch
+        state = [*self._model.weights, *self._optimizer.variables]
+        self._loop.train(
+            state, lambda done: mixer.dataset(done * batch, batch), self._step, _worded, say
+        )
 
     def _one_step(self, noisy: Any, clean: Any) -> Any:
         with tf.GradientTape() as tape:
@@ -180,21 +149,6 @@ class Learner:
         self._optimizer.apply(gradients, self._trained)
         return value
 
-    def _state(self) -> list[Any]:
-        return [*self._model.weights, *self._optimizer.variables]
 
-    def _save(self, done: int) -> None:
-        """Write all state beside the last one, then take its place."""
-        partial = self._folder / ".checkpoint.npz"
-        values = {f"v{n}": keras.ops.convert_to_numpy(v) for n, v in enumerate(self._state())}
-        np.savez(partial, done=np.int64(done), **values)
-        partial.replace(self._folder / "checkpoint.npz")
-
-    def _restored(self) -> int:
-        path = self._folder / "checkpoint.npz"
-        if not path.is_file():
-            return 0
-        with np.load(path, allow_pickle=False) as kept:
-            for number, variable in enumerate(self._state()):
-                variable.assign(kept[f"v{number}"])
-            return int(kept["done"])
+def _worded(value: float) -> str:
+    return f"loss {value:.4f}"

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.memory import Note
 from models.restore.denoise_network import FRAMES, MULTIPLE, RADIUS
-from models.restore.tiling import Area, Grid, Note, Tiled
+from models.restore.tiling import Area, Grid, Tiled
 
 Image = NDArray[np.float32]
 # A pixel of a tile takes 1.25 kB while a stage is run; so UHD stays below 3 GB in all.

@@ -14,10 +14,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from models.errors import ModelError
+from models.memory import Note, Retreat
 
 Image = NDArray[np.float32]
-Note = Callable[[str], None]
 Place = tuple[slice, slice]
 _LEAST = 128
 
@@ -65,9 +64,9 @@ class Tiled:
     """
 
     def __init__(self, network: Callable[..., Any], grid: Grid, note: Note) -> None:
-        self._grid, self._note = grid, note
+        self._first = self._grid = grid
         self._run = tf.function(network, reduce_retracing=True)
-        self._device: str | None = None
+        self._retreat = Retreat(self._smaller, self._anew, note)
 
     def __call__(self, pictures: Sequence[Area]) -> Image:
         """Map pictures float32 [h, w, c] to one of ``scale`` times the size, channels its own.
@@ -75,24 +74,17 @@ class Tiled:
         Raises:
             ModelError: Memory is too small for the smallest tile.
         """
-        while True:
-            try:
-                with tf.device(self._device):
-                    return self._whole(pictures)
-            except tf.errors.ResourceExhaustedError:
-                self._relax()
+        return self._retreat.run(lambda: self._whole(pictures))
 
-    def _relax(self) -> None:
-        """Ask for less memory: smaller tiles, then the processor's."""
+    def _smaller(self) -> str | None:
         smaller = self._grid.smaller()
-        if smaller is not None:
-            self._grid = smaller
-            self._note(f"Memory was too small: tiles of {smaller.width} x {smaller.height} now.")
-        elif self._device is None and tf.config.list_physical_devices("GPU"):
-            self._device = "/CPU:0"
-            self._note("The GPU's memory was too small even for small tiles: the CPU does it now.")
-        else:
-            raise ModelError("There is too little memory even for the smallest tiles.")
+        if smaller is None:
+            return None
+        self._grid = smaller
+        return f"{smaller.width} x {smaller.height} pixels"
+
+    def _anew(self) -> None:
+        self._grid = self._first
 
     def _whole(self, pictures: Sequence[Area]) -> Image:
         grid = self._grid

@@ -1,14 +1,12 @@
 """Trains a network that restores: ``tf.data`` in, a plain loop, seed fixed, resumable.
 
-A run's folder holds its settings, checkpoints that a stopped run goes on from, and ``loss.csv``.
+What a run's folder holds, :mod:`models.stepping` says.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.errors import ModelError
+from models.stepping import Loop, Say
 
-Say = Callable[[str], None]
 Example = tuple[Any, Any]
 Make = Callable[[np.random.Generator], Example]
 """Makes one example, (what the network is given, what it shall give), each choice by chance."""
@@ -63,13 +60,9 @@ class Learner:
     def __init__(
         self, model: Any, variables: Sequence[Any], make: Make, settings: Settings, folder: Path
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(asdict(settings), indent=1) + "\n"
-        (folder / "settings.json").write_text(text, encoding="utf-8")
-        # The same seed and footage give the same weights on the same machine, but for rounding.
-        tf.config.experimental.enable_op_determinism()
+        self._loop = Loop(folder, settings, told_every=_TOLD_EVERY, saved_every=_SAVED_EVERY)
         self._model, self._variables, self._make = model, list(variables), make
-        self._settings, self._folder = settings, folder
+        self._settings = settings
         fresh = min(settings.fresh, settings.steps // 2)
         rate = keras.optimizers.schedules.CosineDecay(
             0.02 * settings.rate,
@@ -83,29 +76,9 @@ class Learner:
         self._step = tf.function(self._one_step, reduce_retracing=True)
 
     def train(self, say: Say) -> None:
-        """Train to the last step, from the last checkpoint on.
-
-        Raises:
-            ModelError: The loss is no number any more, and no step would change that.
-        """
-        done, total = self._restored(), self._settings.steps
-        if done:
-            say(f"Going on after step {done:,}.")
-        with (self._folder / "loss.csv").open("a", newline="", encoding="utf-8") as file:
-            log = csv.writer(file)
-            recent: list[float] = []
-            for given, wanted in self._examples(done).take(total - done):
-                recent.append(float(self._step(given, wanted)))
-                done += 1
-                _require_number(recent[-1], done)
-                log.writerow([done, f"{recent[-1]:.6f}"])
-                if done % _TOLD_EVERY == 0 or done == total:
-                    mean = -10 * sum(recent) / len(recent)
-                    say(f"Step {done:,} of {total:,}, {mean:.2f} dB.")
-                    recent.clear()
-                if done % _SAVED_EVERY == 0 or done == total:
-                    file.flush()
-                    self._save(done)
+        """Train to the last step, from the last checkpoint on; see :meth:`Loop.train`."""
+        state = [*self._model.weights, *self._optimizer.variables]
+        self._loop.train(state, self._examples, self._step, _decibels, say)
 
     def _examples(self, done: int) -> Any:
         """Yield batches from after the steps that were done; each example has its own seed."""
@@ -130,29 +103,6 @@ class Learner:
         self._optimizer.apply(gradients, self._variables)
         return value
 
-    def _state(self) -> list[Any]:
-        return [*self._model.weights, *self._optimizer.variables]
 
-    def _save(self, done: int) -> None:
-        """Write all state beside the last one, then take its place."""
-        partial = self._folder / ".checkpoint.npz"
-        values = {f"v{n}": keras.ops.convert_to_numpy(v) for n, v in enumerate(self._state())}
-        np.savez(partial, done=np.int64(done), **values)
-        partial.replace(self._folder / "checkpoint.npz")
-
-    def _restored(self) -> int:
-        path = self._folder / "checkpoint.npz"
-        if not path.is_file():
-            return 0
-        with np.load(path, allow_pickle=False) as kept:
-            for number, variable in enumerate(self._state()):
-                variable.assign(kept[f"v{number}"])
-            return int(kept["done"])
-
-
-def _require_number(value: float, done: int) -> None:
-    if not np.isfinite(value):
-        raise ModelError(
-            f"Training came apart at step {done:,}: its loss is no number any more. "
-            "Nothing is put into use; begin again with another seed."
-        )
+def _decibels(value: float) -> str:
+    return f"{-10 * value:.2f} dB"

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.memory import Note
 from models.restore import upscale_network
-from models.restore.tiling import Grid, Note, Tiled
+from models.restore.tiling import Grid, Tiled
 
 Image = NDArray[np.float32]
 # A quarter of what the network's grid for denoising takes, since its result is larger.

@@ -322,9 +322,25 @@ def test_a_mask_that_makes_no_matte(mask, faults):
     text = f"watches:\n- folder: dailies\n  run: [{{handler: effects, effects: [{step}]}}]\n"
     (found,) = faults(text)
     assert found == (
-        f"watches[0].run[0].effects[0] (line 4): '{mask}' cannot be a mask: "
+        f"watches[0].run[0].effects[0].mask (line 4): '{mask}' cannot be a mask: "
         "take keyer, person-matte or an effect learnt as a matte"
     )
+
+
+def test_a_mask_has_options_as_in_a_chain(load, faults):
+    """Short or with a name for them; what they are is checked with the file."""
+    start = (
+        "watches:\n- folder: dailies\n  run: [{handler: effects, effects: [{effect: grain, mask: "
+    )
+    run = load(f"{start}{{effect: keyer, screen: blue}}}}]}}]\n").watches[0].runs[0]
+    (step,) = run.params.effects
+    assert (step.mask.effect, step.mask.options) == ("keyer", {"screen": "blue"})
+    assert type(run.params).model_validate(json.loads(run.params_json)) == run.params
+    (found,) = faults(f"{start}{{effect: keyer, screen: pink}}}}]}}]\n")
+    assert found.startswith("watches[0].run[0].effects[0].mask")
+    assert "screen" in found
+    (found,) = faults(f"{start}{{effect: glow, screen: blue}}}}]}}]\n")
+    assert found.endswith("'glow' is no built-in effect, and others have no options")
 
 
 def test_names_of_effects_in_any_case(load):

@@ -11,11 +11,11 @@ from handlers.contract import UnusableMedia
 from handlers.effects.effect import Footage, Picture, Tools
 from handlers.effects.learned import Learned
 from handlers.media.probe import ColourFacts
-from models import bundle
+from models import bundle, memory
 from models.bundle import BundleLoader
 from models.effects import bundling
 from models.effects.bundling import Contract, Made
-from models.effects.examples import Pair, stands_still
+from models.effects.examples import Neighbours, Pair, stands_still
 from models.effects.lut import Lut, identity
 from models.effects.settings import Settings
 from models.errors import ModelError, OtherNetworkError
@@ -23,6 +23,7 @@ from models.errors import ModelError, OtherNetworkError
 bundle.import_keras()
 
 import tensorflow as tf  # noqa: E402 - quiet only after import_keras
+from tensorflow.python.framework import kernels  # noqa: E402
 
 from models.effects import network, network_training, sampling, tiling  # noqa: E402
 from models.effects.running import NetworkRunner  # noqa: E402
@@ -134,6 +135,74 @@ def test_small_memory_means_smaller_tiles_and_says_so(model) -> None:
     assert "tiles of" in notes[0]
 
 
+# In these words cuDNN and cuBLAS tell of a full GPU, in whatever kind of error.
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (tf.errors.InternalError, "Failed copying input tensor: Dst tensor is not initialized."),
+        (tf.errors.NotFoundError, "No algorithm worked! Error messages: Profiling failure"),
+        (tf.errors.InvalidArgumentError, "Failed to allocate the requested memory size (123)"),
+        (tf.errors.UnknownError, "CUDNN failed to allocate the scratch space for the runner"),
+        (tf.errors.UnknownError, "CUDNN_STATUS_ALLOC_FAILED in cuda_dnn.cc(5333): 'status'"),
+        (tf.errors.InternalError, "Blas GEMM launch failed: without BLAS support"),
+        (tf.errors.FailedPreconditionError, "DNN library initialization failed. Look above."),
+    ],
+)
+def test_full_gpu_is_known_by_what_is_said(kind, words) -> None:
+    """Not each library raises what TensorFlow's own allocator does."""
+    assert memory.is_too_small(kind(None, None, words))
+
+
+def test_other_faults_are_not_taken_for_small_memory(model) -> None:
+    """They are raised as they are, and no tile is made smaller."""
+    notes: list[str] = []
+    ran = NetworkRunner(model, notes.append)
+
+    def broken(*_):
+        raise tf.errors.InvalidArgumentError(None, None, "Incompatible shapes: [1,2] vs. [1,3]")
+
+    ran._network = broken
+    with pytest.raises(tf.errors.InvalidArgumentError, match="shapes"):
+        ran.run(noise(50, 50, 3))
+    assert not notes
+
+
+def test_training_in_half_precision_stays_on_the_gpu(tmp_path: Path, monkeypatch) -> None:
+    """Each operation of a step has a kernel for GPUs: one that had none would cross to the CPU."""
+    monkeypatch.setattr(
+        tf.config, "list_physical_devices", lambda _: [tf.config.PhysicalDevice("GPU:0", "GPU")]
+    )
+    recipe = replace(network_training.RECIPES["small"], policy="mixed_bfloat16")
+    monkeypatch.setitem(network_training.RECIPES, "small", recipe)
+    before = noise(160, 200, 3)
+    still = Neighbours(first=before, second=before)
+    pairs = [Pair(name=name, before=before, after=before * 0.5) for name in "ab"]
+    material = network_training.Material(pairs=pairs, held_out=[], unlabelled=[still])
+    settings = Settings(size="small", locked=True)
+    trainer = network_training.NetworkTrainer(material, identity(), settings, tmp_path)
+    batch = trainer._sampler.batch(0)
+    given = {name: tf.TensorSpec(values.shape, tf.float32) for name, values in batch.items()}
+    nodes = trainer._step.get_concrete_function(given).graph.as_graph_def().node
+    half = [node for node in nodes if tf.bfloat16.as_datatype_enum in _types(node).values()]
+    assert {"Conv2D", "Conv2DBackpropFilter", "AvgPoolGrad"} <= {node.op for node in half}
+    assert [node.op for node in nodes if not _on_gpu(node)] == []
+
+
+def _types(node) -> dict[str, int]:
+    return {name: value.type for name, value in node.attr.items() if value.type}
+
+
+def _on_gpu(node) -> bool:
+    """Say whether TensorFlow knows a GPU's kernel for an operation on such numbers."""
+    known = kernels.get_registered_kernels_for_op(node.op).kernel
+    types = _types(node)
+    return node.op in {"Placeholder", "NoOp"} or any(
+        all(types.get(c.name, 0) in [0, *c.allowed_values.list.type] for c in kernel.constraint)
+        for kernel in known
+        if kernel.device_type in {"GPU", "DEFAULT"}
+    )
+
+
 def test_no_memory_at_all_ends(model) -> None:
     """It does not try for ever."""
     ran = NetworkRunner(model)
@@ -142,7 +211,7 @@ def test_no_memory_at_all_ends(model) -> None:
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
     ran._network = nothing
-    with pytest.raises(MemoryError):
+    with pytest.raises(ModelError, match="too little memory"):
         ran.run(noise(50, 50, 3))
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from handlers.contract import UnusableMedia
 from handlers.effects import chain as chains
+from handlers.effects import describe
 from handlers.effects.chain import Chain, Stage, build, windows
 from handlers.effects.effect import Effect, Footage, Picture, Tools
 from handlers.effects.mix import mixed
@@ -266,6 +267,23 @@ def test_an_effect_that_is_not_there_is_refused(tmp_path):
     tools = Tools(models=BundleLoader(tmp_path), seed=1)
     with pytest.raises(UnusableMedia, match=r"no effect glow: drop pairs into learn/glow.*grain"):
         build([Step(effect="glow")], EffectsParams(), tools)
+
+
+def test_a_mask_takes_its_options(tmp_path):
+    """A blue screen keyed as one: red lies before it, and alone is grained."""
+    rgb = np.full((64, 96, 3), (0.05, 0.1, 0.8), np.float32)
+    rgb[16:48, 32:64] = 0.8, 0.1, 0.1
+    step = Step(effect="grain", mask={"effect": "keyer", "screen": "blue"}, options={"amount": 2})
+    chain = build([step], EffectsParams(), Tools(models=BundleLoader(tmp_path), seed=1))
+    chain.begin(FOOTAGE)
+    assert chain.studying == ()
+    ((_, made),) = chain.over([(0, Picture(rgb))])
+    changed = (made.rgb != rgb).any(axis=-1)
+    assert changed[20:44, 36:60].mean() > 0.9
+    assert not changed[:8].any()
+    (row,) = describe.rows([step], EffectsParams(), BundleLoader(tmp_path))
+    assert ("Mask: screen", "blue") in row.facts
+    assert row.how == "within the matte of keyer"
 
 
 def test_a_mask_must_make_a_matte(tmp_path, monkeypatch):

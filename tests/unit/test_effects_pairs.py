@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import zlib
 from fractions import Fraction
 
 import av
@@ -18,9 +17,12 @@ from handlers.effects.pairs.folder import look
 from handlers.effects.pairs.material import ImageMaterial
 from handlers.effects.pairs.prepare import MOST_PAIRS, ONE_PAIR, prepare
 from tests.examples import SHOTS, asset, coded, frames, glow, grade, pairs, write
+from tests.images import chunk
 
 AP0 = (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767)
 AP1 = (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767)
+P3 = (31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
+"""White, red, green and blue as a PNG counts them."""
 
 
 @pytest.fixture(scope="module")
@@ -358,20 +360,13 @@ def test_scene_linear_pictures(folder, real, primaries):
     assert np.array(pair.before).max() > 0.7
 
 
-def chunk(path, name, data):
-    """Put a chunk right after a PNG's header."""
-    made = path.read_bytes()
-    body = name + data
-    new = len(data).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
-    path.write_bytes(made[:33] + new + made[33:])
-
-
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
         (b"cICP", bytes([9, 16, 0, 1]), ("bt2020", "smpte2084")),
         (b"sRGB", b"\0", ("bt709", "iec61966-2-1")),
         (b"gAMA", (45455).to_bytes(4, "big"), ("unknown", "gamma22")),
+        (b"cHRM", b"".join(x.to_bytes(4) for x in P3), ("smpte432", "unknown")),
     ],
 )
 def test_a_png_says_its_colours(folder, name, data, said):

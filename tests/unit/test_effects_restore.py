@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from handlers.effects.builtin import log_curve
+from handlers.effects import working_space
 from handlers.effects.builtin.coded import Coded, Strength
 from handlers.effects.builtin.denoise import Denoise
 from handlers.effects.builtin.upscale import Upscale
@@ -113,8 +113,8 @@ def test_light_keeps_its_range(clip, tools):
     linear = [np.float32(12) * one**2.2 - np.float32(0.4) for one in clip[10:15]]
     given = [
         Picture(
-            log_curve.decoded(
-                log_curve.encoded(one) + rng.normal(0, 0.02, one.shape).astype(np.float32)
+            working_space.curve_decoded(
+                working_space.curve_encoded(one) + rng.normal(0, 0.02, one.shape).astype(np.float32)
             ),
             np.full(one.shape[:2], 0.25, np.float32),
         )
@@ -133,8 +133,8 @@ def test_light_keeps_its_range(clip, tools):
     inside = np.isfinite(given[2].rgb)
     before, after = (
         np.abs(
-            log_curve.encoded(np.where(inside, one, 0))
-            - log_curve.encoded(np.where(inside, linear[2], 0))
+            working_space.curve_encoded(np.where(inside, one, 0))
+            - working_space.curve_encoded(np.where(inside, linear[2], 0))
         ).mean()
         for one in (given[2].rgb, made.rgb)
     )
@@ -163,7 +163,7 @@ def test_parts_are_those_of_the_whole():
     rgb[7, 9] = np.nan
     code = Coded(rgb, scene_linear=True)
     whole = code.whole()
-    np.testing.assert_array_equal(whole, log_curve.encoded(np.nan_to_num(rgb)))
+    np.testing.assert_array_equal(whole, working_space.curve_encoded(np.nan_to_num(rgb)))
     curve = measure.Curve(brightness=(0.2, 0.5), sigma=(0.01, 0.05))
     strength, wanted = Strength(code, curve), curve.at(whole)
     for place in np.s_[0:48, 0:20], np.s_[5:21, 30:50], np.s_[1:2, 1:2]:
@@ -177,11 +177,11 @@ def test_log_curve_goes_both_ways():
         np.float32
     )
     np.testing.assert_allclose(
-        log_curve.decoded(log_curve.encoded(light)), light, rtol=1e-4, atol=1e-5
+        working_space.curve_decoded(working_space.curve_encoded(light)), light, rtol=1e-4, atol=1e-5
     )
     anchors = np.array([0.0, 0.18, 1.0], np.float32)
     np.testing.assert_allclose(
-        log_curve.encoded(anchors), [0.0729055, 0.4135884, 0.5547945], atol=1e-6
+        working_space.curve_encoded(anchors), [0.0729055, 0.4135884, 0.5547945], atol=1e-6
     )
 
 

@@ -221,6 +221,33 @@ def test_enlarged_tiles_give_what_the_whole_gives(keras, takes):
     np.testing.assert_allclose(tiled, whole, atol=1e-5)
 
 
+def test_a_gpu_that_is_too_small_gives_way_to_the_cpu():
+    """Only where no tile is left that is smaller, and with tiles as at first."""
+    import tensorflow as tf
+
+    from models.memory import Retreat
+
+    tiles, notes = [4], []
+
+    def smaller():
+        tiles[0] //= 2
+        return f"{tiles[0]} pixels" if tiles[0] else None
+
+    def work():
+        if retreat.gpu:
+            raise tf.errors.ResourceExhaustedError(None, None, "no memory")
+        return tiles[0]
+
+    retreat = Retreat(smaller, lambda: tiles.__setitem__(0, 4), notes.append)
+    retreat.gpu = True
+    assert retreat.run(work) == 4
+    assert notes == [
+        "The GPU's memory was too small: went on with tiles of 2 pixels.",
+        "The GPU's memory was too small: went on with tiles of 1 pixels.",
+        "The GPU's memory was too small for any tile: went on with the CPU.",
+    ]
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 17)])
 def test_tiny_pictures_are_no_trouble(denoiser, size):
     """Down to a single pixel."""
@@ -268,7 +295,7 @@ def test_too_little_memory_means_smaller_tiles():
     made = Tiled(network(300 * 400), grid, notes.append)([picture])
     np.testing.assert_array_equal(made, 2 * picture)
     assert notes
-    assert "Memory was too small" in notes[0]
+    assert "memory was too small: went on with tiles of 960 x 544 pixels." in notes[0]
     with pytest.raises(ModelError, match="too little memory"):
         Tiled(network(100), grid, notes.append)([picture])
 
@@ -328,6 +355,7 @@ def test_stopped_run_goes_on_to_the_same_weights(footage, tmp_path, keras, monke
     """To rounding; and what a quick run made is not put into use."""
     from dataclasses import replace
 
+    from models import stepping
     from models.restore import learning, training
 
     task = replace(learn_upscale.TASK, size=24, batch=2)
@@ -336,7 +364,7 @@ def test_stopped_run_goes_on_to_the_same_weights(footage, tmp_path, keras, monke
 
     stopped = order(task, footage, tmp_path / "stopped", quick=True)
     monkeypatch.setattr(training, "_SAVED_EVERY", 2)
-    monkeypatch.setattr(training, "_require_number", stop_after(3))
+    monkeypatch.setattr(stepping, "_require_number", stop_after(3))
     with pytest.raises(KeyboardInterrupt):
         learning.learn(task, stopped)
     monkeypatch.undo()

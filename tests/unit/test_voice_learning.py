@@ -160,21 +160,22 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     sounds, models_dir, tmp_path, monkeypatch, capsys
 ):
     """The same losses, step for step, and the same weights, bit for bit; the gate has its say."""
+    from models import stepping
     from models.enhance import training
 
     monkeypatch.setattr(training, "_SAVED_EVERY", 2)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     models = [own(models_dir, tmp_path / name) for name in ("one", "other")]
     learn.learn(order(sounds, models[0], whole))
-    real = training.Learner._save
+    real = stepping.Loop._save
 
-    def stopping(self, done):
-        real(self, done)
+    def stopping(self, state, done):
+        real(self, state, done)
         if done == 2:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(training.Learner, "_save", stopping)
+        patched.setattr(stepping.Loop, "_save", stopping)
         with pytest.raises(KeyboardInterrupt):
             learn.learn(order(sounds, models[1], broken))
     capsys.readouterr()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from handlers.effects.builtin import log_curve
+from handlers.effects import working_space
 from handlers.effects.effect import Image
 from models.restore.measure import Curve
 from models.restore.tiling import Place
@@ -44,7 +44,7 @@ class Coded:
         part = self._rgb[place]
         if not self.finite:
             part = np.nan_to_num(part, nan=0.0, posinf=0.0, neginf=0.0)
-        return log_curve.encoded(part) if self._linear else part
+        return working_space.curve_encoded(part) if self._linear else part
 
     def whole(self) -> Image:
         """Return all of it: the picture itself where nothing is to be done."""
@@ -80,7 +80,7 @@ class Strength:
 def decoded(code: Image) -> None:
     """Bring a picture back from the curve of ACEScct to light, in place."""
     for rows in _bands(len(code)):
-        code[rows] = log_curve.decoded(code[rows])
+        code[rows] = working_space.curve_decoded(code[rows])
 
 
 def _bands(height: int) -> Iterator[slice]:

@@ -14,14 +14,13 @@ import numpy as np
 import PyOpenColorIO as ocio  # noqa: N813
 
 from handlers.contract import UnusableMedia
-from handlers.effects import pixels
-from handlers.effects.builtin.look_file import LookFile, config, open_look
+from handlers.effects import pixels, working_space
+from handlers.effects.builtin.look_file import LookFile, open_look
 from handlers.effects.effect import Effect, Footage, Picture, Tools
 from handlers.effects.options import LookOptions
 from handlers.media.probe import ColourFacts
 from handlers.media.source import shown, shown_text
 
-_LOG = "ACEScct"
 _AS_IS = "as-is"
 _REC709 = ColourFacts(primaries="bt709", transfer="bt709", matrix="bt709", range="unknown")
 # Light that is brighter than white, to see whether a look ends there.
@@ -82,11 +81,11 @@ class FileLook(Effect):
             return _AS_IS
         if self._options.working != "auto":
             return self._options.working
-        return _AS_IS if look.takes_any_values else _LOG
+        return _AS_IS if look.takes_any_values else working_space.NAME
 
     def _made(self, steps: list[Any], working: str) -> Any:
         try:
-            return config().getProcessor(ocio.GroupTransform(steps))
+            return working_space.config().getProcessor(ocio.GroupTransform(steps))
         except ocio.Exception as error:
             raise UnusableMedia(
                 f"The look cannot be applied in {shown_text(working)}, which is no colour space "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import re
 from dataclasses import dataclass
@@ -13,10 +12,10 @@ import PyOpenColorIO as ocio  # noqa: N813
 
 from handlers.contract import TransientFailure, UnusableMedia
 from handlers.effects.options import LookOptions
+from handlers.effects.working_space import config
 from handlers.media import safexml
 from handlers.media.source import shown, shown_text
 
-_CONFIG = "ocio://studio-config-v2.2.0_aces-v1.3_ocio-v2.4"
 # Larger files are no look that anyone hands on.
 _LARGEST = 64 << 20
 _READER = re.compile(r"'\S+' failed with:")
@@ -128,12 +127,3 @@ def _reason(error: Exception, path: Path) -> str:
     _, *told = _READER.split(said)
     first = (told[0] if told else said).strip().split("\n", 1)[0]
     return shown_text(" ".join(first.split()))[:200].rstrip(" .")
-
-
-@functools.cache
-def config() -> Any:
-    """Return OpenColorIO's own configuration: nothing is read from the machine's environment."""
-    made = ocio.Config.CreateFromFile(_CONFIG)
-    # It takes any two tables of one size for the same.
-    made.setProcessorCacheFlags(ocio.PROCESSOR_CACHE_OFF)
-    return made

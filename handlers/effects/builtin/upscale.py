@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handlers.effects.builtin import log_curve
+from handlers.effects import working_space
 from handlers.effects.effect import Effect, Footage, Image, Picture, Tools
 from handlers.effects.options import UpscaleOptions
 
@@ -49,9 +49,9 @@ class Upscale(Effect):
         usable = np.isfinite(rgb)
         if not usable.all():
             rgb = np.where(usable, rgb, np.float32(0))
-        code = log_curve.encoded(rgb) if self._linear else rgb
+        code = working_space.curve_encoded(rgb) if self._linear else rgb
         made = self._enlarge(code) if self.scale == 2 else self._within(code)
-        made = log_curve.decoded(made) if self._linear else made
+        made = working_space.curve_decoded(made) if self._linear else made
         if not usable.all():
             made = np.where(self._repeated(usable), made, self._repeated(picture.rgb))
         alpha = None if picture.alpha is None else np.clip(self._bicubic(picture.alpha), 0, 1)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from handlers.contract import TransientFailure, UnusableMedia
 from handlers.effects.effect import Footage, Picture
-from handlers.effects.pairs.colour_tags import colours_said
 from handlers.effects.picture import image
+from handlers.effects.picture.colour_tags import colours_said
 from handlers.effects.picture.footage import open_footage
 from handlers.effects.picture.image import ImageNative
 from handlers.effects.picture.native import to_picture

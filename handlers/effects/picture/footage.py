@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,28 +18,27 @@ from typing import Any
 import av
 from av.video.reformatter import VideoReformatter
 
-from handlers.contract import TransientFailure, UnusableMedia
+from handlers.contract import UnusableMedia
 from handlers.effects.effect import Footage
 from handlers.effects.picture import image
 from handlers.effects.picture.chroma import Site
+from handlers.effects.picture.colour_tags import Colours, colours_of
 from handlers.effects.picture.convert import MATRICES, Coding
-from handlers.effects.picture.image import ImageNative, Window, lossy_compression
+from handlers.effects.picture.image import ImageNative, lossy_compression
 from handlers.effects.picture.layout import UnknownLayout, layout_of, planar
 from handlers.effects.picture.native import ClipNative, Native
 from handlers.effects.picture.target import Held
 from handlers.media.clip import is_sequence, open_decoder
 from handlers.media.decode import DecodeError, FrameSource
-from handlers.media.imagefile import Unreadable, facts_of
+from handlers.media.imagefile import facts_of
 from handlers.media.picture import made_colour
 from handlers.media.probe import Probe, VideoFacts
-from handlers.media.sequence import numbered
+from handlers.media.sequence import NO_IMAGE, first_readable, numbered, read_ahead, taken
 from handlers.media.source import shown
 from handlers.media.viewing import space_of
 
 SPANNED_TICK = Fraction(1, 90_000)
 """The unit of times of a variable rate that goes on from file to file, in seconds."""
-# Images decoded ahead: each is a whole picture in memory.
-_AHEAD = 2
 
 
 class Source(ABC):
@@ -237,7 +235,8 @@ class SequenceSource(Source):
     def __init__(self, path: Path, probe: Probe, video: VideoFacts) -> None:
         self.files = numbered(probe.files)
         self.first = min(self.files)
-        self.example, self.canvas = self._look(path)
+        self.example, self.colours = first_readable(path, self.files, _read)
+        self.canvas = image.around(self.example, list(self.files.values()))
         super().__init__(path, probe, video)
         self.notes += _told(path, self.example.spec)
 
@@ -247,7 +246,7 @@ class SequenceSource(Source):
         start = max((n for n in self._numbers() if n <= first), default=0) if self.holds else first
         wanted = {n - self.first: file for n, file in self.files.items() if n - self.first >= start}
         expected = start
-        for number, result in _read_ahead(wanted, self.canvas):
+        for number, result in read_ahead(wanted, lambda file: image.read(file, self.canvas)):
             self._note_missing(expected, number)
             expected = number + 1
             native = self._taken(number, result)
@@ -268,18 +267,11 @@ class SequenceSource(Source):
         return self.example.spec.getattribute("smpte:TimeCode") is not None
 
     def _taken(self, number: int, result: Future[ImageNative]) -> ImageNative | None:
-        try:
-            native = result.result()
-        except Unreadable as error:
-            self._note(number, f"not decoded ({error})")
+        found = taken(self.path, result)
+        native, why = found
+        if native is None:
+            self._note(number, why)
             return None
-        except FileNotFoundError:
-            self._note(number, "not decoded (its image is gone)")
-            return None
-        except OSError as error:
-            raise TransientFailure(
-                f"{shown(self.path)} cannot be reached now ({error.strerror}); look at the storage"
-            ) from error
         if not self._is_alike(native):
             self._note(number, "left out (its size or its channels are not those of the others)")
             return None
@@ -300,12 +292,7 @@ class SequenceSource(Source):
 
     def _note_missing(self, first: int, end: int) -> None:
         for number in range(first, end):
-            self._note(number, "not decoded (there is no image of this number)")
-
-    def _look(self, path: Path) -> tuple[ImageNative, Window]:
-        """Return one image, and the window that holds the data of all of them."""
-        example = _first_readable(path, list(self.files.values()))
-        return example, image.around(example, list(self.files.values()))
+            self._note(number, NO_IMAGE)
 
     def _footage(self) -> Footage:
         native = self.example
@@ -320,7 +307,7 @@ class SequenceSource(Source):
             floating=native.floating,
             scene_linear=linear,
             space=space,
-            colour=self.video.colour,
+            colour=self.colours.facts,
             has_alpha=native.alpha is not None,
             pixel_aspect=self.video.pixel_aspect,
         )
@@ -336,7 +323,7 @@ class SequenceSource(Source):
             grey=native.grey,
             luminance=native.luminance,
             scene_linear=native.floating,
-            colour=self.video.colour,
+            colour=self.colours.facts,
             size=(self.canvas[2], self.canvas[3]),
             dtype=native.samples.dtype,
             further=native.further,
@@ -352,34 +339,8 @@ def _told(path: Path, spec: Any) -> Iterator[str]:
         yield f"{shown(path)} is compressed with loss ({lossy}); what is written is not."
 
 
-def _first_readable(path: Path, files: Sequence[Path]) -> ImageNative:
-    said = ""
-    for file in files[:5]:
-        try:
-            facts_of(file)
-            return image.read(file)
-        except Unreadable as error:
-            said = said or f"{shown(file)}: {error}"
-        except OSError as error:
-            raise TransientFailure(
-                f"{shown(file)} cannot be reached now ({error.strerror}); look at the storage"
-            ) from error
-    raise UnusableMedia(
-        f"{shown(path)} cannot be read as images ({said}); export the sequence again."
-    )
-
-
-def _read_ahead(
-    files: dict[int, Path], canvas: Window
-) -> Iterator[tuple[int, Future[ImageNative]]]:
-    waiting: deque[tuple[int, Future[ImageNative]]] = deque()
-    with ThreadPoolExecutor(_AHEAD, thread_name_prefix="images") as pool:
-        try:
-            for number, file in files.items():
-                waiting.append((number, pool.submit(image.read, file, canvas)))
-                if len(waiting) > _AHEAD:
-                    yield waiting.popleft()
-            while waiting:
-                yield waiting.popleft()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+def _read(file: Path) -> tuple[ImageNative, Colours]:
+    """Read an image that memory can hold, and what it says of its colours."""
+    facts_of(file)
+    native = image.read(file)
+    return native, colours_of(native)

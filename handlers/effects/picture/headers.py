@@ -27,6 +27,15 @@ _PRIMARIES = {
     "bt2020": (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, *_D65),
     "smpte432": (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, *_D65),
 }
+# What says colours besides PNG's own chunks.
+_OF_COLOURS = frozenset({"oiio:ColorSpace", "oiio:Gamma", "ICCProfile", "Exif:ColorSpace",
+                         "chromaticities", "dpx:Transfer", "dpx:Colorimetric"})  # fmt: skip
+# The library takes every PNG for sRGB, and would write that into one that says something else.
+_OF_PNG = frozenset({"oiio:ColorSpace", "oiio:Gamma"})
+_DPX_TRANSFERS = {"bt709": "ITU-R 709-4", "smpte170m": "ITU-R 601-5 system M",
+                  "log": "Logarithmic"}  # fmt: skip
+_DPX_PRIMARIES = {"bt709": "ITU-R 709-4", "bt470bg": "ITU-R 601-5 system B or G",
+                  "smpte170m": "ITU-R 601-5 system M"}  # fmt: skip
 _TYPES = {"uint8": "uint8", "uint16": "uint16", "float16": "half", "float32": "float",
           "float64": "double"}  # fmt: skip
 _FASTEST_COUNTING = 30
@@ -40,11 +49,12 @@ def header(made: Made, target: Target, *, timecode: Timecode | None, about: dict
         target: What is written.
         timecode: That of this frame, where the source's images do not say one themselves.
         about: What to say that the source's header does not: ``rate``, ``reel``, ``aspect``,
-            ``colour``.
+            ``colour``, None where its own words stay. ``recoloured`` says that an effect has made
+            other colours.
     """
     height, width, channels = made.samples.shape
     spec = OpenImageIO.ImageSpec(width, height, channels, _TYPES[made.samples.dtype.name])
-    _take_over(spec, made, target)
+    _take_over(spec, made, target, _untrue(target, recoloured=about["recoloured"]))
     spec.channelnames = made.names
     if made.formats:
         spec.channelformats = made.formats
@@ -58,14 +68,20 @@ def header(made: Made, target: Target, *, timecode: Timecode | None, about: dict
     return spec
 
 
-def _take_over(spec: Any, made: Made, target: Target) -> None:
+def _untrue(target: Target, *, recoloured: bool) -> frozenset[str]:
+    """Return the names of what a source's header says of colours and is not to be written."""
+    return _OF_COLOURS if recoloured else _OF_PNG if target.kind.suffix == ".png" else frozenset()
+
+
+def _take_over(spec: Any, made: Made, target: Target, untrue: frozenset[str]) -> None:
     if made.spec is None:
         return
     alike = _kind_of(made.spec) == target.kind.suffix
     for each in made.spec.extra_attribs:
         if each.name in _MADE or (not alike and _is_of_kind(each.name)):
             continue
-        spec.attribute(each.name, each.type, each.value)
+        if each.name not in untrue and each.name.partition(":")[0] not in untrue:
+            spec.attribute(each.name, each.type, each.value)
     if alike and made.names == tuple(made.spec.channelnames):
         spec.tile_width, spec.tile_height = made.spec.tile_width, made.spec.tile_height
 
@@ -133,6 +149,11 @@ def _say_dpx(spec: Any, rate: Fraction, about: dict[str, Any]) -> None:
         spec.attribute("dpx:FrameRate", float(rate))
     if about["reel"] and not spec.get_string_attribute("dpx:InputDevice"):
         spec.attribute("dpx:InputDevice", about["reel"][:31])
+    colour: ColourFacts | None = about["colour"]
+    if colour is not None:
+        # Its header knows no others.
+        spec.attribute("dpx:Transfer", _DPX_TRANSFERS.get(colour.transfer, "Undefined"))
+        spec.attribute("dpx:Colorimetric", _DPX_PRIMARIES.get(colour.primaries, "User defined"))
 
 
 def packed(timecode: Timecode) -> int:

@@ -9,13 +9,17 @@ from typing import Any
 import OpenImageIO
 
 from handlers.contract import TransientFailure
+from handlers.effects.picture.clip_writer import writing
+from handlers.effects.picture.colour_tags import put_tags, tags_for
 from handlers.effects.picture.footage import SequenceSource, Source
 from handlers.effects.picture.headers import header
 from handlers.effects.picture.image_made import Made
 from handlers.effects.picture.target import Target
+from handlers.media.probe import ColourFacts
 from handlers.media.source import shown
 
 _MOST_FRAMES = 10**6
+_SUFFIXES = {"openexr": ".exr", "dpx": ".dpx", "tiff": ".tif", "png": ".png"}
 
 
 class SequenceWriter:
@@ -34,9 +38,18 @@ class SequenceWriter:
             "rate": source.video.rate,
             "reel": source.probe.reel,
             "aspect": source.video.pixel_aspect,
-            "colour": None if source.is_sequence else source.video.colour,
+            "colour": target.colour,
+            "recoloured": _named(target.colour) != _named(source.held.colour),
         }
+        self._tags = tags_for(target.colour)
+        if isinstance(source, SequenceSource) and self._keeps_words(source):
+            self._about["colour"], self._tags = None, source.colours.tags
         folder.mkdir(parents=True, exist_ok=True)
+
+    def _keeps_words(self, source: SequenceSource) -> bool:
+        """Say whether what the images say of their colours can stay as they say it."""
+        is_alike = _SUFFIXES.get(source.example.format) == self._target.kind.suffix
+        return is_alike and not self._about["recoloured"]
 
     def path(self, number: int) -> Path:
         """Return where the image of a frame is, or will be."""
@@ -59,11 +72,21 @@ class SequenceWriter:
         spec = header(made, self._target, timecode=timecode, about=self._about)
         try:
             _write(partial, made, spec)
+            if self._target.kind.suffix == ".png":
+                self._tag(partial, spec)
             partial.replace(path)
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
         return path
+
+    def _tag(self, path: Path, spec: Any) -> None:
+        """Say colours in a PNG, where no profile of the source's says them."""
+        has_profile = spec.getattribute("ICCProfile") is not None
+        if not self._tags or (has_profile and self._about["colour"] is not None):
+            return
+        with writing(path):
+            put_tags(path, self._tags)
 
     def _is_counted(self) -> bool:
         """Say whether the timecode was only taken from the numbers in the names."""
@@ -80,6 +103,10 @@ class SequenceWriter:
         first = self._timecode.frames if self._timecode else 1
         width = max(4, len(str(first + (source.footage.frames or _MOST_FRAMES))))
         return f"{source.path.stem}.{first + number:0{width}d}"
+
+
+def _named(colour: ColourFacts) -> tuple[str, str]:
+    return colour.primaries, colour.transfer
 
 
 def _write(path: Path, made: Made, spec: Any) -> None:
