@@ -22,17 +22,19 @@ class Row:
 
 def at_most(name: str, value: float, unit: str, limit: float) -> Row:
     """Return a figure that must not be above a limit."""
-    return Row(name=name, value=value, unit=unit, aim=f"≤ {limit:g}", met=value <= limit)
+    met = bool(value <= limit)
+    return Row(name=name, value=float(value), unit=unit, aim=f"≤ {limit:g}", met=met)
 
 
 def at_least(name: str, value: float, unit: str, limit: float) -> Row:
     """Return a figure that must not be below a limit."""
-    return Row(name=name, value=value, unit=unit, aim=f"≥ {limit:g}", met=value >= limit)
+    met = bool(value >= limit)
+    return Row(name=name, value=float(value), unit=unit, aim=f"≥ {limit:g}", met=met)
 
 
 def figure(name: str, value: float, unit: str) -> Row:
     """Return a figure without an aim, to read the others by."""
-    return Row(name=name, value=value, unit=unit)
+    return Row(name=name, value=float(value), unit=unit)
 
 
 def quantile(values: Sequence[float], share: float) -> float:
