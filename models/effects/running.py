@@ -16,6 +16,8 @@ Note = Callable[[str], None]
 # Pixels of a tile: HD in one; a network of the smallest size then takes less than 2 GB.
 _CPU_AREA = 2_500_000
 _GPU_AREA = 9_500_000
+# Tiles that were cut out are mirrored already.
+_WHOLE = ((0, 0), (0, 0))
 
 
 class Runner(Protocol):
@@ -51,10 +53,18 @@ class NetworkRunner:
         shapes = [(1, None, None, 3), (1, 4), (1, None, None, 3)]
         signature = [tf.TensorSpec(each, tf.float32) for each in shapes]
 
+        signature.append(tf.TensorSpec((2, 2), tf.int32))
+
         # A function of its own: TensorFlow counts traces by function, and takes many for a fault.
-        def result(picture: Any, place: Any, whole: Any) -> Any:
-            inputs = {"picture": picture, "place": place, "whole": whole}
-            return model(inputs, training=False)["result"]
+        def result(picture: Any, place: Any, whole: Any, edges: Any) -> Any:
+            none = tf.zeros((1, 2), tf.int32)
+            mirrored = tf.pad(picture, tf.concat([none, edges, none], 0), "REFLECT")
+            mirrored.set_shape(picture.shape)
+            inputs = {"picture": mirrored, "place": place, "whole": whole}
+            made = model(inputs, training=False)["result"]
+            top, left = tf.unstack(edges[:, 0])
+            height, width = tf.unstack(tf.shape(picture)[1:3])
+            return made[:, top : top + height, left : left + width]
 
         self._network = tf.function(result, input_signature=signature)
 
@@ -67,13 +77,21 @@ class NetworkRunner:
         size = (picture.shape[0], picture.shape[1])
         if self._plan is None or self._plan.size != size:
             self._plan = self._tiling.plan(size, self._shape, self._area)
+        if self._plan.edges is not None:
+            # Mirrored by the network's own device: a copy less, there and back.
+            return self._made(picture, self._plan.tiles[0], self._plan.edges, whole)
         result = np.zeros((*size, self._channels), np.float32)
         for tile, pixels in zip(self._plan.tiles, self._plan.cut(picture), strict=True):
-            corner = (tile.rows.start, tile.columns.start)
-            place = self._placed(corner, self._plan.sides, size)[None]
-            made = self._network(*map(self._tf.constant, (pixels[None], place, whole)))
-            self._plan.paste(result, made.numpy()[0], tile)
+            self._plan.paste(result, self._made(pixels, tile, _WHOLE, whole), tile)
         return result
+
+    def _made(self, pixels: Image, tile: Any, edges: Any, whole: Image) -> Image:
+        """Return what the network makes of pixels, once they are mirrored by ``edges``."""
+        corner = tile.rows.start, tile.columns.start
+        place = self._placed(corner, self._plan.sides, self._plan.size)[None]
+        given = [pixels[None], place, whole, np.array(edges, np.int32)]
+        made: Image = self._network(*map(self._tf.constant, given)).numpy()[0]
+        return made
 
     def _smaller(self) -> str | None:
         least = self._tiling.smallest(self._shape)

@@ -62,6 +62,25 @@ class Plan:
     sides: tuple[int, int]
     tiles: tuple[Tile, ...]
 
+    @property
+    def edges(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """How many rows and columns are mirrored before and behind a picture that is one tile.
+
+        None where there are more tiles, or where so small a picture is mirrored over and over.
+        """
+        if len(self.tiles) > 1:
+            return None
+        (tile,) = self.tiles
+        starts = tile.rows.start, tile.columns.start
+        rows, columns = (
+            (-start, side - length + start)
+            for start, side, length in zip(starts, self.sides, self.size, strict=True)
+        )
+        fits = all(
+            max(pair) < length for pair, length in zip((rows, columns), self.size, strict=True)
+        )
+        return (rows, columns) if fits else None
+
     def cut(self, picture: Image) -> Iterator[Image]:
         """Yield the tiles of a picture, float32 [height, width, 3]."""
         for tile in self.tiles:
