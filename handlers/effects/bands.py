@@ -9,7 +9,6 @@ rounding of floats: at most one code, and where nothing changes the source's own
 from __future__ import annotations
 
 import copy
-import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +28,7 @@ from handlers.effects.picture.chroma import (
     columns_together,
     enlarge,
     halved,
-    interleaved,
+    interleave,
     reduce,
 )
 from handlers.effects.picture.convert import Coding
@@ -84,7 +83,8 @@ class BandPath:
         self, processors: Sequence[Any], source: Coding, target: Coding, pool: ThreadPoolExecutor
     ) -> None:
         self.source, self._target = source, target
-        self._pool = pool
+        self._layout = target.layout
+        self._pool, self._threads = pool, cores()
         self._desk = Desk()
         self._fused = source == target and source.layout.kind == "yuv"
         steps = [step for each in processors for step in each.createGroupTransform()]
@@ -98,28 +98,42 @@ class BandPath:
 
     def __call__(self, planes: Sequence[Plane], made: Sequence[Plane]) -> None:
         """Write the colour planes of the result into ``made``; alpha is left alone."""
-        work = functools.partial(self._work, planes, made)
         height, width = planes[0].shape
         rows = max(_LEAST_ROWS, _PIXELS // width >> self._down) << self._down
+        cut = bands(height, self._halo, rows)
+
+        # A task a thread: one a band would cost more to hand over.
+        def work(first: int) -> None:
+            for band in cut[first::threads]:
+                self._work(planes, made, band)
+
+        threads = min(self._threads, len(cut))
         # Consumed, so that what went wrong in a thread is raised here.
-        list(self._pool.map(work, bands(height, self._halo, rows)))
+        list(self._pool.map(work, range(threads)))
 
     def _work(self, own: Sequence[Plane], made: Sequence[Plane], band: _Band) -> None:
         cut = [
             plane[band.above >> down : -(-band.below >> down)]
             for plane, down in zip(own, _downs(self.source), strict=False)  # alpha is left out
         ]
-        found = self._fused_band(cut) if self._fused else self._any_band(cut)
-        for target, part, down in zip(made, found, _downs(self._target), strict=False):
-            top, end, first = band.top >> down, -(-band.end >> down), band.above >> down
-            target[top:end] = part[top - first : end - first]
+        downs = _downs(self._target)
+        places = [
+            plane[band.top >> down : -(-band.end >> down)]
+            for plane, down in zip(made, downs, strict=False)
+        ]
+        skips = [(band.top >> down) - (band.above >> down) for down in downs]
+        if self._fused:
+            self._fused_band(cut, places, skips)
+            return
+        for place, part, skip in zip(places, self._any_band(cut), skips, strict=True):
+            place[...] = part[skip : skip + len(place)]
 
     def _any_band(self, planes: list[Plane]) -> list[Plane]:
         rgb = np.ascontiguousarray(convert.to_rgb(planes, self.source))
         pixels.apply(self._processor, rgb)
         return convert.from_rgb(rgb, self._target, planes, self.source)
 
-    def _fused_band(self, planes: list[Plane]) -> list[Plane]:
+    def _fused_band(self, planes: list[Plane], places: list[Plane], skips: Sequence[int]) -> None:
         """Codes in, codes out: chroma is what it was and what its change comes down to.
 
         Where chroma has half the columns, a picture's even and odd ones are worked on apart: that
@@ -134,38 +148,43 @@ class BandPath:
         own = self._desk("own", 2 * planes[1].shape[0], planes[1].shape[1])
         np.concatenate(planes[1:], out=own)
         near = _each(own, lambda plane: enlarge(plane, rest, siting, size)) if any(rest) else own
+        rows = slice(skips[0], skips[0] + len(places[0]))
         if once:
-            luma, change = self._by_columns(planes[0], near)
+            change = self._by_columns(planes[0], near, places[0], rows)
         else:
             change = self._desk("change", *near.shape)
-            luma = self._changed(planes[0], near, change)
+            convert.coded(self._changed(planes[0], near, change)[rows], self._layout, 0, places[0])
         if any(rest):
             change = _each(change, lambda plane: reduce(plane, rest, siting))
-        chroma = convert.coded(cv2.add(own, change, dst=own), self._target.layout)
-        return [luma[:, :wide], *np.split(chroma, 2)]
+        halves = zip(np.split(own, 2), np.split(change, 2), places[1:], skips[1:], strict=True)
+        for before, move, place, skip in halves:
+            part = slice(skip, skip + len(place))
+            convert.coded(before[part], self._layout, move[part], place)
 
-    def _by_columns(self, luma: Plane, chroma: Plane) -> tuple[Plane, Plane]:
+    def _by_columns(self, luma: Plane, chroma: Plane, place: Plane, rows: slice) -> Plane:
+        """Write luma; return by how much chroma is moved."""
         site = self.source.siting[0]
         shape = luma.shape[0], -(-luma.shape[1] // 2)
         lumas = halved(luma, self._two("luma", *shape, dtype=luma.dtype))
         chromas = columns_apart(chroma, site, self._two("chroma", *chroma.shape))
         changes = self._two("change", *chroma.shape)
-        even, odd = map(self._changed, lumas, chromas, changes)
-        change = columns_together(*changes, site, self._desk("change", *chroma.shape))
-        return interleaved(even, odd), change
+        for light, colour, change in zip(lumas, chromas, changes, strict=True):
+            convert.coded(self._changed(light, colour, change), self._layout, 0, light)
+        interleave(lumas[0][rows], lumas[1][rows], place)
+        return columns_together(*changes, site, self._desk("change", *chroma.shape))
 
     def _two(self, name: str, *shape: int, dtype: DTypeLike = np.float32) -> tuple[Plane, Plane]:
         even, odd = self._desk(f"{name}s", 2, *shape, dtype=dtype)
         return even, odd
 
     def _changed(self, luma: Plane, chroma: Plane, change: Plane) -> Plane:
-        """Return luma as the effects make it, in codes; write by how much they move chroma."""
+        """Return luma as the effects make it; write by how much they move chroma."""
         high = luma.shape[0]
         light = self._desk("light", *luma.shape)
         light[...] = luma
         made = pixels.apply_to_planes(self._processor, [light, *np.split(chroma, 2)], self._desk)
         cv2.subtract(made[high:], chroma, dst=change)
-        return convert.coded(made[:high], self._target.layout)
+        return made[:high]
 
 
 def _each(stacked: Plane, work: Callable[[Plane], Plane]) -> Plane:

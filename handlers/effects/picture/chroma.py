@@ -114,7 +114,7 @@ def halved(
     """
     if plane.shape[1] % 2:
         plane = np.concatenate([plane, plane[:, -1:]], axis=1)
-    pairs = np.ascontiguousarray(plane).reshape(plane.shape[0], -1, 2)
+    pairs = plane.reshape(plane.shape[0], -1, 2)
     # Without arrays to write to, it allocates outside numpy and copies: twenty times slower.
     if made is None:
         made = np.empty(pairs.shape[:2], plane.dtype), np.empty(pairs.shape[:2], plane.dtype)
@@ -122,14 +122,20 @@ def halved(
     return made
 
 
-def interleaved(even: NDArray[Any], odd: NDArray[Any]) -> NDArray[Any]:
-    """Return the plane of these columns: the fastest way to write every other sample."""
-    made: NDArray[Any] = cv2.merge((even, odd)).reshape(even.shape[0], -1)
-    return made
+def interleave(even: NDArray[Any], odd: NDArray[Any], made: NDArray[Any]) -> None:
+    """Write columns in turn; ``made`` may be one narrower than both are together."""
+    height, width = made.shape
+    if width % 2:
+        made[...] = cv2.merge((even, odd)).reshape(height, -1)[:, :width]
+    else:
+        # The fastest way to write every other sample.
+        cv2.merge((even, odd), made.reshape(height, -1, 2))
 
 
 def _enlarged_across(plane: Samples, site: Site) -> Samples:
-    return interleaved(*columns_apart(plane, site))
+    made = np.empty((plane.shape[0], 2 * plane.shape[1]), np.float32)
+    interleave(*columns_apart(plane, site), made)
+    return made
 
 
 def _enlarged_down(plane: Samples, site: Site) -> Samples:
