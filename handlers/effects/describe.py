@@ -28,29 +28,41 @@ class Described:
 
     title: str
     rendered: str
-    clock: Clock
     facts: tuple[tuple[str, str], ...]
     effects: tuple[EffectRow, ...]
     notes: tuple[str, ...]
 
 
-def write(folder: Path, pairs: Sequence[Pair], known: Described) -> None:
-    """Write ``before-after.jpg`` and ``report.html`` into a folder."""
-    labels = [known.clock.at(pair.number) for pair in pairs]
-    what = ", ".join(one.name for one in known.effects) or "after"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """Frames before and after as a page shows them, and how much was changed."""
+
+    stills: tuple[Still, ...]
+    figures: tuple[tuple[str, str], ...]
+
+
+def draw(folder: Path, pairs: Sequence[Pair], clock: Clock, effects: Sequence[EffectRow]) -> Drawn:
+    """Write ``before-after.jpg`` into a folder; return what the page shows."""
+    labels = [clock.at(pair.number) for pair in pairs]
+    what = ", ".join(one.name for one in effects) or "after"
     if pairs:
         stills.write_sheet(folder / SHEET, pairs, labels, f"after: {what}")
-    shown = [
+    shown = (
         Still(label=text, before=stills.jpeg(pair.before), after=stills.jpeg(pair.after))
         for text, pair in zip(labels, pairs, strict=True)
-    ]
+    )
+    return Drawn(stills=tuple(shown), figures=tuple(_figures(stills.changes(pairs))))
+
+
+def write(folder: Path, drawn: Drawn, known: Described) -> None:
+    """Write ``report.html`` into a folder."""
     page = EffectPage(
         title=known.title,
         rendered=known.rendered,
         facts=known.facts,
         effects=known.effects,
-        figures=tuple(_figures(stills.changes(pairs))),
-        stills=tuple(shown),
+        figures=drawn.figures,
+        stills=drawn.stills,
         notes=known.notes,
     )
     write_effect_page(folder, page)

@@ -22,7 +22,7 @@ from handlers.edit import names
 from handlers.effects import catalog, describe
 from handlers.effects.card import render_card
 from handlers.effects.chain import Chain, build
-from handlers.effects.describe import SHEET, Described
+from handlers.effects.describe import SHEET, Described, Drawn
 from handlers.effects.effect import Footage, Tools
 from handlers.effects.output import ClipOutput, ImagesOutput, Output
 from handlers.effects.picture.footage import Source, open_footage
@@ -143,9 +143,9 @@ class _Render:
                 skipped=self._tell(0, (0.0, 0.0), "finding "),
             )
             frames = self._render(renderer, made, output, stills)
-            rendered = self._finished(output)
+            rendered, drawn = self._finished(output, stills, frames)
         self.context.progress(_RENDERED, f"{self.stem}: writing the report")
-        self._describe(target, output, stills, rendered, frames)
+        self._describe(target, output, drawn, rendered, frames)
         if self.context.work is None:
             shutil.rmtree(self.work)
         return HandlerResult(
@@ -194,13 +194,21 @@ class _Render:
             raise UnusableMedia(f"{shown(self.asset.path)}: none of its pictures can be decoded.")
         return max(end, start, self.source.footage.frames or 0)
 
-    def _finished(self, output: Output) -> Path:
-        """Join what was rendered; of a long clip that takes minutes, and must not look hung."""
+    def _finished(self, output: Output, stills: Stills, frames: int) -> tuple[Path, Drawn]:
+        """Join what was rendered, which of a long clip takes minutes, and must not look hung."""
         with ThreadPoolExecutor(1) as pool:
             joined = pool.submit(output.finish, self.context.staging, self.stem)
+            drawn = self._draw(stills, frames)
             while wait([joined], _BEAT).not_done:
                 self.context.progress(_RENDERED, f"{self.stem}: joining")
-            return joined.result()
+            return joined.result(), drawn
+
+    def _draw(self, stills: Stills, frames: int) -> Drawn:
+        rate = self.source.footage.rate
+        start = self.source.probe.timecode or Timecode(frames=0, rate=rate)
+        clock = Clock(start=start, frames=frames)
+        effects = describe.rows(self.steps, self.params, self.context.models)
+        return describe.draw(self.context.staging, stills.pairs(), clock, effects)
 
     def _study(self, renderer: Renderer) -> float:
         turns = [self._tell(0, (turn * _STUDY, (turn + 1) * _STUDY), "studying, ")
@@ -229,19 +237,16 @@ class _Render:
         return tuple(dict.fromkeys([*said, *output.notes, *_lost(self.source)]))
 
     def _describe(
-        self, target: Target, output: Output, stills: Stills, rendered: Path, frames: int
+        self, target: Target, output: Output, drawn: Drawn, rendered: Path, frames: int
     ) -> None:
-        probe, footage = self.source.probe, self.source.footage
-        start = probe.timecode or Timecode(frames=0, rate=footage.rate)
         known = Described(
             title=shown(self.asset.path),
             rendered=rendered.name + ("/" if target.is_sequence else ""),
-            clock=Clock(start=start, frames=frames),
             facts=tuple(_facts(self.source, target, frames, _sound_of(rendered))),
             effects=describe.rows(self.steps, self.params, self.context.models),
             notes=self._notes(target, output),
         )
-        describe.write(self.context.staging, stills.pairs(), known)
+        describe.write(self.context.staging, drawn, known)
 
     def _metrics(self, target: Target, output: Output, frames: int) -> dict[str, float | int | str]:
         effects = describe.rows(self.steps, self.params, self.context.models)

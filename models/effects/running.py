@@ -59,7 +59,7 @@ class NetworkRunner:
         def result(picture: Any, place: Any, whole: Any, edges: Any) -> Any:
             none = tf.zeros((1, 2), tf.int32)
             mirrored = tf.pad(picture, tf.concat([none, edges, none], 0), "REFLECT")
-            mirrored.set_shape(picture.shape)
+            mirrored = tf.ensure_shape(mirrored, (1, None, None, 3))
             inputs = {"picture": mirrored, "place": place, "whole": whole}
             made = model(inputs, training=False)["result"]
             top, left = tf.unstack(edges[:, 0])

@@ -96,7 +96,7 @@ TASK = Task(
     ),
     size=64,
     batch=8,
-    steps=2000,
+    steps=6000,
     tested=26,
     recipe=_RECIPE,
     shrink_clips=True,

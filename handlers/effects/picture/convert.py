@@ -197,7 +197,7 @@ def coded(
     if layout.bits <= 8:
         return np.asarray(cv2.add(values, change, dst=made, dtype=cv2.CV_8U))
     codes: Plane = cv2.add(values, change, dst=made, dtype=cv2.CV_16U)
-    return np.minimum(codes, layout.peak, out=codes) if layout.bits < 16 else codes
+    return codes if layout.bits == 16 else np.minimum(codes, np.uint16(layout.peak), out=codes)
 
 
 def _chroma_unit(coding: Coding) -> float:
