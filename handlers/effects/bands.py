@@ -100,16 +100,16 @@ class BandPath:
         """Write the colour planes of the result into ``made``; alpha is left alone."""
         height, width = planes[0].shape
         rows = max(_LEAST_ROWS, _PIXELS // width >> self._down) << self._down
-        cut = bands(height, self._halo, rows)
+        waiting = iter(bands(height, self._halo, rows))
 
-        # A task a thread: one a band would cost more to hand over.
-        def work(first: int) -> None:
-            for band in cut[first::threads]:
+        # A task a thread, which takes the next band when it has done one: one a band would cost
+        # more to hand over.
+        def work(_: int) -> None:
+            for band in waiting:
                 self._work(planes, made, band)
 
-        threads = min(self._threads, len(cut))
         # Consumed, so that what went wrong in a thread is raised here.
-        list(self._pool.map(work, range(threads)))
+        list(self._pool.map(work, range(self._threads)))
 
     def _work(self, own: Sequence[Plane], made: Sequence[Plane], band: _Band) -> None:
         cut = [
