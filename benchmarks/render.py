@@ -58,7 +58,7 @@ def write_clip(path: Path, size: tuple[int, int], frames: int) -> Path:
         stream.thread_type = "AUTO"
         for number, picture in enumerate(_pictures(size, frames)):
             frame = av.VideoFrame.from_ndarray(picture, "rgb48le").reformat(
-                format="yuv422p10le", dst_colorspace="ITU709", dst_color_range="MPEG"
+                format="yuv422p10le", dst_colorspace="ITU709", dst_color_range="MPEG", threads=1
             )
             frame.pts, frame.time_base = number, Fraction(1, _RATE)
             container.mux(stream.encode(frame))

@@ -107,7 +107,7 @@ def samples(path, name=None):
 def plain(frame, name=None):
     """Return a frame's planes as bytes without padding, moved into another format where named."""
     if name is not None and frame.format.name != name:
-        frame = frame.reformat(format=name)
+        frame = frame.reformat(format=name, threads=1)
     rows = []
     for place, plane in enumerate(frame.planes):
         memory = np.frombuffer(plane, np.uint8)[: plane.line_size * plane.height]

@@ -6,11 +6,11 @@ from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from handlers.analysis.curve import Scale, curve_of, scale
 from handlers.media.probe import VideoFacts
+from handlers.media.scaling import Scaler
 
 Plane = NDArray[Any]
 
@@ -36,7 +36,7 @@ class LumaReader:
         self._interlaced = video.interlaced
         kind = av.VideoFormat(video.pixel_format)
         bits = max(component.bits for component in kind.components)
-        self._reformatter = VideoReformatter()
+        self._convert = Scaler()
         full = video.colour.range == "pc" or video.pixel_format.startswith("yuvj")
         if not is_native(kind):
             bits = 8 if bits <= 8 else 16
@@ -52,9 +52,7 @@ class LumaReader:
         """Return uint8 or uint16 [h, w]; of interlaced pictures the first field alone."""
         if frame.format.name != self._form:
             # Also a picture that changes its format in mid-clip: it is read like the first.
-            frame = self._reformatter.reformat(
-                frame, format=self._form, dst_color_range=self._range
-            )
+            frame = self._convert(frame, format=self._form, dst_color_range=self._range)
         plane = frame.planes[0]
         kind = np.uint16 if self._deep else np.uint8
         rows = np.frombuffer(plane, kind).reshape(plane.height, -1)[:, : plane.width]

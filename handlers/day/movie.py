@@ -15,10 +15,10 @@ from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from handlers.day.assemble import Heard, Piece, day_rate
+from handlers.media.scaling import Scaler
 from handlers.media.source import open_media
 from handlers.media.timecode import Timecode
 
@@ -89,7 +89,7 @@ class _Writer:
         self._video.metadata["timecode"] = str(movie.start)
         self._audio = container.add_stream("aac", rate=_RATE, layout="stereo")
         self._audio.bit_rate = _BITS
-        self._scaler = VideoReformatter()
+        self._scaler = Scaler()
         self._frames = self._samples = 0
 
     def picture(self, picture: av.VideoFrame) -> None:
@@ -130,12 +130,10 @@ class _Writer:
         return round(frame / self._rate * _RATE)
 
 
-def _fitted(
-    picture: av.VideoFrame, size: tuple[int, int], scaler: VideoReformatter
-) -> av.VideoFrame:
+def _fitted(picture: av.VideoFrame, size: tuple[int, int], scaler: Scaler) -> av.VideoFrame:
     scale = min(Fraction(size[0], picture.width), Fraction(size[1], picture.height))
     wide, high = (max(2, 2 * round(side * scale / 2)) for side in (picture.width, picture.height))
-    small = scaler.reformat(picture, wide, high, "yuv420p")
+    small = scaler(picture, wide, high, "yuv420p")
     if (wide, high) == size:
         return small
     canvas = np.empty((size[1] * 3 // 2, size[0]), np.uint8)

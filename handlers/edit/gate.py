@@ -22,8 +22,10 @@ from collections.abc import Sequence
 
 import av
 import numpy as np
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
+
+from handlers.media.scaling import Scaler
 
 Tiny = NDArray[np.uint8]
 Features = NDArray[np.float32]
@@ -59,15 +61,13 @@ class Shrinker:
 
     def __init__(self) -> None:
         # One for the whole clip: it keeps its scaling tables from frame to frame.
-        self._reformatter = VideoReformatter()
+        self._scale = Scaler()
 
     def __call__(self, frame: av.VideoFrame) -> Tiny:
         """Return uint8 [27, 48, 3]."""
-        # More threads for so few pixels only cost what the decoder could use.
-        small = self._reformatter.reformat(
-            frame, WIDTH, HEIGHT, "rgb24", interpolation=Interpolation.AREA, threads=1
-        )
-        return small.to_ndarray().astype(np.uint8, copy=False)
+        small = self._scale(frame, WIDTH, HEIGHT, "rgb24", interpolation=Interpolation.AREA)
+        tiny: Tiny = small.to_ndarray().astype(np.uint8, copy=False)
+        return tiny
 
 
 class Gate:

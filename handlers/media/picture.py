@@ -10,10 +10,11 @@ from typing import Any
 import av
 from av.error import BlockingIOError as NothingYet
 from av.error import EOFError as Finished
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from handlers.media.look import Look
 from handlers.media.probe import MATRICES, ColourFacts, VideoFacts
+from handlers.media.scaling import Scaler
 
 # The clock of the filter graph, in ticks a second.
 _CLOCK = 90_000
@@ -105,7 +106,7 @@ class Preparer:
         self._look = look
         self._owned = owned
         self._size = size
-        self._scaler, self._second = VideoReformatter(), VideoReformatter()
+        self._scaler, self._second = Scaler(), Scaler()
         self._graph: Any = None
         self._filtered = bool(video.rotation) or video.interlaced
         self._colour = _conversion(video) if look is None else _to_look(video)
@@ -140,7 +141,7 @@ class Preparer:
     def _scale(self, frame: av.VideoFrame, pts: int) -> av.VideoFrame:
         width, height = self._size
         if self._look is None:
-            made = self._scaler.reformat(frame, width, height, "yuv420p", **self._colour)
+            made = self._scaler(frame, width, height, "yuv420p", **self._colour)
         else:
             made = self._shown(frame, self._look)
         if made is frame and self._owned:
@@ -152,9 +153,9 @@ class Preparer:
     def _shown(self, frame: av.VideoFrame, look: Look) -> av.VideoFrame:
         """Scale first: a look costs by the pixel, and a proxy has few."""
         width, height = self._size
-        recorded: Any = self._scaler.reformat(frame, width, height, "rgb48le", **self._colour)
+        recorded: Any = self._scaler(frame, width, height, "rgb48le", **self._colour)
         made = av.VideoFrame.from_ndarray(look(recorded.to_ndarray()), "rgb24")
-        return self._second.reformat(
+        return self._second(
             made, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range="MPEG"
         )
 

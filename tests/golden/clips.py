@@ -72,7 +72,7 @@ def clip(
         sound = _sound_stream(container, codec, audio)
         for number in range(frames):
             frame = av.VideoFrame.from_ndarray(picture(number, *size), "rgb24")
-            frame = frame.reformat(format=pix_fmt)
+            frame = frame.reformat(format=pix_fmt, threads=1)
             frame.pts = start + (number if times is None else times[number])
             frame.time_base = video.codec_context.time_base
             container.mux(video.encode(frame))

@@ -260,7 +260,7 @@ def test_what_may_not_be_read_is_given_up(studio):
     ((reason,),) = it.query("SELECT reason FROM job WHERE state = 'rejected'")
     assert "Permission denied" in reason
     assert "given up" in reason
-    assert "Permission denied" in it.text_of("in_copy/_failed/locked.bin.txt")
+    assert "Permission denied" in it.wait_for(lambda: it.text_of("in_copy/_failed/locked.bin.txt"))
     path.chmod(0o644)
     it.wait_states(rejected=1, done=2)
     it.wait_for(lambda: it.text_of("in_copy/_failed/locked.bin.txt") is None)

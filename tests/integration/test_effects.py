@@ -109,9 +109,9 @@ def test_a_set_is_whole_or_waits(studio):
         " such as learn/glow/before/loose.png"
     )
     assert it.query("SELECT COUNT(*) FROM asset WHERE kind <> 'examples'") == [(0,)]
-    reason = it.text_of("learn_effects/_failed/glow.v2.txt")
+    reason = it.wait_for(lambda: it.text_of("learn_effects/_failed/glow.v2.txt"))
     assert "letters, digits, '-' and '_'" in reason
-    assert "built-in" in it.text_of("learn_effects/_failed/denoise.txt")
+    assert "built-in" in it.wait_for(lambda: it.text_of("learn_effects/_failed/denoise.txt"))
     it.drop("learn/glow/after/text.npy", b"warm")
     it.wait_state("learn/glow", "done")
     # Names that are one on other file systems are named.
@@ -206,7 +206,7 @@ def test_a_model_that_is_none_is_not_taken(studio, text, why):
     it.start()
     teach(it, text=text)
     it.wait_state("learn/glow", "failed")
-    assert why in it.text_of("learn_effects/_failed/glow.txt")
+    assert why in it.wait_for(lambda: it.text_of("learn_effects/_failed/glow.txt"))
     assert not (it.storage / "learn_effects/glow").exists()
     assert not list((it.state / "models").glob("**/metadata.json"))
 

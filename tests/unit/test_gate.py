@@ -52,7 +52,7 @@ def takes(clips):
 def test_shrinks_every_format_and_size(name: str, size: tuple[int, int]) -> None:
     """A grey picture stays grey, whatever it is stored as."""
     pixels = np.full((size[1], size[0], 3), 128, np.uint8)
-    frame = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(format=name)
+    frame = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(format=name, threads=1)
     tiny = Shrinker()(frame)
     assert tiny.shape == (27, 48, 3)
     assert tiny.dtype == np.uint8

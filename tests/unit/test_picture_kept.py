@@ -15,6 +15,7 @@ from handlers.effects.picture.native import merged, to_picture
 from handlers.effects.picture.target import choose
 from handlers.media.clip import probe_clip
 from handlers.media.probe import probe
+from handlers.media.scaling import Scaler
 from tests.footage import clip, noise, render, samples
 
 NTSC = Fraction(30000, 1001)
@@ -35,7 +36,7 @@ def flat(number, size=SIZE, name="yuv422p10le"):
 def greys(path):
     """Each picture's number, as its grey says it."""
     with av.open(str(path)) as container:
-        frames = (frame.reformat(format="yuv422p10le") for frame in container.decode(video=0))
+        frames = (Scaler()(frame, format="yuv422p10le") for frame in container.decode(video=0))
         means = [np.frombuffer(frame.planes[0], "<u2").mean() for frame in frames]
     return [round((mean - 200) / 20) for mean in means]
 

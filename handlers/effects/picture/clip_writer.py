@@ -22,6 +22,7 @@ from handlers.contract import TransientFailure
 from handlers.effects.picture.footage import SPANNED_TICK, Source
 from handlers.effects.picture.target import Target
 from handlers.media.probe import MATRICES, ColourFacts, usable
+from handlers.media.scaling import Scaler
 from handlers.media.source import open_media, picture_stream, shown
 
 FORMATS = {".mov": "mov", ".mkv": "matroska"}
@@ -40,6 +41,7 @@ class SegmentWriter:
         self._tick = tick_of(source)
         self._fields = _field_order(source)
         self._aspect = source.video.pixel_aspect
+        self._convert = Scaler()
         self._first: int | None = None
         self._partial = path.with_name(f".{path.name}.{os.getpid()}.part")
         with writing(path):
@@ -84,7 +86,7 @@ class SegmentWriter:
     def _ready(self, frame: av.VideoFrame) -> av.VideoFrame:
         wanted = _encoders_format(self._target)
         if frame.format.name.replace("yuvj", "yuv") != wanted:
-            frame = frame.reformat(format=wanted)
+            frame = self._convert(frame, format=wanted)
         return frame
 
     def _mux(self, packets: list[Any]) -> None:

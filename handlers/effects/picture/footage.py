@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-from av.video.reformatter import VideoReformatter
 
 from handlers.contract import UnusableMedia
 from handlers.effects.effect import Footage
@@ -33,6 +32,7 @@ from handlers.media.decode import DecodeError, FrameSource
 from handlers.media.imagefile import facts_of
 from handlers.media.picture import made_colour
 from handlers.media.probe import Probe, VideoFacts
+from handlers.media.scaling import Scaler
 from handlers.media.sequence import NO_IMAGE, first_readable, numbered, read_ahead, taken
 from handlers.media.source import shown
 from handlers.media.viewing import space_of
@@ -136,7 +136,7 @@ class ClipSource(Source):
         # From the beginning, whatever the first one is: numbers are exact where seeking guesses,
         # and damage before it is named again.
         decoder = open_decoder(self.path, self.probe)
-        scaler = VideoReformatter()
+        scaler = Scaler()
         for number, frame in decoder:
             self._require_alike(frame, number)
             time = self._time(frame, decoder, number)

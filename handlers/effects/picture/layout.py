@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
+
+from handlers.media.scaling import Scaler
 
 Kind = Literal["yuv", "rgb", "grey"]
 Plane = NDArray[Any]
@@ -103,14 +104,13 @@ def layout_of(name: str) -> Layout:
     )
 
 
-def planar(frame: av.VideoFrame, scaler: VideoReformatter) -> av.VideoFrame:
+def planar(frame: av.VideoFrame, scaler: Scaler) -> av.VideoFrame:
     """Return a frame in the planar form of its own samples, itself where it is so already."""
     own = frame.format.name
     wanted = layout_of(own).name
     if own in {wanted, wanted.replace("yuv", "yuvj")}:
         return frame
-    made: av.VideoFrame = scaler.reformat(frame, format=wanted)
-    return made
+    return scaler(frame, format=wanted)
 
 
 def planes_of(frame: av.VideoFrame, layout: Layout) -> list[Plane]:
