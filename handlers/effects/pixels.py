@@ -6,13 +6,10 @@ rows at a time is given a fourth one, which the processor's cache holds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import cv2
-import numpy as np
 
-from handlers.effects.desk import Desk
 from handlers.effects.effect import Image
 
 _ROWS = 32
@@ -31,18 +28,3 @@ def apply(processor: Any, rgb: Image) -> None:
         wide = cv2.cvtColor(band, cv2.COLOR_BGR2BGRA)
         processor.applyRGBA(wide)
         cv2.cvtColor(wide, cv2.COLOR_BGRA2BGR, dst=band)
-
-
-def apply_to_planes(processor: Any, planes: Sequence[Image], desk: Desk) -> Image:
-    """Return what three planes, float32 [height, width], become by a CPU processor.
-
-    It is float32 [3 * height, width], one plane below the other, on the desk.
-    """
-    high, wide = planes[0].shape
-    joined, made = desk("joined", high, wide, 4), desk("made", 4 * high, wide)
-    apart = np.split(made, 4)
-    apart[3].fill(1)
-    cv2.merge([*planes, apart[3]], joined)
-    processor.applyRGBA(joined)
-    cv2.split(joined, apart)
-    return made[: 3 * high]

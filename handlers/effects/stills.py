@@ -178,7 +178,7 @@ def changes(pairs: Sequence[Pair]) -> dict[str, float]:
     if not found:
         return {}
     return {
-        "changed": float(np.mean([np.mean(one.max(axis=2) > 1) for one in found])),
+        "changed": float(np.mean([np.mean((one > 1).any(axis=2)) for one in found])),
         "mean": float(np.mean([one.mean() for one in found])),
         "most": float(max(one.max() for one in found)),
     }
@@ -222,7 +222,8 @@ def _cell(shown: Shown) -> Any:
     picture = Pillow.fromarray(shown)
     scale = min(_SHEET_WIDTH / picture.width, _SHEET_WIDTH / picture.height)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    return picture.resize(size, Pillow.Resampling.LANCZOS)
+    # A sheet is small: what is four times as large is halved first.
+    return picture.resize(size, Pillow.Resampling.LANCZOS, reducing_gap=2.0)
 
 
 def _font() -> Any:

@@ -71,9 +71,13 @@ def train(columns: Columns, settings: Settings, folder: Path) -> Any:
     drawn, held = Windows(columns, seen, settings), Windows(columns, kept, settings)
     steps = -(-len(seen) // settings.batch)
     _compile(learner, settings, steps)
+    validation = held.in_order()
+    # All variables there are before the step is traced: what makes some in it is traced twice.
+    learner.optimizer.build(learner.trainable_variables)
+    learner.evaluate(validation, verbose=0)
     learner.fit(
         drawn.shuffled(),
-        validation_data=held.in_order(),
+        validation_data=validation,
         epochs=settings.epochs,
         steps_per_epoch=steps,
         shuffle=False,  # the set shuffles itself

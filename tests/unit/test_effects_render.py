@@ -1,5 +1,6 @@
 """The effects handler on real files: what lands, exactness, bands, gaps, bad input."""
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import av
@@ -94,8 +95,6 @@ LAYOUTS = (
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_bands_make_what_whole_pictures_make(storage, name, size):
     """At most one code apart, at borders of bands too; and nothing at all where nothing changes."""
-    from concurrent.futures import ThreadPoolExecutor
-
     layout = layout_of(name)
     coding = Coding(layout=layout, matrix="bt709", full=layout.kind != "yuv")
     rng = np.random.default_rng(5)
@@ -129,8 +128,6 @@ def test_bands_make_what_whole_pictures_make(storage, name, size):
 )  # fmt: skip
 def test_bands_into_another_format(storage, source, target):
     """As whole pictures go there, at the borders of bands, too."""
-    from concurrent.futures import ThreadPoolExecutor
-
     own, wanted = (
         Coding(layout=layout_of(name), matrix="bt709", full=layout_of(name).kind != "yuv")
         for name in (source, target)
@@ -147,6 +144,27 @@ def test_bands_into_another_format(storage, source, target):
     rgb = to_rgb(planes_in, own)
     look.getDefaultCPUProcessor().applyRGB(rgb)
     for one, other in zip(made, from_rgb(rgb, wanted, planes_in, own), strict=True):
+        assert np.abs(one.astype(int) - other.astype(int)).max() <= 1
+
+
+def test_bands_fold_matrices_before_a_table_into_their_own(storage):
+    """A matrix and offset, and one that is the other way round, as OpenColorIO does them."""
+    coding = Coding(layout=layout_of("yuv422p10le"), matrix="bt709", full=False)
+    matrix = [0.8, 0.1, 0, 0, 0, 0.9, 0.05, 0, 0.02, 0, 0.85, 0, 0, 0, 0, 1]
+    there = ocio.MatrixTransform(matrix=matrix, offset=[0.03, 0.01, 0.02, 0])
+    back = ocio.MatrixTransform(matrix=matrix, direction=ocio.TRANSFORM_DIR_INVERSE)
+    cube = ocio.FileTransform(src=str(storage / CUBE))
+    config = ocio.Config.CreateRaw()
+    steps = [config.getProcessor(step) for step in (there, there, back, cube, there)]
+    rng = np.random.default_rng(7)
+    own = [rng.integers(64, 940, shape).astype(np.uint16) for shape in _shapes(coding, (40, 64))]
+    made = [np.empty_like(plane) for plane in own]
+    with ThreadPoolExecutor(2) as pool:
+        BandPath(steps, coding, coding, pool)(own, made)
+    rgb = to_rgb(own, coding)
+    for step in steps:
+        step.getDefaultCPUProcessor().applyRGB(rgb)
+    for one, other in zip(made, from_rgb(rgb, coding, own, coding), strict=True):
         assert np.abs(one.astype(int) - other.astype(int)).max() <= 1
 
 

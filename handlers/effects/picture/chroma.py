@@ -6,14 +6,13 @@ weighs each luma place by how near it lies. Borders are repeated.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
-Halves = tuple[Samples, Samples]
 Site = Literal["cosited", "between"]
 """Where the first chroma sample lies on one axis: on the first luma sample, or between two."""
 Siting = tuple[Site, Site]
@@ -57,85 +56,33 @@ def round_trip(
 _ALONE, _WEIGHED = np.array([1.0]), np.array([0.125, 0.75, 0.125])
 
 
-def columns_apart(plane: Samples, site: Site, made: Halves | None = None) -> Halves:
-    """Return chroma at every even and at every odd column of a picture twice as wide.
-
-    Args:
-        plane: float32 [height, width]; where cosited, its own columns are the even ones.
-        site: How columns are sited.
-        made: Where both may be written, each as large as ``plane``.
-    """
-    even, odd = made or (np.empty_like(plane), np.empty_like(plane))
-    own = 0.5 if site == "cosited" else 0.75
-    _blend(plane[:, :-1], own, plane[:, 1:], odd[:, :-1])
-    odd[:, -1] = plane[:, -1]
-    if site == "cosited":
-        return plane, odd
-    _blend(plane[:, 1:], own, plane[:, :-1], even[:, 1:])
-    even[:, 0] = plane[:, 0]
-    return even, odd
-
-
 def _blend(one: Samples, share: float, other: Samples, made: Samples) -> None:
     if one.size:
         cv2.addWeighted(one, share, other, 1 - share, 0, dst=made)
 
 
-def columns_together(
-    even: Samples, odd: Samples, site: Site, made: Samples | None = None
-) -> Samples:
-    """Return chroma half as wide as a picture whose even and odd columns are given.
-
-    Args:
-        even: float32 [height, width].
-        odd: The same.
-        site: How columns are sited.
-        made: Where to write it.
-    """
-    made = np.empty_like(even) if made is None else made
-    if site == "between":
-        return np.asarray(cv2.addWeighted(even, 0.5, odd, 0.5, 0, dst=made))
-    cv2.addWeighted(odd, 0.25, even, 0.5, 0, dst=made)
-    if even.shape[1] > 1:
-        cv2.scaleAdd(odd[:, :-1], 0.25, made[:, 1:], dst=made[:, 1:])
-    # Left of the first place there is what is on it.
-    made[:, 0] += 0.25 * even[:, 0]
-    return made
-
-
-def halved(
-    plane: NDArray[Any], made: tuple[NDArray[Any], NDArray[Any]] | None = None
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return every even and every odd column of a plane; of an odd width the last one is both.
-
-    Args:
-        plane: Any samples, [height, width].
-        made: Where to write both.
-    """
+def _halved(plane: Samples) -> tuple[Samples, Samples]:
+    """Return every even and every odd column of a plane; of an odd width the last one is both."""
     if plane.shape[1] % 2:
         plane = np.concatenate([plane, plane[:, -1:]], axis=1)
     pairs = plane.reshape(plane.shape[0], -1, 2)
+    even, odd = np.empty((2, *pairs.shape[:2]), np.float32)
     # Without arrays to write to, it allocates outside numpy and copies: twenty times slower.
-    if made is None:
-        made = np.empty(pairs.shape[:2], plane.dtype), np.empty(pairs.shape[:2], plane.dtype)
-    cv2.split(pairs, made)
-    return made
-
-
-def interleave(even: NDArray[Any], odd: NDArray[Any], made: NDArray[Any]) -> None:
-    """Write columns in turn; ``made`` may be one narrower than both are together."""
-    height, width = made.shape
-    if width % 2:
-        made[...] = cv2.merge((even, odd)).reshape(height, -1)[:, :width]
-    else:
-        # The fastest way to write every other sample.
-        cv2.merge((even, odd), made.reshape(height, -1, 2))
+    cv2.split(pairs, (even, odd))
+    return even, odd
 
 
 def _enlarged_across(plane: Samples, site: Site) -> Samples:
-    made = np.empty((plane.shape[0], 2 * plane.shape[1]), np.float32)
-    interleave(*columns_apart(plane, site), made)
-    return made
+    own = 0.5 if site == "cosited" else 0.75
+    even, odd = plane, np.empty_like(plane)
+    _blend(plane[:, :-1], own, plane[:, 1:], odd[:, :-1])
+    odd[:, -1] = plane[:, -1]
+    if site == "between":
+        even = np.empty_like(plane)
+        _blend(plane[:, 1:], own, plane[:, :-1], even[:, 1:])
+        even[:, 0] = plane[:, 0]
+    # The fastest way to write columns in turn.
+    return np.asarray(cv2.merge((even, odd))).reshape(plane.shape[0], -1)
 
 
 def _enlarged_down(plane: Samples, site: Site) -> Samples:
@@ -151,7 +98,15 @@ def _enlarged_down(plane: Samples, site: Site) -> Samples:
 
 
 def _reduced_across(plane: Samples, site: Site) -> Samples:
-    return columns_together(*halved(plane), site)
+    even, odd = _halved(plane)
+    if site == "between":
+        return np.asarray(cv2.addWeighted(even, 0.5, odd, 0.5, 0))
+    made = np.asarray(cv2.addWeighted(odd, 0.25, even, 0.5, 0))
+    if even.shape[1] > 1:
+        cv2.scaleAdd(odd[:, :-1], 0.25, made[:, 1:], dst=made[:, 1:])
+    # Left of the first place there is what is on it.
+    made[:, 0] += 0.25 * even[:, 0]
+    return made
 
 
 def _reduced_down(plane: Samples, site: Site) -> Samples:

@@ -183,20 +183,16 @@ def _scaled(plane: Floats, layout: Layout) -> Plane:
     return coded(plane * np.float32(layout.peak), layout)
 
 
-def coded(
-    values: Floats, layout: Layout, change: Floats | float = 0, made: Plane | None = None
-) -> Plane:
+def coded(values: Floats, layout: Layout) -> Plane:
     """Round values on the scale of codes to the nearest code that there is.
 
     Args:
         values: float32 [height, width].
         layout: Says how many codes there are.
-        change: Added before.
-        made: Where to write them, of the layout's type.
     """
     if layout.bits <= 8:
-        return np.asarray(cv2.add(values, change, dst=made, dtype=cv2.CV_8U))
-    codes: Plane = cv2.add(values, change, dst=made, dtype=cv2.CV_16U)
+        return np.asarray(cv2.add(values, 0, dtype=cv2.CV_8U))
+    codes: Plane = cv2.add(values, 0, dtype=cv2.CV_16U)
     return codes if layout.bits == 16 else np.minimum(codes, np.uint16(layout.peak), out=codes)
 
 
