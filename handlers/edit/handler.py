@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from handlers.artifacts import listed
 from handlers.contract import (
     Artifact,
     Asset,
@@ -19,22 +20,6 @@ from handlers.edit.record import Edit
 from handlers.media import cards, mhl
 from handlers.media.source import shown
 from models.errors import ModelError
-
-_MEDIA_TYPES = {
-    ".json": "application/json",
-    ".csv": "text/csv",
-    ".otio": "application/json",
-    ".xml": "application/xml",
-    ".fcpxml": "application/xml",
-    ".edl": "text/plain",
-    ".ale": "text/tab-separated-values",
-    ".aaf": "application/octet-stream",
-    ".jpg": "image/jpeg",
-    ".mov": "video/quicktime",
-    ".mhl": "application/xml",
-    ".npz": "application/zip",
-    ".html": "text/html",
-}
 
 
 class EditHandler:
@@ -135,25 +120,13 @@ class EditHandler:
         return self._judge
 
 
-def artifacts(folder: Path) -> tuple[Artifact, ...]:
-    """List what was written into ``folder``; the role is what the file is to a person."""
-    made = sorted(path for path in folder.rglob("*") if path.is_file())
-    return tuple(
-        Artifact(
-            path=str(path.relative_to(folder)),
-            role=_role(path),
-            media_type=_MEDIA_TYPES[path.suffix],
-        )
-        for path in made
-    )
-
-
 _TIMELINES = (".otio", ".fcpxml", ".xml", ".edl", ".aaf", ".ale")
 _ROLES = {**dict.fromkeys(_TIMELINES, "timeline"), ".mov": "proxy", ".mhl": "hashes"}
 
 
-def _role(path: Path) -> str:
-    return _ROLES.get(path.suffix, path.stem)
+def artifacts(folder: Path) -> tuple[Artifact, ...]:
+    """List what an edit, or a day's, wrote into ``folder``."""
+    return listed(folder, lambda path: _ROLES.get(path.suffix, path.stem))
 
 
 def seal(context: Context) -> None:

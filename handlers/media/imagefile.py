@@ -224,7 +224,7 @@ def _reel(spec: Any) -> str | None:
 def _pixels(opened: Any, spec: Any, facts: ImageFacts) -> NDArray[Any]:
     """Return [height, width, 3] of the display window, what lies outside the data is black."""
     kind = "half" if facts.linear else "uint8" if facts.bits <= 8 else "uint16"
-    channels = _channels(tuple(spec.channelnames))
+    channels = channels_of(tuple(spec.channelnames))
     read = opened.read_image(0, 0, 0, max(channels) + 1, kind)
     # Some readers give what they have of a file that was cut short, and only note the error.
     if read is None or opened.has_error:
@@ -234,7 +234,7 @@ def _pixels(opened: Any, spec: Any, facts: ImageFacts) -> NDArray[Any]:
     return _windowed(picked, spec, facts.size)
 
 
-def _channels(names: tuple[str, ...]) -> tuple[int, int, int]:
+def channels_of(names: tuple[str, ...]) -> tuple[int, int, int]:
     """Choose red, green and blue; a picture without them is shown in its first channel's grey."""
     lower = [name.lower() for name in names]
     for wanted in (("r", "g", "b"), ("red", "green", "blue")):

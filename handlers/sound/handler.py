@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from handlers.contract import Artifact, Asset, Context, HandlerResult, UnusableMedia
+from handlers.artifacts import listed
+from handlers.contract import Asset, Context, HandlerResult, UnusableMedia
 from handlers.edit import names
 from handlers.media.probe import probe
 from handlers.media.source import shown
@@ -26,14 +27,6 @@ from handlers.sound.remux import remux, why_not
 from handlers.sound.targets import judge
 from handlers.sound.voices import Voices, listen, narrow
 
-_MEDIA_TYPES = {
-    ".wav": "audio/wav",
-    ".json": "application/json",
-    ".png": "image/png",
-    ".m4a": "audio/mp4",
-    ".mov": "video/quicktime",
-    ".html": "text/html",
-}
 # Shares of the time: hearing it, its voices, making it, hearing what was made.
 _HEAR, _VOICES, _MAKE = 0.2, 0.3, 0.9
 _NAMESPACE = uuid.UUID("b6f1c7d2-52a7-4a5e-9d39-4d3f2a6f8f11")
@@ -65,7 +58,7 @@ class SoundHandler:
             out = context.staging / f"{names.artifact_stem(asset.path)}.mov"
             remux(asset.path, [path for path, _ in written], out)
         metrics = {"tracks": len(tasks), "findings": sum(found for _, found in written)}
-        return HandlerResult(artifacts=_artifacts(context.staging), metrics=metrics)
+        return HandlerResult(artifacts=listed(context.staging, _role), metrics=metrics)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,19 +219,6 @@ def _with_loudness(made: Made, path: Path, measured: Loudness) -> Made:
 def _known(figure: float | None) -> float:
     """What has no loudness is written as unknown."""
     return math.inf if figure is None else figure
-
-
-def _artifacts(folder: Path) -> tuple[Artifact, ...]:
-    """List what was written into ``folder``; the role is what the file is to a person."""
-    made = sorted(path for path in folder.rglob("*") if path.is_file())
-    return tuple(
-        Artifact(
-            path=str(path.relative_to(folder)),
-            role=_role(path),
-            media_type=_MEDIA_TYPES[path.suffix],
-        )
-        for path in made
-    )
 
 
 def _role(path: Path) -> str:

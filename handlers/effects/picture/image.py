@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from handlers.effects.effect import Image, Picture
 from handlers.effects.picture import dpx
-from handlers.media.imagefile import Unreadable, require_whole, said
+from handlers.media.imagefile import Unreadable, channels_of, require_whole, said
 
 Samples = NDArray[Any]
 Window = tuple[int, int, int, int]
@@ -204,7 +204,7 @@ def _native(
         spec=spec,
         format=kind,
         bits=_bits(spec, samples, kind),
-        colours=_colours(names),
+        colours=channels_of(names),
         alpha=_alpha_of(spec, names),
         canvas=canvas or display_of(spec),
     )
@@ -213,16 +213,6 @@ def _native(
 def _bits(spec: Any, samples: Samples, kind: str) -> int:
     stored = spec.get_int_attribute("oiio:BitsPerSample") if kind in {"dpx", "cineon"} else 0
     return stored or 8 * samples.dtype.itemsize
-
-
-def _colours(names: tuple[str, ...]) -> tuple[int, int, int]:
-    lower = [name.lower() for name in names]
-    for wanted in (("r", "g", "b"), ("red", "green", "blue")):
-        if set(wanted) <= set(lower):
-            red, green, blue = (lower.index(name) for name in wanted)
-            return red, green, blue
-    grey = lower.index("y") if "y" in lower else 0
-    return grey, grey, grey
 
 
 def _alpha_of(spec: Any, names: tuple[str, ...]) -> int | None:
