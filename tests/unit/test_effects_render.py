@@ -371,23 +371,53 @@ def test_a_damaged_frame_is_held_and_named(render, tmp_path):
     assert "Frame 9" in (folder / "report.html").read_text()
 
 
-def test_interlaced_footage_is_said_to_be(render, tmp_path):
-    """Fields are neither joined nor lost, and somebody is told."""
-    source = tmp_path / "i.mov"
-    with av.open(str(source), "w") as container:
+def woven(path, first):
+    """Interlaced ProRes; ``first`` is "tff" or "bff"."""
+    with av.open(str(path), "w") as container:
         options = {"profile": "hq", "flags": "+ildct"}
         stream = container.add_stream("prores_ks", rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = 128, 64, "yuv422p10le"
+        stream.codec_context.field_order = 2 if first == "tff" else 3
+        graph = av.filter.Graph()
+        nodes = [
+            graph.add_buffer(width=128, height=64, format="yuv422p10le", time_base=Fraction(1, 25)),
+            graph.add("setfield", first),
+            graph.add("buffersink"),
+        ]
+        graph.link_nodes(*nodes).configure()
         for number in range(3):
             frame = av.VideoFrame(128, 64, "yuv422p10le")
             for plane in frame.planes:
                 plane.update(bytes(plane.buffer_size))
             frame.pts, frame.time_base = number, Fraction(1, 25)
-            container.mux(stream.encode(frame))
+            graph.vpush(frame)
+            container.mux(stream.encode(graph.vpull()))
         container.mux(stream.encode())
-    assert probe(source).video.interlaced
-    folder, _ = render(source, effects=["grain"])
+    return path
+
+
+def fields(path):
+    """Order by the container; by each ProRes picture's own header; whether decoders see fields."""
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        order = video.codec_context.field_order
+        packets = [bytes(packet) for packet in container.demux(video) if packet.size]
+    heads = {packet[20] >> 2 & 3 for packet in packets if packet[4:8] == b"icpf"}
+    with av.open(str(path)) as container:
+        return order, heads, {frame.interlaced_frame for frame in container.decode(video=0)}
+
+
+@pytest.mark.parametrize("form", ["prores-422-hq", "h264-10"])
+@pytest.mark.parametrize("first", ["tff", "bff"])
+def test_interlaced_footage_is_said_to_be(render, tmp_path, first, form):
+    """Fields are neither joined nor lost nor swapped, and somebody is told."""
+    source = woven(tmp_path / "i.mov", first)
+    truth = 2 if first == "tff" else 3, {1 if first == "tff" else 2}, {True}
+    assert fields(source) == truth
+    folder, _ = render(source, effects=["grain"], format=form)
     assert "interlaced" in (folder / "report.html").read_text()
+    order, heads, seen = truth
+    assert fields(folder / "i.mov") == (order, heads if form.startswith("prores") else set(), seen)
 
 
 @pytest.mark.parametrize(

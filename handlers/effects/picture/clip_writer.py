@@ -19,6 +19,7 @@ from av.error import FFmpegError
 from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 
 from handlers.contract import TransientFailure
+from handlers.effects.picture.fields import Fields, order_of
 from handlers.effects.picture.footage import SPANNED_TICK, Source
 from handlers.effects.picture.target import Target
 from handlers.media.probe import MATRICES, ColourFacts, usable
@@ -39,7 +40,8 @@ class SegmentWriter:
         self.path = path
         self._target = target
         self._tick = tick_of(source)
-        self._fields = _field_order(source)
+        self._order = order_of(source)
+        self._fields = Fields(self._order, target)
         self._aspect = source.video.pixel_aspect
         self._convert = Scaler()
         self._first: int | None = None
@@ -52,14 +54,14 @@ class SegmentWriter:
 
     def _add_stream(self, rate: Fraction) -> Any:
         target = self._target
-        options = dict(target.kind.options) | _parameters(target, rate)
+        options = dict(target.kind.options) | _parameters(target, rate) | self._fields.options
         stream = self._container.add_stream(target.kind.codec, rate=rate, options=options)
         stream.width, stream.height = target.size
         stream.pix_fmt = _encoders_format(target)
         context = stream.codec_context
         context.time_base = self._tick
         context.sample_aspect_ratio = self._aspect
-        context.field_order = self._fields
+        context.field_order = self._order
         # Whole pictures in parallel are faster than parts of them, where an encoder can.
         context.thread_type = "AUTO"
         tag(context, target.colour)
@@ -77,6 +79,7 @@ class SegmentWriter:
             self._container.metadata["comment"] = str(place)
         frame = self._ready(frame)
         frame.pts, frame.time_base = place - self._first, self._tick
+        frame = self._fields(frame)
         # An encoder would otherwise repeat the choice of the source's.
         frame.pict_type = 0
         tag(frame, self._target.colour)
@@ -140,16 +143,6 @@ def tick_of(source: Source) -> Fraction:
     with usable(source.path), open_media(source.path) as container:
         stream: Any = picture_stream(container)
         return Fraction(stream.time_base)
-
-
-def _field_order(source: Source) -> int:
-    """Return which field of a picture is shown first, as FFmpeg numbers it; 0 is not said."""
-    if source.is_sequence or not source.video.interlaced:
-        return 0
-    path = source.probe.files[0] if source.probe.files else source.path
-    with usable(path), open_media(path) as container:
-        stream: Any = picture_stream(container)
-        return int(stream.codec_context.field_order)
 
 
 def tag(tagged: Any, colour: ColourFacts) -> None:
