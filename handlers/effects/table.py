@@ -21,11 +21,12 @@ def transform_of(lut: Lut) -> Any:
     """Return an OpenColorIO transform that does what a table of three channels does.
 
     OpenColorIO holds colours to a table's domain. So this one is wider by its own width on each
-    side, which is beyond all that footage of few bits can hold.
+    side, which is beyond all that footage of few bits can hold. It is read by tetrahedra, as
+    grading programs read a ``.cube``: half the work, and no further from what was learnt.
     """
     wide = lut.widened(min((_MOST_NODES - lut.nodes) // 2, lut.nodes - 1))
     table = ocio.Lut3DTransform(wide.nodes)
-    table.setInterpolation(ocio.INTERP_LINEAR)
+    table.setInterpolation(ocio.INTERP_TETRAHEDRAL)
     table.setData(np.ascontiguousarray(wide.table).ravel())
     scale = 1 / (wide.high - wide.low)
     matrix = [scale, 0, 0, 0, 0, scale, 0, 0, 0, 0, scale, 0, 0, 0, 0, 1]
