@@ -79,7 +79,7 @@ def test_a_day_has_its_clips_their_results_and_its_sound(studio, media):
 
 def test_a_day_waits_for_its_clips_jobs_and_says_so(tmp_path, media):
     """The job is there, QUEUED with its reason, and holds no slot."""
-    slow = [{"folder": "dailies", "run": [{"handler": "copy", "seconds": 5.0}, GATHER]}, WATCHES[1]]
+    slow = [{"folder": "dailies", "run": [{"handler": "copy", "seconds": 3.0}, GATHER]}, WATCHES[1]]
     studio = Studio(tmp_path, slow)
     try:
         studio.start()
