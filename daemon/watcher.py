@@ -217,8 +217,8 @@ class Watcher(threading.Thread):
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EMFILE}:
                 raise
-            self.mode = WatchMode.POLL
             self.note = f"{error.strerror}: polling instead; 'fxd doctor' says how to raise it"
+            self.mode = WatchMode.POLL
 
     def _wait(self) -> None:
         with self._wake:

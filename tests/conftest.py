@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from daemon.config_file import load_plan
 from daemon.journal import prepare_state
@@ -12,6 +13,12 @@ from daemon.service import Service
 from tests.media import default_folder, fetch
 from tests.prepare import install_models
 from tests.studio import SITE, Studio
+
+# The same examples each time, however slow the machine: chance is for the tests marked slow.
+settings.register_profile(
+    "fxd", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("fxd")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -127,7 +127,7 @@ def shown_number(page):
     return number
 
 
-def until(page, expression, seconds=20):
+def until(page, expression, seconds=60):
     """Wait until an expression holds; the page forbids what Playwright's own waiting does."""
     limit = time.monotonic() + seconds
     while not page.evaluate(expression):
@@ -135,7 +135,7 @@ def until(page, expression, seconds=20):
         page.wait_for_timeout(20)
 
 
-def wait_for_number(page, number, seconds=10):
+def wait_for_number(page, number, seconds=60):
     """Wait until a frame is on the screen; return what is there in the end."""
     until = time.monotonic() + seconds
     while (seen := shown_number(page)) != number and time.monotonic() < until:

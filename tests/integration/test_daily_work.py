@@ -117,5 +117,5 @@ def test_audio_only_is_refused(day):
             container.mux(packet)
     path.with_suffix(".part").rename(path)
     day.wait_state("dailies/sound_only.mp4", "rejected", 60)
-    reason = day.query("SELECT reason FROM job WHERE state = 'rejected' ORDER BY id DESC LIMIT 1")
-    assert "sound_only.mp4" in reason[0][0]
+    sql = "SELECT job.reason FROM job JOIN asset ON asset.id = asset_id WHERE path = ?"
+    assert "sound_only.mp4" in day.query(sql, b"dailies/sound_only.mp4")[0][0]

@@ -79,7 +79,7 @@ def test_a_day_has_its_clips_their_results_and_its_sound(studio, media):
 
 def test_a_day_waits_for_its_clips_jobs_and_says_so(tmp_path, media):
     """The job is there, QUEUED with its reason, and holds no slot."""
-    slow = [{"folder": "dailies", "run": [{"handler": "copy", "seconds": 1.0}, GATHER]}, WATCHES[1]]
+    slow = [{"folder": "dailies", "run": [{"handler": "copy", "seconds": 3.0}, GATHER]}, WATCHES[1]]
     studio = Studio(tmp_path, slow)
     try:
         studio.start()
@@ -140,7 +140,8 @@ def test_a_recording_that_gets_no_further_does_not_hold_up_the_day(studio, media
     """The day is made without it while somebody has it open, and again once it is whole."""
     studio.start()
     whole = drop_sound(studio, "made.wav").read_bytes()
-    path = studio.drop("audio/day01/roll.wav", b"")
+    path = studio.storage / "audio/day01/roll.wav"
+    path.parent.mkdir()
     with path.open("wb") as file:
         file.write(whole[:20_000])
         file.flush()

@@ -93,7 +93,7 @@ def test_what_no_effect_is_named_for_is_refused_in_words(running, tmp_path):
     """Where people who have folders alone will read it."""
     drop(running, "apply/A003.mov", clip(tmp_path / "a.mov", frames=3))
     running.wait_state("apply/A003.mov", "rejected", 300)
-    said = (running.storage / "apply_effects/_failed/A003.mov.txt").read_text()
+    said = running.wait_for(lambda: running.text_of("apply_effects/_failed/A003.mov.txt"))
     assert "put it into one that is named as the effect" in said
 
 
@@ -113,7 +113,7 @@ def test_a_child_that_is_killed_goes_on_with_what_it_had(running, tmp_path):
     assert first.stat().st_ino == inode
     running.wait_state("apply/grain/A004.mkv", "done", 300)
     assert numbers(running.storage / "apply_effects/grain/A004/A004.mkv") == list(range(260))
-    assert _journals(running.storage) == []
+    running.wait_for(lambda: _journals(running.storage) == [])
 
 
 def _children(pid):

@@ -69,8 +69,9 @@ def test_a_clip_waits_for_its_effect(studio):
 
     While it is learnt, status shows how far; what waits says so too.
     """
-    it = studio(teach={"steps": 8, "seconds": 0.4})
+    it = studio()
     it.start()
+    slow = it.drop("slow-glow")
     it.drop("apply/glow/A001.bin", b"clip")
     it.wait_state("apply/glow/A001.bin", "queued")
     it.wait_for(lambda: "drop pairs into learn/glow" in waiting(it, "apply/glow/A001.bin"))
@@ -80,6 +81,7 @@ def test_a_clip_waits_for_its_effect(studio):
     teach(it)
     it.wait_for(lambda: "being learnt (" in waiting(it, "apply/glow/A001.bin"))
     it.wait_for(lambda: "loss 0.012, 1 min 20 s left" in it.fxd("status").stdout)
+    slow.unlink()
     found = painted(it, "glow/A001")
     assert (found["name"], found["version"], found["text"]) == ("effect.glow", "1.0", "warm")
     assert found["storage"] == str(it.storage)
@@ -103,7 +105,7 @@ def test_a_set_is_whole_or_waits(studio):
     it.wait_for(lambda: waiting(it, "learn/glow").endswith("glow has no after/ yet"))
     it.wait_state("learn/glow.v2", "rejected")
     it.wait_state("learn/denoise", "rejected")
-    (said,) = it.status()["problems"]
+    (said,) = it.wait_for(lambda: it.status()["problems"])
     assert said["what"] == (
         "loose.png lies beside the effects; put it into a folder named as its effect,"
         " such as learn/glow/before/loose.png"
@@ -162,7 +164,7 @@ def test_a_renamed_folder_is_another_effect(studio):
 @pytest.mark.parametrize("victim", ["daemon", "child"])
 def test_work_outlives_a_kill(studio, victim):
     """Segments that were made before SIGKILL are used by the next attempt, then gone."""
-    it = studio(paint={"steps": 12, "seconds": 0.15})
+    it = studio(paint={"steps": 24, "seconds": 0.15})
     it.start()
     teach(it)
     it.drop("apply/glow/A001.bin", b"clip")
@@ -183,7 +185,7 @@ def test_work_outlives_a_kill(studio, victim):
 
 def test_learning_goes_on_after_a_kill(studio):
     """The checkpoint is found again, and exactly one version is in the store."""
-    it = studio(teach={"steps": 10, "seconds": 0.15})
+    it = studio(teach={"steps": 24, "seconds": 0.15})
     it.start()
     teach(it)
     it.wait_for(lambda: list(it.storage.glob("learn_effects/.fxd-staging-*/work-*/checkpoint")))

@@ -81,7 +81,8 @@ def test_raw_and_changed_copies_are_refused_by_name(day):
     """Each gets one sentence beside the results."""
     day.wait_state("dailies/B001.braw", "rejected", 150)
     day.wait_state("dailies/copies/A002.mov", "rejected", 150)
-    failed = day.storage / "dailies_edit/_failed"
-    said = {path.name: path.read_text() for path in failed.rglob("*.txt")}
-    assert "B001.braw is Blackmagic RAW" in said["B001.braw.txt"]
-    assert "A002.mov is not the file that card.mhl lists" in "".join(said.values())
+    failed = "dailies_edit/_failed"
+    raw = day.wait_for(lambda: day.text_of(f"{failed}/B001.braw.txt"))
+    assert "B001.braw is Blackmagic RAW" in raw
+    changed = day.wait_for(lambda: day.text_of(f"{failed}/copies/A002.mov.txt"))
+    assert "A002.mov is not the file that card.mhl lists" in changed

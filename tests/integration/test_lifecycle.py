@@ -28,10 +28,10 @@ def slow_copy(seconds):
 def test_sigterm_finishes_what_runs(studio):
     """A running job is finished within the limit, a queued one waits for the next start."""
     it = studio(slow_copy(2.0), slots={"cpu": 1}, run={"drain": "30s"})
-    it.start()
+    # Both are there at the start, so that the second waits while the first runs.
     it.drop("in/a.bin", bytes(1 << 20))
-    it.wait_states(running=1)
     it.drop("in/b.bin", bytes(1 << 20))
+    it.start()
     it.wait_states(running=1, queued=1)
     assert it.stop() == 0
     assert it.states() == {"done": 1, "queued": 1}
@@ -56,7 +56,7 @@ def test_second_sigterm_stops_now(studio):
     it.wait_states(running=1)
     it.process.send_signal(signal.SIGTERM)
     it.wait_for(lambda: it.live().get("draining"))
-    assert it.stop(timeout=15) == 0
+    assert it.stop() == 0
     assert it.query("SELECT state, attempts FROM job") == [("queued", 0)]
 
 
@@ -66,7 +66,7 @@ def test_drain_has_a_limit(studio):
     it.start()
     it.drop("in/a.bin", bytes(1 << 20))
     it.wait_states(running=1)
-    assert it.stop(timeout=15) == 0
+    assert it.stop() == 0
     assert it.query("SELECT state, attempts FROM job") == [("queued", 0)]
 
 
@@ -90,8 +90,8 @@ def test_reload(studio):
     # The new watch's file, and the new handler on what was there before.
     it.wait_states(done=5)
     assert '"configuration reloaded"' not in it.log()
-    assert it.status()["daemon"]["config_error"] == ""
-    assert {w["folder"] for w in it.status()["watches"]} == {"in", "more"}
+    it.wait_for(lambda: it.status()["daemon"]["config_error"] == "")
+    it.wait_for(lambda: {w["folder"] for w in it.status()["watches"]} == {"in", "more"})
 
 
 def test_watch_of_another_folder(studio):
@@ -268,7 +268,7 @@ def test_systemd_is_told(studio, tmp_path):
         reader.start()
         it.start()
         it.process.send_signal(signal.SIGHUP)
-        time.sleep(2.5)
+        it.wait_for(lambda: {"RELOADING=1", "WATCHDOG=1"} <= {*said})
         assert it.stop() == 0
         reader.join(60)
     kinds = {line.partition("=")[0] for line in said}
@@ -287,7 +287,7 @@ def test_job_waits_for_its_model(studio, media, models_dir, tmp_path):
     reasons = [item["reason"] for item in it.status()["waiting"]]
     assert any("fxd models install transnetv2" in reason for reason in reasons)
     shutil.copytree(models_dir / "transnetv2", empty / "transnetv2")
-    it.wait_states(done=1, timeout=90)
+    it.wait_states(done=1, timeout=150)
     manifest = assert_whole(it.storage / "dailies_edit/a")
     licences = {model["name"]: model["licence"] for model in manifest["models"]}
     assert licences == {"transnetv2": "MIT", "shots": "Apache-2.0"}

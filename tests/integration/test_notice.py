@@ -122,7 +122,7 @@ def test_share_goes_away_and_comes_back(studio, mode):
     it.storage.rename(away)
     it.storage.mkdir()
     it.wait_for(lambda: it.status()["watches"][0]["state"] == "lost")
-    assert "gone" in it.status()["watches"][0]["reason"]
+    it.wait_for(lambda: "gone" in it.status()["watches"][0]["reason"])
     time.sleep(1.0)
     assert list(it.storage.iterdir()) == []
     assert names(it) == ["in/a.bin"]
@@ -225,7 +225,8 @@ def test_output_that_cannot_be_written(studio):
         it.start()
         it.drop("in/a.bin")
         it.wait_for(lambda: "cannot be written" in str(it.status()["blocked"]))
-        assert it.query("SELECT state, attempts FROM job") == [("queued", 0)]
+        # Each second it is tried again, and runs for the moment in which that fails.
+        it.wait_for(lambda: it.query("SELECT state, attempts FROM job") == [("queued", 0)])
         subprocess.run(["mount", "-o", "remount,rw", output], check=True)
         it.wait_states(done=1)
         it.stop()
@@ -319,4 +320,4 @@ def test_verified_card_starts_at_once(studio, media):
     (it.storage / "in/HALF/M4ROOT/CLIP/C0002.mp4").unlink()
     it.start()
     it.wait_for(lambda: names(it) == ["in/WHOLE"])
-    assert "in/HALF" in {item["path"] for item in it.status()["waiting"]}
+    it.wait_for(lambda: "in/HALF" in {item["path"] for item in it.status()["waiting"]})

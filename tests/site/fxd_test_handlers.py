@@ -213,7 +213,8 @@ class Act:
 class Teach:
     """Learns from a set of examples as a real one does, but for the learning.
 
-    It keeps what it has done so far, and its model is a text.
+    It keeps what it has done so far, and its model is a text. A file ``slow-<effect>`` beside the
+    watched folder keeps it busy until it is gone.
     """
 
     def run(self, asset, context):
@@ -227,7 +228,9 @@ class Teach:
             )
             context.check_cancelled()
             time.sleep(context.params.seconds)
-            done.write_text(str(step + 1))
+            write_whole(done, str(step + 1))
+            while (asset.path.parents[1] / f"slow-{asset.path.name}").exists():
+                time.sleep(0.05)
         name = f"effect.{asset.path.name.lower()}"
         version = context.models.next_version(name)
         folder = context.staging / "bundle"
@@ -239,6 +242,13 @@ class Teach:
         found = Artifact(path=note.name, role="note", media_type="text/plain")
         metrics = {"from": first, "within": asset.within}
         return HandlerResult(artifacts=(found,), metrics=metrics, bundles=("bundle",))
+
+
+def write_whole(path, text):
+    """Write a file that is whole as soon as it is there, whenever this is killed."""
+    draft = path.with_name(f"{path.name}.draft")
+    draft.write_text(text)
+    draft.rename(path)
 
 
 def write_text_bundle(folder, name, version, content):
@@ -264,7 +274,7 @@ class Paint:
             path = context.work / f"{number:03}"
             if not path.exists():
                 time.sleep(context.params.seconds)
-                path.write_text(f"{os.getpid()}\n")
+                write_whole(path, f"{os.getpid()}\n")
             segments.append(int(path.read_text()))
             context.progress(number / context.params.steps, f"segment {number}")
         (name,) = painted_with(context.params, asset.within)

@@ -1,5 +1,6 @@
 """The command line: words, JSON and exit codes."""
 
+import contextlib
 import json
 import os
 import platform
@@ -191,13 +192,21 @@ def in_a_process(*arguments, **options):
     )
 
 
+def all_of(leader):
+    """Read what was written to a terminal until nobody has it open any more."""
+    drawn = b""
+    with os.fdopen(leader, "rb", 0) as terminal, contextlib.suppress(OSError):
+        while part := terminal.read(65536):
+            drawn += part
+    return drawn
+
+
 def test_status_on_a_terminal(storage, job):
     """A terminal gets tables."""
     leader, follower = pty.openpty()
     done = in_a_process("status", stdout=follower)
     os.close(follower)
-    drawn = os.read(leader, 65536).decode()
-    os.close(leader)
+    drawn = all_of(leader).decode()
     assert done.returncode == 0
     assert "watch" in drawn
     assert "it crashed" in drawn

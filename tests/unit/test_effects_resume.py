@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import av
@@ -53,21 +52,26 @@ def hashes(path):
 
 
 def killed(source, staging, work, journal):
-    """Render in another process; kill it once the journal says that something is whole."""
+    """Render in another process, which is killed once the journal says that something is whole."""
     script = (
         "import sys; from pathlib import Path; from tests.unit import test_effects_resume as t; "
     )
-    script += "t.run(*(Path(each) for each in sys.argv[1:]))"
-    child = subprocess.Popen(
-        [sys.executable, "-c", script, source, staging, work],
-        cwd=media.REPOSITORY, env=os.environ | {"PYTHONPATH": str(media.REPOSITORY)},
+    script += "t.run_until_whole(*(Path(each) for each in sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", script, source, staging, work, journal],
+        cwd=media.REPOSITORY, env=os.environ | {"PYTHONPATH": str(media.REPOSITORY)}, check=False,
     )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not journal.exists() and child.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
+    assert done.returncode == -signal.SIGKILL
+
+
+def run_until_whole(source, staging, work, journal):
+    """Render until the journal is there. Who waits for it from outside may come too late."""
+
+    def told(*_):
+        if journal.exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    run(source, staging, work, told=told)
 
 
 def test_a_killed_render_goes_on_where_it_was(tmp_path):

@@ -37,7 +37,7 @@ def test_no_more_than_one_waits():
 
     def work(item):
         begun.append(item)
-        goes.wait(5)
+        goes.wait(60)
 
     handed = []
     with Behind(work) as behind:
@@ -74,7 +74,8 @@ def test_what_ends_the_giver_leaves_the_rest_undone():
     done = []
 
     def work(item):
-        time.sleep(0.05)
+        # Long enough that who is stopped comes to say so while the first is done.
+        time.sleep(0.5)
         done.append(item)
 
     with pytest.raises(ValueError, match="cancelled"):

@@ -195,12 +195,12 @@ def test_beyond_four_gigabytes(tmp_path, lost):
         if lost == "overflow":
             file.seek(0, os.SEEK_END)
             file.write(chunk(b"iXML", ixml()))
-    begun = time.monotonic()
+    begun = time.process_time()
     found = chunks.read(path)
     assert found.data.size == size
     assert (names(found)[-1] == b"iXML") == (lost == "overflow")
     assert open_sound(path).samples == size // 2
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
     assert found.notes
 
 
@@ -266,7 +266,7 @@ FUZZ = broken() | built() | st.binary(max_size=200)
 
 
 @given(data=FUZZ)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_noise(data):
     """Whatever the bytes, nothing is read beyond them, and every chunk lies within."""
     check(data)
@@ -275,7 +275,7 @@ def test_noise(data):
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @given(data=FUZZ)
-@settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20_000, derandomize=False, suppress_health_check=list(HealthCheck))
 def test_much_noise(data):
     """The same for twenty thousand files."""
     check(data)

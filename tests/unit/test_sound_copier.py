@@ -376,7 +376,8 @@ CHUNKS = st.lists(st.tuples(NAMES.map(str.encode), st.binary(max_size=70)), max_
 
 @given(before=CHUNKS, after=CHUNKS, count=st.integers(1, 40), limit=st.sampled_from([60, 1 << 30]))
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_any_chunks(tmp_path, before, after, count, limit):
     """Chunks that nobody ever heard of, of any size, come out as they went in."""

@@ -470,7 +470,8 @@ GOOD = {
     new=st.binary(min_size=1, max_size=8) | st.just(b"\xff" * 4),
 )
 @settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_broken_headers(tmp_path, kind, place, new):
     """A header with any bytes written over gives sound or one sentence, nothing else."""
