@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from typing import Any, Protocol
 
 from daemon.errors import DaemonError
@@ -14,6 +14,11 @@ from models.errors import FxdError
 
 Answer = dict[str, Any]
 Command = Callable[[Mapping[str, Any], float], Answer]
+
+
+def counted(jobs: Sized) -> str:
+    """Say how many jobs there are, as the begin of a sentence."""
+    return "1 job is" if len(jobs) == 1 else f"{len(jobs)} jobs are"
 
 
 class RunControl(Protocol):
@@ -90,7 +95,7 @@ class Commands:
                 traceback="",
             )
             self._runs.reopened(job_id)
-        return {"message": f"{len(ids)} jobs are queued again", "jobs": ids}
+        return {"message": f"{counted(ids)} queued again", "jobs": ids}
 
     def _present_failures(self) -> list[int]:
         """Failed jobs that still matter: not of a replaced version, nor of a deleted source."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 import structlog
+
+_HANDED_ON = "FXD_LOG"
 
 
 def configure(*, level: str = "info", form: str = "auto") -> None:
@@ -30,3 +33,10 @@ def configure(*, level: str = "info", form: str = "auto") -> None:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=max(minimum, logging.WARNING), stream=sys.stderr, force=True)
+    os.environ[_HANDED_ON] = f"{level} {'plain' if plain else 'json'}"
+
+
+def configure_child() -> None:
+    """Have a child process log as the daemon does that started it."""
+    level, _, form = os.environ.get(_HANDED_ON, "info auto").partition(" ")
+    configure(level=level, form=form)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from daemon.commands import Answer
+from daemon.commands import Answer, counted
 from daemon.days import path_of_day
 from daemon.errors import DaemonError
 from daemon.model_store import ModelVersions, new_job
@@ -47,7 +47,7 @@ def submit(
     if refused := [job.rejected for job in jobs if job.rejected]:
         raise DaemonError("; ".join(refused))
     ids = [store.add_job(row["id"], job, now, again=True) for job in jobs]
-    return {"message": f"{len(ids)} jobs are queued", "jobs": ids}
+    return {"message": f"{counted(ids)} queued", "jobs": ids}
 
 
 def _asset(store: Store, plan: Plan, path: bytes, handler: str | None) -> sqlite3.Row | None:

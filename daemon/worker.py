@@ -32,6 +32,7 @@ from daemon.assets import FOLDERS
 from daemon.errors import SourceChangedError, StorageLostError
 from daemon.given import described, taken
 from daemon.inspection import inspect
+from daemon.log import configure_child
 from daemon.publish import Place
 from daemon.settle import Look
 from daemon.storage import read_marker
@@ -351,6 +352,7 @@ def _private_pipes() -> Channel:
 def main() -> None:
     """Serve orders until the daemon goes."""
     _tie_to_parent()
+    configure_child()
     # Decoding, looking and encoding go on in threads that hand frames to each other.
     sys.setswitchinterval(SWITCH_SECONDS)
     # A lease that is broken sends SIGIO, which would end the process.

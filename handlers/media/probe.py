@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import itertools
 from array import array
@@ -63,6 +64,13 @@ class ColourFacts:
 
     def __str__(self) -> str:
         return f"{self.primaries}/{self.transfer}/{self.matrix}/{self.range}"
+
+    def or_else(self, other: ColourFacts) -> ColourFacts:
+        """Return these facts, and those of another where these say nothing."""
+        own, theirs = dataclasses.asdict(self), dataclasses.asdict(other)
+        return ColourFacts(
+            **{name: theirs[name] if value == "unknown" else value for name, value in own.items()}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +224,7 @@ def _audio(stream: Any) -> AudioFacts:
 
 
 def _video(container: InputContainer, stream: Any, path: Path) -> VideoFacts:
+    said = _colour(stream.codec_context)
     frame = _first_frame(container, stream, path)
     stamps = _presented(container, stream, path)
     rate = _edit_rate(stream)
@@ -237,7 +246,7 @@ def _video(container: InputContainer, stream: Any, path: Path) -> VideoFacts:
         codec=stream.codec_context.name,
         interlaced=bool(frame.interlaced_frame),
         vfr=vfr,
-        colour=_colour(frame),
+        colour=_colour(frame).or_else(said),
     )
 
 
@@ -327,12 +336,13 @@ def _leaves_grid(stamps: array[int], time_base: Fraction, rate: Fraction) -> boo
     return bool(np.abs(position - np.arange(len(stamps))).max() > _OFF_GRID)
 
 
-def _colour(frame: av.VideoFrame) -> ColourFacts:
+def _colour(tagged: Any) -> ColourFacts:
+    """Return what a picture says, or a codec context: before it decodes, what the file says."""
     return ColourFacts(
-        primaries=_enum_name(ColorPrimaries, frame.color_primaries),
-        transfer=_enum_name(ColorTrc, frame.color_trc),
-        matrix=_MATRIX_NAMES.get(int(frame.colorspace), "unknown"),
-        range=_RANGES.get(int(frame.color_range), "unknown"),
+        primaries=_enum_name(ColorPrimaries, tagged.color_primaries),
+        transfer=_enum_name(ColorTrc, tagged.color_trc),
+        matrix=_MATRIX_NAMES.get(int(tagged.colorspace), "unknown"),
+        range=_RANGES.get(int(tagged.color_range), "unknown"),
     )
 
 

@@ -94,6 +94,23 @@ def picture_stream(container: InputContainer) -> Any | None:
     return max(videos, key=lambda video: video.width * video.height) if videos else None
 
 
+def copied_picture(target: Any, picture: Any) -> Any:
+    """Add to a container that is written a stream for the packets of a picture as they are.
+
+    Raises:
+        ValueError: The container cannot hold such a picture.
+    """
+    # Opaque: what is only copied needs no encoder.
+    made = target.add_stream_from_template(picture, opaque=True)
+    if picture.codec_context.name == "prores":
+        # A MOV would call every kind of it 422 HQ.
+        made.codec_context.codec_tag = picture.codec_context.codec_tag
+    elif picture.codec_context.name == "hevc" and target.format.name == "mov":
+        # QuickTime takes HEVC under this name only.
+        made.codec_context.codec_tag = "hvc1"
+    return made
+
+
 def sound_streams(container: InputContainer) -> list[Any]:
     """Return the audio streams that can be decoded, without those that stayed empty."""
     return [

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from handlers.analysis.findings import Finding
 from handlers.artifacts import listed
 from handlers.contract import Asset, Context, HandlerResult, UnusableMedia
 from handlers.edit import names
@@ -29,6 +30,10 @@ from handlers.sound.voices import Voices, listen, narrow
 
 # Shares of the time: hearing it, its voices, making it, hearing what was made.
 _HEAR, _VOICES, _MAKE = 0.2, 0.3, 0.9
+# LU. Dialogue 10 dB below its noise loses half of that.
+_MOST_LOST = 20.0
+# LUFS, below which BS.1770 measures nothing.
+_NOTHING = -70.0
 _NAMESPACE = uuid.UUID("b6f1c7d2-52a7-4a5e-9d39-4d3f2a6f8f11")
 
 
@@ -134,7 +139,7 @@ class _Take:
             after=after,
             made=made,
             target=target,
-            findings=(*judged, *made.findings),
+            findings=(*judged, *made.findings, *_left(source.heard.loudness, after.loudness, made)),
             notes=describe.sentences(sound.notes, contradictions(sound.path)),
             profile=self.params.profile,
         )
@@ -197,6 +202,19 @@ class _Take:
             self.context.progress(self.begin + self.share * part, f"{self.task.stem}: {what}")
 
         return told
+
+
+def _left(before: Loudness, after: Loudness, made: Made) -> Iterator[Finding]:
+    """Warn where cleaning took nearly all: a tone, room tone and effects hold no dialogue."""
+    if before.integrated is None:
+        return
+    was = before.integrated + (made.gain.db if made.gain else 0.0)
+    lost = was - (_NOTHING if after.integrated is None else after.integrated)
+    if lost > _MOST_LOST:
+        text = f"Cleaning took nearly all away, {lost:.0f} LU: no dialogue was heard. Take the "
+        text += "recording itself where it is wanted, or set enhance.attenuation_limit."
+        yield Finding(kind="little_left", severity="warning", start=None, end=None, text=text,
+                      value=lost, threshold=_MOST_LOST)  # fmt: skip
 
 
 def _with_loudness(made: Made, path: Path, measured: Loudness) -> Made:

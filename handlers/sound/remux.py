@@ -15,7 +15,7 @@ from av.error import FFmpegError
 
 from handlers.contract import UnusableMedia
 from handlers.media.probe import Probe, VideoFacts, probe, usable
-from handlers.media.source import open_media, picture_stream, shown
+from handlers.media.source import copied_picture, open_media, picture_stream, shown
 from handlers.sound.essence import Values
 from handlers.sound.reader import Sound, open_sound
 from handlers.sound.tracks import speakers
@@ -74,8 +74,7 @@ def why_not(clip: Path) -> str | None:
 
 def _picture(target: Any, picture: Any, clip: Path, facts: Probe, video: VideoFacts) -> Any:
     try:
-        # Opaque: what is only copied needs no encoder.
-        copy = target.add_stream_from_template(picture, opaque=True)
+        copy = copied_picture(target, picture)
     except (ValueError, FFmpegError) as error:
         raise _not_in_mov(picture, clip) from error
     # Without its rate no timecode track is made.

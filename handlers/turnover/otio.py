@@ -76,7 +76,7 @@ def _clip(timeline: Timeline, track: Track, clip: Clip, home: Path | None) -> An
     main = _images(media, home) if media.is_sequence else _reference(media, _url(media, home))
     references = {otio.schema.Clip.DEFAULT_MEDIA_KEY: main}
     if media.proxy:
-        references["proxy"] = _reference(media, quote(media.proxy))
+        references["proxy"] = _reference(media, quote(os.fsencode(media.proxy)))
     made.set_media_references(references, otio.schema.Clip.DEFAULT_MEDIA_KEY)
     return made
 

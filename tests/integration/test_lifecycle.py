@@ -94,6 +94,22 @@ def test_reload(studio):
     it.wait_for(lambda: {w["folder"] for w in it.status()["watches"]} == {"in", "more"})
 
 
+def test_children_log_as_the_daemon_does(studio):
+    """What handlers say has the form that the daemon's own lines have, and its least level."""
+    it = studio([{"folder": "in", "run": ["null"]}])
+    it.start()
+    it.drop("in/a.bin")
+    it.wait_states(done=1)
+    lines = [json.loads(line) for line in it.log().splitlines()]
+    assert [line["job"] for line in lines if line["event"] == "makes nothing"] == [1]
+    it.stop()
+    it.configure(log={"level": "warning"})
+    it.start()
+    it.drop("in/b.bin")
+    it.wait_states(done=2)
+    assert it.log().count("makes nothing") == 1
+
+
 def test_watch_of_another_folder(studio):
     """What came by a watch of the folder around belongs to the watch that is there now."""
     it = studio()

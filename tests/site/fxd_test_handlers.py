@@ -45,7 +45,8 @@ class Null:
     """Makes nothing; what is published is the manifest alone."""
 
     def run(self, asset, context):
-        """Return at once."""
+        """Say so and return at once."""
+        context.log.info("makes nothing")
         return HandlerResult(artifacts=())
 
 

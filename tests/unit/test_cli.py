@@ -133,7 +133,7 @@ def test_status_and_show(fxd, job):
 
 def test_orders(fxd, job):
     """Each order says what it did, or why not; its JSON is the same answer."""
-    assert fxd("retry", job) == (0, "1 jobs are queued again\n", "")
+    assert fxd("retry", job) == (0, "1 job is queued again\n", "")
     assert fxd("cancel", job) == (0, f"job {job} is cancelled\n", "")
     assert fxd("retry", "--failed")[1] == "0 jobs are queued again\n"
     code, out, _ = fxd("pause", "--json")
@@ -145,7 +145,7 @@ def test_orders(fxd, job):
 def test_submit(fxd, job, storage):
     """A clip is named as a person sees it; what is unknown or outside is refused."""
     path = storage / "dailies" / os.fsdecode(b"A\xe9.mov")
-    assert fxd("submit", path)[:2] == (0, "1 jobs are queued\n")
+    assert fxd("submit", path)[:2] == (0, "1 job is queued\n")
     assert fxd("submit", storage / "dailies" / "none.mov")[0] == 1
     assert "outside the storage" in fxd("submit", storage.parent / "x.mov")[2]
 

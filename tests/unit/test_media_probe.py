@@ -152,6 +152,21 @@ def test_colour(tmp_path):
     assert str(probe(path).video.colour) == "bt2020/smpte2084/bt2020nc/tv"
 
 
+def test_colour_that_the_container_alone_says(tmp_path):
+    """ProRes of FFmpeg's may leave colours open in its frames, which the MOV around them names."""
+    path = tmp_path / "prores.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("prores_ks", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv422p10le"
+        context = stream.codec_context
+        context.color_primaries, context.color_trc, context.colorspace = 9, 18, 9
+        frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
+        container.mux([*stream.encode(frame.reformat(format="yuv422p10le")), *stream.encode()])
+    with av.open(str(path)) as container:
+        assert next(container.decode(video=0)).color_primaries == 2
+    assert str(probe(path).video.colour) == "bt2020/arib_std_b67/bt2020nc/tv"
+
+
 def test_one_frame(tmp_path):
     """A clip of one frame is a clip."""
     assert probe(clip(tmp_path / "one.mov", frames=1)).video.frames == 1

@@ -202,6 +202,15 @@ def test_a_turned_and_mastered_clip_says_so_again(tmp_path):
     assert greys(made) == [0, 1, 2]
 
 
+@pytest.mark.parametrize(("wanted", "name"), [("prores-422-hq", "apch"), ("prores-4444", "ap4h")])
+def test_prores_has_its_own_name(tmp_path, wanted, name):
+    """A player that takes 4:4:4 for 422 HQ shows nothing, or rubbish."""
+    path = clip(tmp_path / "a.mkv", "yuv422p10le", [flat(0)])
+    _, _, made, _ = render(path, tmp_path / "out", wanted)
+    with av.open(str(made)) as container:
+        assert container.streams.video[0].codec_context.codec_tag == name
+
+
 def test_alpha_is_kept_in_prores(tmp_path):
     """Within what 10 bits of alpha hold."""
     frame = noise("yuva444p10le", np.random.default_rng(1))

@@ -236,6 +236,16 @@ def test_what_had_nothing_to_do_is_not_said_to_be_done(process, tmp_path):
     assert said(folder, "loudness")["done"] == []
 
 
+@pytest.mark.parametrize("of", ["tone", "noisy"])
+def test_a_recording_that_is_cleaned_away_is_told(process, tmp_path, noisy, of):
+    """The network takes a line-up tone for noise; dialogue in noise is not near that."""
+    tone = 0.1 * np.sin(2 * np.pi * 1000 / RATE * np.arange(6 * RATE))
+    values = tone if of == "tone" else noisy
+    folder, _ = process(write_bwf(tmp_path / "roll.wav", values[:, None]))
+    kinds = [finding["kind"] for finding in said(folder, "qc")["findings"]]
+    assert ("little_left" in kinds) == (of == "tone")
+
+
 def test_a_recording_may_be_called_noise(process, tmp_path):
     """Its result is sound all the same."""
     source = write_bwf(tmp_path / "street_noise.wav", np.full((4800, 1), 0.1))

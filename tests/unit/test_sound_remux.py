@@ -63,6 +63,22 @@ def test_picture_is_untouched(tmp_path, codec, pix_fmt, suffix, timecode):
     assert open_sound(out, 0).notes == ()
 
 
+@pytest.mark.parametrize(("codec", "profile", "name"), [
+    ("prores_ks", "proxy", "apco"), ("prores_ks", "lt", "apcs"), ("prores_ks", "standard", "apcn"),
+    ("prores_ks", "hq", "apch"), ("prores_ks", "4444", "ap4h"), ("prores_ks", "4444xq", "ap4x"),
+    ("libx265", "main", "hvc1"),
+])  # fmt: skip
+def test_picture_has_its_own_name(tmp_path, codec, profile, name):
+    """Which ProRes it is only its name says; HEVC has the one that QuickTime takes."""
+    layout = {"main": "yuv420p"}.get(profile, "yuv444p10le" if "4444" in profile else "yuv422p10le")
+    options = {"profile": profile}
+    source = clip(tmp_path / "a.mkv", codec=codec, pix_fmt=layout, options=options, frames=3)
+    wav = wave(tmp_path / "1.wav", fmt(16), packed(whole(16, 4800), 16))
+    remux(source, [wav], tmp_path / "out.mov")
+    with av.open(str(tmp_path / "out.mov")) as container:
+        assert container.streams.video[0].codec_context.codec_tag == name
+
+
 @pytest.mark.parametrize(("subtype", "channels"), [
     ("PCM_32", 6), ("FLOAT", 3), ("DOUBLE", 2), ("PCM_U8", 1), ("PCM_24", 64),
 ])  # fmt: skip

@@ -419,6 +419,16 @@ def test_each_format_leads_back_to_the_file(tmp_path, raw):
     assert str(tmp_path) not in (tmp_path / "cut.edl").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("raw", ODD)
+def test_otio_leads_to_the_proxy(tmp_path, raw):
+    """A proxy's name may hold any bytes, too."""
+    media = replace(MEDIA, proxy=f"day01/{os.fsdecode(raw)}")
+    deliver(line(video(part(media))), tmp_path, "cut")
+    clip = otio.adapters.read_from_file(str(tmp_path / "cut.otio")).tracks[0][0]
+    url = clip.media_references()["proxy"].target_url
+    assert unquote_to_bytes(url) == b"day01/" + raw
+
+
 def test_an_image_sequence(tmp_path):
     """OTIO names all of its images; what has one place names the first, and that is said."""
     folder = tmp_path / "vfx ü"

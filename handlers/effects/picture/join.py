@@ -20,7 +20,7 @@ from handlers.effects.picture.footage import Source
 from handlers.effects.picture.sound_copy import SoundCopy
 from handlers.effects.picture.target import Target
 from handlers.media.probe import usable
-from handlers.media.source import open_media, shown
+from handlers.media.source import copied_picture, open_media, shown
 
 # What describes the source's file, and not what is in it.
 _OF_FILE = frozenset(
@@ -54,7 +54,7 @@ def join(segments: Sequence[Path], out: Path, source: Source, target: Target) ->
         container: Any = stack.enter_context(
             av.open(str(out), "w", format=FORMATS[target.kind.suffix], options=_options(target))
         )
-        stream = _picture(container, first.streams.video[0], source, target)
+        stream = _picture(container, first.streams.video[0], source)
         container.metadata.update(_about(source))
         notes += _left_out(source)
         sound = SoundCopy(source, container, notes)
@@ -123,13 +123,10 @@ def _options(target: Target) -> dict[str, str]:
     return {"movflags": "use_metadata_tags+write_colr", "write_tmcd": "on"}
 
 
-def _picture(container: Any, template: Any, source: Source, target: Target) -> Any:
-    stream = container.add_stream_from_template(template, opaque=True)
+def _picture(container: Any, template: Any, source: Source) -> Any:
+    stream = copied_picture(container, template)
     # Without its rate no timecode track is made.
     stream.codec_context.framerate = source.video.rate
-    if target.kind.codec == "libx265":
-        # QuickTime takes HEVC under this name only.
-        stream.codec_context.codec_tag = "hvc1"
     stream.codec_context.sample_aspect_ratio = source.video.pixel_aspect
     stream.time_base = tick_of(source)
     if source.probe.timecode is not None:
