@@ -28,6 +28,8 @@ _OF_FILE = frozenset(
     operational_pattern_ul material_package_umid material_package_name file_package_umid
     modification_date product_uid toolkit_version duration""".split()  # noqa: SIM905
 )
+# Encoders, or the MOV around what they make, that leave the order of fields open.
+_WITHOUT_FIELDS = frozenset({"libx264", "libx265", "dnxhd"})
 _AHEAD = Fraction(1, 2)
 
 
@@ -63,6 +65,7 @@ def join(segments: Sequence[Path], out: Path, source: Source, target: Target) ->
         _interleave(pictures, sound.packets(), container)
     with writing(out):
         notes += _show(out, source, target)
+    notes += _fields(source, target)
     return tuple(notes)
 
 
@@ -114,6 +117,12 @@ def _show(out: Path, source: Source, target: Target) -> list[str]:
         return []
     said = "how it is turned, or on what display it was mastered"
     return [f"{target.format} does not say of {shown(source.path)} {said}."]
+
+
+def _fields(source: Source, target: Target) -> list[str]:
+    if not source.video.interlaced or target.kind.codec not in _WITHOUT_FIELDS:
+        return []
+    return [f"{target.format} does not say which field of {shown(source.path)} is first."]
 
 
 def _options(target: Target) -> dict[str, str]:
