@@ -150,10 +150,13 @@ class Reporter:
         # A storm of files would take long to describe, and nobody reads that far.
         shown = self._intake.waiting()[:_MOST_SHOWN]
         waiting = [tell.describe_pending(item) for item in shown]
+        problems, paused = self._problems(), self._runs.paused
         operations = []
         for watch in self._plan.watches:
             for run in watch.runs:
-                lines = tell.status_lines(run.output, watch.folder, waiting, jobs)
+                lines = tell.status_lines(
+                    run.output, watch.folder, waiting, jobs, problems=problems, paused=paused
+                )
                 if lines != self._texts.get(run.output):
                     self._texts[run.output] = lines
                     operations.append(_writing(self._plan.storage, run.output, lines))

@@ -41,10 +41,21 @@ def describe_pending(pending: Pending) -> dict[str, Any]:
 
 
 def status_lines(
-    root: str, watch: str, waiting: Iterable[Mapping[str, Any]], jobs: Iterable[Mapping[str, Any]]
+    root: str,
+    watch: str,
+    waiting: Iterable[Mapping[str, Any]],
+    jobs: Iterable[Mapping[str, Any]],
+    *,
+    problems: Iterable[Mapping[str, str]] = (),
+    paused: bool = False,
 ) -> list[str]:
-    """Return the lines of one output's ``_status.txt``: what is copying, waits, runs."""
+    """Return the lines of one output's ``_status.txt``: what is wrong, copying, waits, runs."""
     lines = [
+        f"problem   {problem['folder']}: {problem['what']}"
+        for problem in problems
+        if is_inside(problem["folder"], watch)
+    ]
+    lines += [
         f"{_arriving(item):<9} {item['path']}: {item['reason']}"
         for item in waiting
         if is_inside(item["path"], watch)
@@ -52,6 +63,8 @@ def status_lines(
     lines += [
         f"{job['state']:<9} {job['asset']}{_detail(job)}" for job in jobs if job["root"] == root
     ]
+    if paused and lines:
+        lines.insert(0, "paused    what runs goes on, nothing new starts until 'fxd resume'")
     if len(lines) > _MOST_LINES:
         lines = [*lines[:_MOST_LINES], f"… and {len(lines) - _MOST_LINES} more"]
     return lines
@@ -111,7 +124,7 @@ def write_failed(storage: Path, path: Path, job: Mapping[str, Any]) -> None:
     make_folders(storage, path.parent)
     what = "rejected" if job["state"] == JobState.REJECTED else "failed"
     again = (
-        "Drop a good copy under the same name and it runs by itself."
+        "Put it right, or drop a good copy under the same name, and it runs by itself."
         if job["state"] == JobState.REJECTED
         else f"To try again: fxd retry {job['id']}"
     )

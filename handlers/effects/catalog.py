@@ -18,6 +18,8 @@ from models.bundle import LEARNT
 PREFIX = LEARNT
 """What the name of a learnt effect's bundle begins with in the model store."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+NAMES = "letters from A to Z, digits, '-' and '_', at most 64, a letter or digit first"
+"""What an effect's name may be, for messages."""
 
 
 def _no_models(_: Any) -> tuple[str, ...]:
@@ -114,7 +116,7 @@ BUILT_IN: Mapping[str, BuiltIn] = MappingProxyType({each.name: each for each in 
 
 
 def is_name(text: str) -> bool:
-    """Say whether something can be an effect's name: letters, digits, "-" and "_"."""
+    """Say whether something can be an effect's name; see :data:`NAMES`."""
     return _NAME.fullmatch(text) is not None
 
 

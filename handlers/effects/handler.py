@@ -101,8 +101,8 @@ def _steps(asset: Asset, params: Any) -> tuple[Step, ...]:
             "name it with them in the configuration."
         )
     raise UnusableMedia(
-        f"{name} lies in the folder {folder}, which is no effect's name (letters, digits, - and _ "
-        "only); put it into one that is named as the effect."
+        f"{name} lies in the folder {folder}, which is no effect's name "
+        f"({catalog.NAMES}); put it into one that is named as the effect."
     )
 
 

@@ -134,8 +134,8 @@ class _Run:
             return None
         if not catalog.is_name(params.initial):
             raise UnusableMedia(
-                f"{folder.OPTIONS}: initial: {params.initial!r} is no effect's name; it has "
-                "letters, digits, '-' and '_' only."
+                f"{folder.OPTIONS}: initial: {params.initial!r} is no effect's name "
+                f"({catalog.NAMES})."
             )
         bundle = catalog.bundle_of(params.initial)
         if self._context.models.find(bundle) is None:
@@ -201,8 +201,7 @@ def _name(asset: Asset) -> str:
     name = asset.path.name
     if not catalog.is_name(name):
         raise UnusableMedia(
-            f"{shown(asset.path)} is no effect's name: rename the folder to letters, digits, '-' "
-            "and '_'."
+            f"{shown(asset.path)} is no effect's name: rename the folder ({catalog.NAMES})."
         )
     if name.lower() in catalog.BUILT_IN:
         raise UnusableMedia(

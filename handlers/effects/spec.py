@@ -30,9 +30,7 @@ class Chosen(_Strict):
     @model_validator(mode="after")
     def _known(self) -> Self:
         if not catalog.is_name(self.effect):
-            raise ValueError(
-                f"{self.effect!r} is no effect's name: letters, digits, '-' and '_' only"
-            )
+            raise ValueError(f"{self.effect!r} is no effect's name: {catalog.NAMES}")
         built_in = catalog.built_in(self.effect)
         if built_in is None and self.options:
             raise ValueError(f"{self.effect!r} is no built-in effect, and others have no options")

@@ -51,7 +51,7 @@ def check(path: Path, members: tuple[Path, ...], clip: Look, image: Look) -> Che
 def _refuse_name(path: Path) -> None:
     if not catalog.is_name(path.name):
         raise UnusableMedia(
-            f"{shown(path)} is no effect's name: rename the folder to letters, digits, '-' and '_'."
+            f"{shown(path)} is no effect's name: rename the folder ({catalog.NAMES})."
         )
     if path.name.casefold() in catalog.BUILT_IN:
         raise UnusableMedia(

@@ -74,7 +74,7 @@ def test_bad_clips_are_rejected_with_a_sentence(day, name, says):
     day.wait_state(f"dailies/{name}", "rejected", 60)
     text = day.wait_for(lambda: day.text_of(f"dailies_edit/_failed/{name}.txt"))
     assert says in text
-    assert "Drop a good copy under the same name" in text
+    assert "drop a good copy under the same name" in text
 
 
 def test_a_good_copy_mends_a_rejected_clip(day, media):

@@ -112,7 +112,7 @@ def test_a_set_is_whole_or_waits(studio):
     )
     assert it.query("SELECT COUNT(*) FROM asset WHERE kind <> 'examples'") == [(0,)]
     reason = it.wait_for(lambda: it.text_of("learn_effects/_failed/glow.v2.txt"))
-    assert "letters, digits, '-' and '_'" in reason
+    assert "letters from A to Z, digits, '-' and '_'" in reason
     assert "built-in" in it.wait_for(lambda: it.text_of("learn_effects/_failed/denoise.txt"))
     it.drop("learn/glow/after/text.npy", b"warm")
     it.wait_state("learn/glow", "done")

@@ -211,6 +211,23 @@ def test_prores_has_its_own_name(tmp_path, wanted, name):
         assert container.streams.video[0].codec_context.codec_tag == name
 
 
+@pytest.mark.parametrize("wanted", CLIPS)
+def test_which_field_is_first_is_said_or_told(tmp_path, wanted):
+    """In the new file, or in a sentence."""
+    options = {"profile": "hq", "flags": "+ildct"}
+    path = clip(
+        tmp_path / "a.mov", "yuv422p10le", [flat(0)], codec="prores_ks", options=options,
+        field_order=2,
+    )  # fmt: skip
+    _, _, made, notes = render(path, tmp_path / "out", wanted)
+    orders = []
+    for each in (path, made):
+        with av.open(str(each)) as container:
+            orders.append(container.streams.video[0].codec_context.field_order)
+    told = f"{wanted} does not say which field of a.mov is first." in notes
+    assert told == (orders[1] != orders[0])
+
+
 def test_alpha_is_kept_in_prores(tmp_path):
     """Within what 10 bits of alpha hold."""
     frame = noise("yuva444p10le", np.random.default_rng(1))

@@ -77,6 +77,20 @@ def test_a_job_with_nothing_to_say():
     assert tell.status_lines("dailies_edit", "dailies", [], [JOB]) == ["running   dailies/B.mov"]
 
 
+def test_problems_and_a_pause():
+    """Who has no terminal sees what is wrong with the folder, and why nothing starts."""
+    problems = [
+        {"folder": "dailies/day01", "what": "a is a link"},
+        {"folder": "mixes", "what": "b is a link"},
+    ]
+    lines = tell.status_lines("dailies_edit", "dailies", [], [], problems=problems, paused=True)
+    assert lines == [
+        "paused    what runs goes on, nothing new starts until 'fxd resume'",
+        "problem   dailies/day01: a is a link",
+    ]
+    assert tell.status_lines("dailies_edit", "dailies", [], [], paused=True) == []
+
+
 def test_very_many_lines():
     """A shooting day is summed up."""
     lines = tell.status_lines("dailies_edit", "dailies", [WAITING] * 500, [])
@@ -122,7 +136,7 @@ def test_failed_text(tmp_path):
         "dailies/day01/A.mov: failed\n\nit crashed\n\nTo try again: fxd retry 7\n"
     )
     tell.write_failed(tmp_path, path, job | {"state": "rejected", "reason": "cut off\udce9"})
-    assert "rejected\n\ncut off\\udce9\n\nDrop a good copy" in path.read_text()
+    assert "rejected\n\ncut off\\udce9\n\nPut it right, or drop a good copy" in path.read_text()
     assert [item.name for item in path.parent.iterdir()] == ["A.mov.txt"]
 
 

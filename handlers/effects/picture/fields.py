@@ -13,6 +13,8 @@ from handlers.media.source import open_media, picture_stream
 
 # FFmpeg's numbers of the orders of fields, by which is shown first.
 _TOP, _BOTTOM = frozenset({2, 5}), frozenset({3, 4})
+# Encoders of which the container says it, however they code.
+_TOLD = frozenset({"ffv1", "prores_ks"})
 # Encoders that code fields apart, what they need to be told, and of what height they do it.
 _CODERS = {"prores_ks": ("+ildct", 2), "libx264": ("+ildct+ilme", 4)}
 
@@ -27,6 +29,19 @@ def order_of(source: Source) -> int:
         return int(stream.codec_context.field_order)
 
 
+def is_lost(order: int, target: Target) -> bool:
+    """Say whether a source says which field is first, and what is written does not."""
+    said = target.kind.codec in _TOLD or _are_coded(order, target)
+    return order in _TOP | _BOTTOM and not said
+
+
+def _are_coded(order: int, target: Target) -> bool:
+    if target.kind.codec not in _CODERS or order not in _TOP | _BOTTOM:
+        return False
+    _, height = _CODERS[target.kind.codec]
+    return target.size[1] % height == 0
+
+
 class Fields:
     """Says on pictures which field is shown first: encoders take it from there.
 
@@ -36,11 +51,10 @@ class Fields:
     """
 
     def __init__(self, order: int, target: Target) -> None:
-        flags, height = _CODERS.get(target.kind.codec, ("", 1))
-        coded = bool(flags) and order in _TOP | _BOTTOM and target.size[1] % height == 0
+        codec = target.kind.codec
         self._first = "tff" if order in _TOP else "bff"
-        self.options = {"flags": flags} if coded else {}
-        if coded and target.kind.codec == "libx264":
+        self.options = {"flags": _CODERS[codec][0]} if _are_coded(order, target) else {}
+        if self.options and codec == "libx264":
             # It takes its headers from what it was told at the start.
             self.options["x264-params"] = f"{self._first}=1"
         self._graph: Any = None

@@ -14,7 +14,7 @@ from typing import Any
 
 import av
 
-from handlers.effects.picture import matroska, shown_as
+from handlers.effects.picture import fields, matroska, shown_as
 from handlers.effects.picture.clip_writer import FORMATS, tick_of, writing
 from handlers.effects.picture.footage import Source
 from handlers.effects.picture.sound_copy import SoundCopy
@@ -63,6 +63,7 @@ def join(segments: Sequence[Path], out: Path, source: Source, target: Target) ->
         _interleave(pictures, sound.packets(), container)
     with writing(out):
         notes += _show(out, source, target)
+    notes += _fields(source, target)
     return tuple(notes)
 
 
@@ -114,6 +115,12 @@ def _show(out: Path, source: Source, target: Target) -> list[str]:
         return []
     said = "how it is turned, or on what display it was mastered"
     return [f"{target.format} does not say of {shown(source.path)} {said}."]
+
+
+def _fields(source: Source, target: Target) -> list[str]:
+    if not fields.is_lost(fields.order_of(source), target):
+        return []
+    return [f"{target.format} does not say which field of {shown(source.path)} is first."]
 
 
 def _options(target: Target) -> dict[str, str]:
