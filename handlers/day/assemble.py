@@ -13,7 +13,7 @@ from pathlib import Path
 from handlers.day.load import Take
 from handlers.edit.logged import columns
 from handlers.media.source import shown
-from handlers.media.timecode import Timecode, parse
+from handlers.media.timecode import Timecode, can_drop, frames_per_day, parse
 from handlers.turnover import apart
 from handlers.turnover.model import (
     Clip,
@@ -53,8 +53,9 @@ class Heard:
 
     ``offset`` is which sample of it, at its own ``rate``, sounds at the take's frame 0, below 0
     where it begins later; its clock runs ``drift`` parts in a million faster than the
-    camera's. ``streams`` has the channels of each of its streams. ``parts`` are its files in
-    order.
+    camera's. ``streams`` has the channels of each of its streams. ``start_sample`` counts from
+    midnight of the recorder's timecode, ``drop_frame`` is None where nothing says how it counts.
+    ``parts`` are its files in order.
     """
 
     path: Path
@@ -65,6 +66,7 @@ class Heard:
     samples: int
     streams: tuple[int, ...]
     start_sample: int | None = None
+    drop_frame: bool | None = None
     parts: tuple[HeardPart, ...] = ()
 
     @property
@@ -161,9 +163,7 @@ def lay(
     first = pieces[0].take.source.video
     assert first is not None  # noqa: S101 - what has no picture is no take
     media = {piece.take.path: _media(piece.take, heard, folder) for piece in pieces}
-    placed = [
-        _Placed(piece=piece, rate=start.rate, media=media[piece.take.path]) for piece in pieces
-    ]
+    placed = [_Placed(piece=piece, begins=start, media=media[piece.take.path]) for piece in pieces]
     return Timeline(
         name=name,
         start=start,
@@ -178,11 +178,16 @@ def lay(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Placed:
-    """A piece on a timeline of ``rate``."""
+    """A piece on a timeline that ``begins`` at this timecode."""
 
     piece: Piece
-    rate: Fraction
+    begins: Timecode
     media: Media
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames a second of the timeline."""
+        return self.begins.rate
 
     @property
     def frames(self) -> int:
@@ -307,7 +312,7 @@ def _recorded(each: _Placed, sound: Heard | None, link: int) -> Sequence[Item]:
         return (Gap(frames=each.frames),)
     laid = [
         Laid(
-            media=_recording(sound, part, each.rate),
+            media=_recording(sound, part, each.begins),
             offset=sound.offset - part.begin,
             speed=1 + Fraction(sound.drift) / _PPM,
         )
@@ -317,13 +322,16 @@ def _recorded(each: _Placed, sound: Heard | None, link: int) -> Sequence[Item]:
     return fill(laid, each.begin, each.frames, each.rate, link=link, said=said)
 
 
-def _recording(sound: Heard, part: HeardPart, rate: Fraction) -> Media:
-    first = None if sound.start_sample is None else sound.start_sample + part.begin
+def _recording(sound: Heard, part: HeardPart, timeline: Timecode) -> Media:
+    rate, drop = timeline.rate, _drops(sound, timeline)
+    # At 23.976 a day of timecode lasts 86 s longer than one of the clock.
+    day = round(frames_per_day(rate, drop=drop) / rate * sound.rate)
+    first = None if sound.start_sample is None else (sound.start_sample + part.begin) % day
     seconds = Fraction(first or 0, sound.rate)
     return Media(
         path=part.path.absolute(),
         name=shown(part.path),
-        start=Timecode(frames=math.floor(seconds * rate), rate=rate),
+        start=Timecode(frames=math.floor(seconds * rate), rate=rate, drop_frame=drop),
         frames=max(1, math.floor(Fraction(part.samples, sound.rate) * rate)),
         sound=Sound(
             streams=sound.streams,
@@ -332,3 +340,9 @@ def _recording(sound: Heard, part: HeardPart, rate: Fraction) -> Media:
             samples=part.samples,
         ),
     )
+
+
+def _drops(sound: Heard, timeline: Timecode) -> bool:
+    """Say how a recording's frames are numbered: as by the recorder, else as the timeline's."""
+    said = timeline.drop_frame if sound.drop_frame is None else sound.drop_frame
+    return said and can_drop(timeline.rate)

@@ -15,6 +15,7 @@ from handlers.day.load import Recording, Take
 from handlers.media.check import check
 from handlers.media.probe import probe
 from handlers.media.source import shown
+from handlers.media.timecode import Timecode, can_drop
 from handlers.sync import records
 from handlers.sync.envelope import envelope
 from handlers.sync.match import unclaimed
@@ -23,7 +24,6 @@ from handlers.sync.several import match_all
 from handlers.sync.sound import Part
 
 _PPM = 1_000_000
-_MIDNIGHT = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +107,7 @@ def _sensor_rate(take: Take) -> Fraction | None:
 
 def _heard(found: records.Match, recording: records.Recording) -> Heard:
     at = recording.start
+    facts = probe(found.recording)
     return Heard(
         path=found.recording,
         name=shown(found.recording),
@@ -114,10 +115,16 @@ def _heard(found: records.Match, recording: records.Recording) -> Heard:
         drift=(found.ratio - 1) * _PPM,
         rate=recording.rate,
         samples=int(recording.duration * recording.rate),
-        streams=tuple(stream.channels for stream in probe(found.recording).audio),
-        start_sample=None if at is None else round(at % _MIDNIGHT * recording.rate),
+        streams=tuple(stream.channels for stream in facts.audio),
+        start_sample=None if at is None else round(at * recording.rate),
+        drop_frame=_drops(facts.timecode),
         parts=tuple(_part(part, recording) for part in recording.source.parts),
     )
+
+
+def _drops(timecode: Timecode | None) -> bool | None:
+    """Say whether a recorder counts drop-frame; None where its rate leaves that open."""
+    return timecode.drop_frame if timecode and can_drop(timecode.rate) else None
 
 
 def _part(part: Part, recording: records.Recording) -> HeardPart:

@@ -62,6 +62,10 @@ def decide(
     for one, other in _pairs(matches, lambda match: match.recording):
         if _overlap(judge.heard(one), judge.heard(other)):
             judge.between_clips(one, other)
+    denied = [each for each in answers if isinstance(each, Match) and _is_denied(each)]
+    for one, other in itertools.product(matches, denied):
+        if one.recording == other.recording and _overlap(judge.heard(one), judge.heard(other)):
+            judge.between_sound_and_clock(one, other)
     for one, other in _pairs(matches, lambda match: match.clip):
         if _overlap(judge.covered(one), judge.covered(other)):
             judge.between_recordings(one, other)
@@ -71,6 +75,11 @@ def decide(
 def rests_on_sound(match: Match) -> bool:
     """Say whether sound speaks for a match: timecode alone does not say that two sound alike."""
     return match.method != _TIMECODE or match.confidence > MOST_BY_CLOCK
+
+
+def _is_denied(match: Match) -> bool:
+    """Say whether timecode alone speaks for a match, and sound was there that does not."""
+    return not rests_on_sound(match) and words.unconfirmed(heard=True) in match.reasons
 
 
 def _pairs(
@@ -132,6 +141,14 @@ class _Judge:
             recording = self._recordings[one.recording]
             self._contest(one, words.same_stretch(recording, second))
             self._contest(other, words.same_stretch(recording, first))
+
+    def between_sound_and_clock(self, one: Match, other: Match) -> None:
+        """What sounds like a clip of another time is not laid by its clock where it does not."""
+        first, second = self._clips[one.clip], self._clips[other.clip]
+        times = [_clock(clip) for clip in (first, second)]
+        if _same_time(times, self._begin(other) - self._begin(one), self._tolerance) is False:
+            recording = self._recordings[one.recording]
+            self._against[id(other)].append(words.sounds_like_another(recording, first))
 
     def between_recordings(self, one: Match, other: Match) -> None:
         """Two recordings of one moment are of two recorders; else one only sounds alike."""

@@ -69,6 +69,14 @@ def same_stretch(recording: Recording, rival: Clip) -> str:
     )
 
 
+def sounds_like_another(recording: Recording, rival: Clip) -> str:
+    """Say that timecode puts a recording here, and its sound with another time's clip."""
+    return (
+        f"{shown(recording.path)} overlaps it in timecode, but sounds like {shown(rival.path)} "
+        "there: check its clock"
+    )
+
+
 def other_camera(rival: Clip) -> str:
     """Say that another camera's clip has the same sound."""
     return f"{shown(rival.path)} of another camera has the same stretch of it"

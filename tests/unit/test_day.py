@@ -17,8 +17,10 @@ from handlers.day.assemble import Heard, HeardPart, Piece
 from handlers.media.clip import probe_clip
 from handlers.media.probe import probe
 from handlers.media.timecode import parse
+from handlers.sync import records
+from handlers.sync.read import read_recording
 from handlers.turnover.model import Clip, Gap, Kind
-from tests import opatom
+from tests import opatom, recorder
 from tests.golden import clips
 from tests.unit.test_media_manifest import seal
 
@@ -145,6 +147,43 @@ def test_a_recorder_that_starts_late_and_stops_early_leaves_gaps(takes, tmp_path
     assert isinstance(clip, Clip)
     assert clip.start * 1920 == 1820
     assert clip.frames == 24
+
+
+@pytest.mark.parametrize(
+    ("camera", "counts", "told"),
+    [
+        # A day at 23.976 is 86,486.4 s long: this begins after 86,400 of them.
+        ("23:59:55:00", Fraction(24000, 1001), "23:59:54:00"),
+        ("00:09:01;00", Fraction(30000, 1001), "00:09:00;02"),
+        ("23:59:59;00", Fraction(60000, 1001), "23:59:58;00"),
+        ("00:00:00:10", Fraction(30000, 1001), "23:59:59:10"),
+    ],
+)
+@pytest.mark.parametrize("says", [True, False])
+def test_a_recording_keeps_the_recorders_timecode(tmp_path, camera, counts, told, says):
+    """Its first frame has the number that the recorder showed, as the FCPXML has the sample."""
+    take = a_take(tmp_path, frames=12, rate=counts, start=camera)
+    begun = parse(told, counts)
+    first = int(begun.frames / counts * 48000) + 1
+    path = recorded(tmp_path / "T01.wav", begun if says else None, first)
+    found = records.Match(
+        clip=take.path, recording=path, method="timecode", offset_samples=48048.0, drift_ppm=0.0,
+        pull=Fraction(1), confidence=1.0, reasons=(),
+    )  # fmt: skip
+    heard = {take.path: [hear._heard(found, read_recording(path))]}
+    line = assemble.lay("day", assemble.string_out([take]), heard, tmp_path)
+    (clip,) = line.tracks[-1].items
+    assert str(clip.media.start) == told
+    assert clip.media.begin == Fraction(first, 48000)
+
+
+def recorded(path, begun, first):
+    """Write two seconds as a recorder does; without ``begun`` nothing says how it counts."""
+    before = [(b"bext", recorder.bext(first, description="sSCENE=1\r\n"))]
+    if begun is not None:
+        said = recorder.ixml(start=first).replace(b"24000/1001", str(begun.rate).encode())
+        before.append((b"iXML", said.replace(b"NDF", b"DF" if begun.drop_frame else b"NDF")))
+    return recorder.wave(path, recorder.fmt(16), bytes(4 * 48000), before=before)
 
 
 def test_a_recorder_that_does_not_reach_the_piece_is_a_gap(takes, tmp_path):

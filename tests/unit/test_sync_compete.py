@@ -225,6 +225,26 @@ def test_a_clock_that_is_wrong_is_followed_by_nobody(takes, rolls):
     assert any("do not overlap" in reason for reason in found.reasons)
 
 
+def test_a_clock_that_is_an_hour_off_takes_no_other_clips_sound(made, takes, rolls):
+    """The recording goes where it sounds right; by its clock it is another take's."""
+    own, other = made.dry(14), made.clip("next.mov", made.dry(14))
+    clips = [timed(takes[0], "10:00:12:00"), timed(other, "11:00:12:00")]
+    late = timed(rolls[0], start=39600)
+    answers = match_all(clips, [late], Options(), lambda *_: None, envelope)
+    assert given(answers) == [("take1", "roll1")]
+    assert "roll1.wav overlaps it in timecode, but sounds like take1.mov" in answers[1].reason
+    # A clip that has a recording of its own is told as well.
+    clips[1] = timed(made.clip("own.mov", own), "11:00:12:00")
+    sounds = [late, timed(made.recording("own.wav", own), start=39612)]
+    answers = match_all(clips, sounds, Options(), lambda *_: None, envelope)
+    assert given(answers) == [("take1", "roll1"), ("own", "own")]
+    assert any("check its clock" in reason for reason in answers[1].reasons)
+    # Without sound to go by, a second camera may have been the one whose clock was right.
+    clips[1] = replace(clips[1], has_sound=False)
+    answers = match_all(clips, [late], Options(), lambda *_: None, envelope)
+    assert given(answers) == [("take1", "roll1"), ("own", "roll1")]
+
+
 def test_a_recording_is_prepared_once_for_all_clips(takes, rolls):
     """However many clips are compared with it; a clip's side is let go, what is too large too."""
     sides = Sides(cache(envelope))

@@ -208,6 +208,6 @@ def test_a_recorders_start_counts_on_over_its_parts(tmp_path):
         samples=144000, streams=(2,), start_sample=48000 * 3600,
         parts=(assemble.HeardPart(path=Path("T01.wav"), begin=0, samples=96000), part),
     )  # fmt: skip
-    media = assemble._recording(heard, part, Fraction(25))
+    media = assemble._recording(heard, part, parse("01:00:00:00", Fraction(25)))
     assert media.start == parse("01:00:02:00", Fraction(25))
     assert (media.begin, media.name, media.frames) == (3602, "T01-2.wav", 25)
