@@ -46,21 +46,29 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: It cannot be read, is no YAML, or is no mapping.
     """
+    text = b""
     try:
-        data = yaml.load(path.read_bytes(), Loader=SafeLoader)  # noqa: S506 - the safe loader, in C
+        text = path.read_bytes()
+        data = yaml.load(text, Loader=SafeLoader)  # noqa: S506 - the safe loader, in C
     except (OSError, yaml.YAMLError, ValueError) as error:
-        raise ConfigError(str(path), [_read_fault(error)]) from None
+        raise ConfigError(str(path), [_read_fault(error, text.splitlines())]) from None
     if not isinstance(data, dict):
         what = "should be a mapping of keys such as storage, state and watches"
         raise ConfigError(str(path), [Fault(where="file", line=1, what=what)])
     return data
 
 
-def _read_fault(error: Exception) -> Fault:
+def _read_fault(error: Exception, lines: list[bytes]) -> Fault:
     mark = getattr(error, "problem_mark", None)
     line = mark.line + 1 if mark is not None else None
+    if line and b"\t" in _indentation(lines[line - 1 : line]):
+        return Fault(where="file", line=line, what="is indented with a tab; use spaces")
     text = getattr(error, "problem", None) or getattr(error, "strerror", None) or str(error)
     return Fault(where="file", line=line, what=f"cannot be read: {text}")
+
+
+def _indentation(lines: list[bytes]) -> bytes:
+    return b"".join(line[: len(line) - len(line.lstrip())] for line in lines)
 
 
 def storage_of(data: Mapping[str, Any], config: Path) -> Path:

@@ -526,6 +526,7 @@ def test_state_in_a_watch(faults, storage, inside):
     ("text", "said"),
     [
         ("a: [1\n", "file (line 2): cannot be read: "),
+        ("a:\n\t- b\n", "file (line 2): is indented with a tab; use spaces"),
         ("- a\n- b\n", "file (line 1): should be a mapping"),
         ("", "file (line 1): should be a mapping"),
         ("a: !!python/object/apply:os.getcwd []\n", "file (line 1): cannot be read: "),
