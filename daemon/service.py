@@ -58,7 +58,7 @@ class Signalled:
 
 @dataclass(slots=True, kw_only=True)
 class Once:
-    """The terms of ``fxd once``: how long to wait for what is still growing."""
+    """The terms of ``fxd once``: how long to wait for what is still growing while nothing runs."""
 
     wait: float
     growing: list[str] = field(default_factory=list)
@@ -73,6 +73,7 @@ class Service:
     _inbox: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
     _health: LoopHealth = field(default_factory=LoopHealth)
     _stop_at: float | None = None
+    _idle_since: float = 0.0
     _every: dict[str, float] = field(default_factory=dict)
     _moving: set[int] = field(default_factory=set)
 
@@ -190,8 +191,8 @@ class Service:
     # The loop.
 
     def _loop(self) -> None:
-        started = time.monotonic()
-        while not self._is_over(started):
+        self._idle_since = time.monotonic()
+        while not self._is_over():
             items = self._collect()
             self._turn(items)
             self._feed_watchdog()
@@ -339,14 +340,16 @@ class Service:
         else:
             self._stop_at = 0.0
 
-    def _is_over(self, started: float) -> bool:
+    def _is_over(self) -> bool:
         if self._stop_at is not None:
             return not self.parts.runs.active or time.monotonic() >= self._stop_at
-        return self.once is not None and self._once_is_over(self.once, started)
+        return self.once is not None and self._once_is_over(self.once)
 
-    def _once_is_over(self, once: Once, started: float) -> bool:
+    def _once_is_over(self, once: Once) -> bool:
         parts = self.parts
         if any(active.retry_at is None for active in parts.runs.active.values()):
+            # What has just ended may let a day start, or be dropped into another watch.
+            self._idle_since = time.monotonic()
             return False
         compared = len(parts.intake.compared) >= len(self.plan.watches)
         idle = parts.intake.idle() and not len(parts.days)
@@ -354,7 +357,7 @@ class Service:
             return True
         # Before the first look nobody can say what is still growing.
         lost = any(watch["state"] == "lost" for watch in parts.watchers.describe())
-        if time.monotonic() - started < once.wait or not (compared or lost):
+        if time.monotonic() - self._idle_since < once.wait or not (compared or lost):
             return False
         once.growing = self.parts.reporter.unfinished()
         return True

@@ -201,6 +201,15 @@ def test_once_puts_days_together_without_waiting_for_quiet(tmp_path, media):
     assert studio.states() == {"done": 2}
 
 
+def test_once_waits_for_a_day_after_clips_that_take_longer_than_that(tmp_path, media):
+    """How long to wait for what grows says nothing of how long jobs may take."""
+    slow = {"handler": "copy", "seconds": 9}
+    studio = Studio(tmp_path, [{"folder": "dailies", "run": [slow, GATHER]}, WATCHES[1]])
+    drop_clip(studio, "dailies/day01/A001.mp4", media)
+    studio.fxd("once", "--wait", "8s")
+    assert studio.states() == {"done": 2}
+
+
 # What lies right in the watched folder.
 
 ROOT, CARD = "dailies_copy/_day", "dailies/A001R2EC"
