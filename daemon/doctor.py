@@ -26,6 +26,7 @@ from daemon.storage import (
     read_mounts,
     this_host,
 )
+from models import bundle
 from models.errors import FxdError
 
 _GIB = 1 << 30
@@ -143,10 +144,21 @@ def _storage(plan: Plan) -> Iterator[Finding]:
         kind = file_system_of(plan.storage / watch.folder, mounts)
         said = f"{kind}, noticed by {choose_mode(watch.mode, kind)}"
         yield Finding(what=f"watch {watch.folder}", said=said)
+    yield from _models(plan)
     yield _room("storage", plan.storage, plan.config.disk.min_free)
     yield _room("state", plan.state, 1 << 28)
     slots = total_slots(plan.config.slots)
     yield Finding(what="slots", said=f"{slots.cpu} cpu, {slots.gpu} gpu")
+
+
+def _models(plan: Plan) -> Iterator[Finding]:
+    """Look for what handlers cannot do without; what single effects need, their jobs say."""
+    runs = [run for watch in plan.watches for run in watch.runs]
+    for name in dict.fromkeys(name for run in runs for name in run.spec.models):
+        found = bundle.find(plan.state / "models", name)
+        waiting = ", ".join(dict.fromkeys(r.spec.name for r in runs if name in r.spec.models))
+        said = f"not installed: {waiting} waits for it; run 'fxd models install {name}'"
+        yield Finding(what=f"model {name}", said=found.version if found else said, bad=not found)
 
 
 def _marker(plan: Plan) -> Finding:

@@ -65,7 +65,7 @@ def _assembled(
     return {
         "daemon": _daemon(holder, live),
         "watches": _watches(data, live, _asset_counts(connection)),
-        "jobs": _job_counts(connection),
+        "jobs": _job_counts(connection, alive=holder is not None),
         "running": live.get("running", []),
         "waiting": live.get("waiting", []) + _held(connection),
         "waiting_count": live.get("waiting_count", 0),
@@ -110,10 +110,14 @@ def _asset_counts(connection: sqlite3.Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def _job_counts(connection: sqlite3.Connection) -> dict[str, int]:
+def _job_counts(connection: sqlite3.Connection, *, alive: bool) -> dict[str, int]:
     counts = {str(state): 0 for state in JobState}
-    rows = connection.execute("SELECT state, COUNT(*) FROM job GROUP BY state")
-    return counts | {row[0]: row[1] for row in rows}
+    counts |= dict(connection.execute("SELECT state, COUNT(*) FROM job GROUP BY state").fetchall())
+    if not alive:
+        # What ran when the daemon was killed is queued again by the next one.
+        counts["queued"] += counts["running"]
+        counts["running"] = 0
+    return counts
 
 
 def _held(connection: sqlite3.Connection) -> list[dict[str, Any]]:

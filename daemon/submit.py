@@ -69,6 +69,8 @@ def _runs_for(plan: Plan, row: Mapping[str, Any], handler: str | None) -> list[R
     if configured:
         return configured
     spec = plan.specs.get(handler or "")
+    if spec is None and handler:
+        raise DaemonError(f"no handler '{handler}'; there are {', '.join(sorted(plan.specs))}")
     if spec is None or row["kind"] not in spec.kinds:
         what = f"handler '{handler}' does not take" if handler else "no handler here takes"
         raise DaemonError(f"{what} a {row['kind']}")

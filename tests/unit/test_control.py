@@ -297,7 +297,8 @@ def test_two_sets_of_examples_of_one_name(config, plan):
     ("path", "handler", "said"),
     [
         ("dailies/none.mov", None, "is not known"),
-        ("dailies/2.mov", "nothing", "handler 'nothing' does not take a clip"),
+        ("dailies/2.mov", "nothing", "no handler 'nothing'; there are .*edit"),
+        ("dailies/2.mov", "learn", "handler 'learn' does not take a clip"),
     ],
 )
 def test_submit_is_refused(config, jobs, path, handler, said):

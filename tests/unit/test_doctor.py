@@ -11,6 +11,7 @@ from daemon.config_file import load_plan
 from daemon.doctor import Finding
 from daemon.initialise import InitOptions, initialise
 from daemon.storage import MARKER
+from models.bundle import find
 
 
 @pytest.fixture
@@ -31,12 +32,25 @@ def test_a_machine_that_is_fit(plan, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         cli.main()
     found = by_name(Finding(**item) for item in json.loads(capsys.readouterr().out))
-    bad = {name for name, finding in found.items() if finding.bad}
+    bad = {n for n, finding in found.items() if finding.bad and not n.startswith("model ")}
     assert not bad - {"inotify max_user_watches", "inotify max_user_instances", "disk of storage"}
     assert "resampling and spectrograms work" in found["TensorFlow with tensorflow-io"].said
     assert found["av"].said == version("av")
     assert found["storage"].said.startswith(f"{plan.storage} is ")
     assert "noticed by" in found["watch dailies"].said
+
+
+def test_models_that_handlers_wait_for(plan, models_dir):
+    """Each that is not there is named, with who waits and what to do."""
+    found = by_name(doctor._models(plan))
+    assert found["model transnetv2"].bad
+    said = found["model transnetv2"].said
+    assert said == "not installed: edit waits for it; run 'fxd models install transnetv2'"
+    (plan.state / "models").mkdir(parents=True, exist_ok=True)
+    (plan.state / "models" / "transnetv2").symlink_to(models_dir / "transnetv2")
+    now = by_name(doctor._models(plan))["model transnetv2"]
+    assert not now.bad
+    assert now.said == find(models_dir, "transnetv2").version
 
 
 def test_no_configuration(tmp_path, plan):
