@@ -15,6 +15,9 @@ from handlers.media import chunks, safexml
 from handlers.media.source import shown, shown_text
 from handlers.media.timecode import Timecode, can_drop, snap
 
+UNREAD = "its iXML is damaged, so nothing of it counts: no track names, no timecode rate"
+"""What is said of one that is no XML: some recorders write a bare "&" in names."""
+
 _LARGEST_CHUNK = 16 << 20
 Words = dict[str, str]
 _NAMED = re.compile(r"^[a-z]?([A-Z_0-9]{3,16})=(.*)$", re.MULTILINE)
@@ -90,7 +93,8 @@ def read_bodies(path: Path, bodies: Mapping[bytes, bytes], rate: int, samples: i
     """
     fixed = bodies.get(b"bext", b"")
     bext = _Bext(fixed) if len(fixed) >= _Bext.SIZE else None
-    root = safexml.parse(bodies.get(b"iXML", b"").strip(b"\0 \r\n"))
+    described = bodies.get(b"iXML", b"").strip(b"\0 \r\n")
+    root = safexml.parse(described)
     first, second = (bext.words() if bext else {}), (_words(root) if root is not None else {})
     words = first | second
     told = _stamp(root) if root is not None else None
@@ -108,7 +112,8 @@ def read_bodies(path: Path, bodies: Mapping[bytes, bytes], rate: int, samples: i
         words=words,
         tracks=tuple(_tracks(root)) if root is not None else (),
     )
-    notes = (*_starts(path, made, told), *_rates(path, rate, first, second))
+    unread = [f"{shown(path)}: {UNREAD}."] if described and root is None else []
+    notes = (*unread, *_starts(path, made, told), *_rates(path, rate, first, second))
     return replace(made, notes=notes)
 
 

@@ -32,6 +32,8 @@ def _missing_data(layout: chunks.Layout) -> str:
         return "its sound has not arrived yet"
     if data.declared in {0, chunks.UNKNOWN} and layout.size > data.start:
         return "its header has not been finished"
+    if not data.declared:
+        return "it is a header with no sound behind it"
     if data.is_cut:
         return f"it has {data.size:,} of {data.declared:,} bytes of sound"
     return ""

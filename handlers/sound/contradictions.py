@@ -22,7 +22,7 @@ def contradictions(path: Path) -> tuple[str, ...]:
     """Compare what bext, iXML, fmt, fact, ds64 and the name of a WAV say of the same things.
 
     Of time reference, sample rate, bit depth, length, count and names of tracks, scene, take,
-    tape and file name; nothing of a file that is no WAV.
+    tape and file name; and whether the iXML can be read at all. Nothing of a file that is no WAV.
 
     Raises:
         OSError: It cannot be read from the storage.
@@ -35,7 +35,7 @@ def contradictions(path: Path) -> tuple[str, ...]:
             name: chunks.body(file, layout.find(name), _LARGEST)
             for name in (b"fmt ", b"bext", b"iXML", b"fact")
         }
-    told = [sentence for sentence in found.notes if "contradicts" in sentence]
+    told = [note for note in found.notes if "contradicts" in note or bwf.UNREAD in note]
     more = _sentences(path, found, layout, bodies)
     return (*told, *(f"{shown(path)} contradicts itself: {sentence}." for sentence in more))
 

@@ -455,3 +455,7 @@ def test_a_recording_of_which_nothing_is_there_is_incomplete(tmp_path):
     path.write_bytes(whole[:20_000])
     os.truncate(path, len(whole) - 1000)
     assert check.check(path, AssetKind.RECORDING).verdict is Verdict.INCOMPLETE
+    soundfile.write(path, np.zeros((0, 2), np.float32), 48_000, subtype="PCM_16")
+    report = check.check(path, AssetKind.RECORDING)
+    assert report.verdict is Verdict.INCOMPLETE
+    assert report.reason == "12A-T04.wav: it is a header with no sound behind it"

@@ -13,6 +13,8 @@ from handlers.media import bwf, filenames, said, sidecar_ale
 from handlers.media.clip import probe_clip
 from handlers.media.harvest import ClipMetadata, harvest
 from handlers.media.probe import probe
+from handlers.sound.contradictions import contradictions
+from tests import recorder
 from tests.golden.clips import clip
 from tests.images import sequence
 
@@ -428,6 +430,17 @@ def test_words_in_the_description(tmp_path):
     found = bwf.read(recording(tmp_path / "T01.wav", description=words))
     assert (found.words["SCENE"], found.words["TAKE"], found.rate) == ("14", "2", 25)
     assert str(found.timecode) == "00:00:01:00"
+
+
+def test_an_ixml_that_cannot_be_read_is_told(tmp_path):
+    """A bare & makes it no XML: bext counts alone, and nobody looks for names that were there."""
+    damaged = recorder.ixml(("Lav & 1",))
+    before = [(b"bext", recorder.bext(48000)), (b"iXML", damaged)]
+    path = recorder.wave(tmp_path / "T01.wav", recorder.fmt(16), bytes(96000), before=before)
+    (note,) = probe(path).notes
+    assert note.startswith("T01.wav: its iXML is damaged")
+    assert contradictions(path)[0] == note
+    assert bwf.read(path).tracks == ()
 
 
 def test_a_recorder_that_contradicts_itself(tmp_path):
