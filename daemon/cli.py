@@ -100,7 +100,8 @@ def once(
     """Process what is there, then exit: 1 when something failed or was still growing."""
     plan = _plan(config)
     from daemon.config import parse_duration
-    from daemon.service import Once, serve
+    from daemon.once import Once
+    from daemon.service import serve
     from daemon.status import gather
 
     try:

@@ -31,6 +31,7 @@ from daemon.journal import Lock, open_writer, prepare_state, transaction
 from daemon.liveness import heard_by
 from daemon.log import configure as configure_log
 from daemon.notify import LoopHealth, Notifier, watchdog_interval
+from daemon.once import Once
 from daemon.parts import assemble, recover
 from daemon.plan import Plan
 from daemon.store import Recorded
@@ -56,14 +57,6 @@ class Signalled:
     number: int
 
 
-@dataclass(slots=True, kw_only=True)
-class Once:
-    """The terms of ``fxd once``: how long to wait for what is still growing while nothing runs."""
-
-    wait: float
-    growing: list[str] = field(default_factory=list)
-
-
 @dataclass
 class Service:
     """Everything of one daemon; ``run`` lives until it is told to stop."""
@@ -73,7 +66,6 @@ class Service:
     _inbox: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
     _health: LoopHealth = field(default_factory=LoopHealth)
     _stop_at: float | None = None
-    _idle_since: float = 0.0
     _every: dict[str, float] = field(default_factory=dict)
     _moving: set[int] = field(default_factory=set)
 
@@ -191,7 +183,6 @@ class Service:
     # The loop.
 
     def _loop(self) -> None:
-        self._idle_since = time.monotonic()
         while not self._is_over():
             items = self._collect()
             self._turn(items)
@@ -346,20 +337,18 @@ class Service:
         return self.once is not None and self._once_is_over(self.once)
 
     def _once_is_over(self, once: Once) -> bool:
-        parts = self.parts
+        parts, left = self.parts, self.parts.store.jobs.active_count()
+        waited = once.has_waited(left, time.monotonic())
         if any(active.retry_at is None for active in parts.runs.active.values()):
-            # What has just ended may let a day start, or be dropped into another watch.
-            self._idle_since = time.monotonic()
             return False
         compared = len(parts.intake.compared) >= len(self.plan.watches)
-        idle = parts.intake.idle() and not len(parts.days)
-        if compared and idle and parts.store.jobs.active_count() == 0:
+        if compared and parts.intake.idle() and not len(parts.days) and left == 0:
             return True
         # Before the first look nobody can say what is still growing.
         lost = any(watch["state"] == "lost" for watch in parts.watchers.describe())
-        if time.monotonic() - self._idle_since < once.wait or not (compared or lost):
+        if not waited or not (compared or lost):
             return False
-        once.growing = self.parts.reporter.unfinished()
+        once.growing = parts.reporter.unfinished()
         return True
 
     def _reload(self) -> None:
