@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
-from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 
 class Desk(threading.local):
@@ -18,12 +17,12 @@ class Desk(threading.local):
     """
 
     def __init__(self) -> None:
-        self._kept: dict[str, NDArray[Any]] = {}
+        self._kept: dict[str, NDArray[np.float32]] = {}
 
-    def __call__(self, name: str, *shape: int, dtype: DTypeLike = np.float32) -> NDArray[Any]:
+    def __call__(self, name: str, *shape: int) -> NDArray[np.float32]:
         """Return an array whose content is left over from before."""
         size = math.prod(shape)
         kept = self._kept.get(name)
-        if kept is None or kept.size < size or kept.dtype != dtype:
-            kept = self._kept[name] = np.empty(size, dtype)
+        if kept is None or kept.size < size:
+            kept = self._kept[name] = np.empty(size, np.float32)
         return kept[:size].reshape(shape)
